@@ -21,6 +21,13 @@ pub struct Timestamp(pub i64);
 #[serde(transparent)]
 pub struct Seconds(pub i64);
 
+impl Add for Seconds {
+    type Output = Seconds;
+    fn add(self, other: Seconds) -> Seconds {
+        Seconds(self.0.saturating_add(other.0))
+    }
+}
+
 impl Add<Seconds> for Timestamp {
     type Output = Timestamp;
     fn add(self, length: Seconds) -> Timestamp {

@@ -1,6 +1,43 @@
 //! Portvakt: an OpenID Provider whose only credential is Swedish BankID.
+//!
+//! # A login, step by step
+//!
+//! 1. An application sends a browser to `/authorize`. [`authorize::admit`] applies every rule in
+//!    order; [`authorize::interaction`] decides whether a session answers at once.
+//! 2. Otherwise the person chooses a device. The choice begins a [`login::Login`] with one order at
+//!    BankID ([`login::ordering`]), bound to this browser ([`login::binding`]).
+//! 3. [`login::collector`] asks BankID every two seconds, in the words of [`bankid`]; what the
+//!    person sees meanwhile is decided by [`login::progress`].
+//! 4. When the order is complete and the browser is the one that began, the login ends: the person
+//!    has a [`session`], the client a [`token::grant`].
+//! 5. What the client may know of the person is decided by [`claims`].
+//! 6. The client exchanges its [`token::code`] for an ID token ([`token::id_token`]) and an access
+//!    token, and may ask [`token::userinfo`].
+//!
+//! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
+//! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.
 #![forbid(unsafe_code)]
 
+pub mod authorize;
+pub mod bankid;
+pub mod claims;
+pub mod client;
 pub mod clock;
+pub mod config;
+pub mod discovery;
+pub mod error;
+pub mod http;
+pub mod id;
+pub mod jose;
+pub mod login;
+pub mod provider;
 pub mod random;
+pub mod secret;
+pub mod session;
 pub mod simulator;
+pub mod storage;
+pub mod token;
+
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub mod testing;

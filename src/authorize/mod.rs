@@ -1,0 +1,305 @@
+//! 1. What is asked, and may it be? (OpenID Connect Core §3.1.2, RFC 6749 §4.1)
+//!
+//! [`admit`] is the table of rules in order. It has two halves: before the redirect URI is proven
+//! nothing may be sent to it, and a mistake is shown on a page of our own; after that, a mistake
+//! is the client's to hear.
+
+pub mod interaction;
+pub mod pkce;
+pub mod redirect_uri;
+pub mod request;
+pub mod response;
+
+use crate::claims::request::ClaimsRequest;
+use crate::client::Client;
+use crate::error::{Code, Refusal};
+use pkce::Challenge;
+use redirect_uri::ReturnAddress;
+use request::{AuthorizationRequest, Parameters, Prompt, Scope, parse_max_age};
+
+/// What the provider's configuration says of requests.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The authentication context class that a BankID login has here.
+    pub acr: String,
+}
+
+/// A mistake that must not be sent anywhere: who asks or where to answer is in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageMistake {
+    /// No `client_id`.
+    ClientMissing,
+    /// `client_id` twice.
+    ClientRepeated,
+    /// Nobody's `client_id`.
+    ClientUnknown,
+    /// No `redirect_uri`.
+    RedirectUriMissing,
+    /// `redirect_uri` twice.
+    RedirectUriRepeated,
+    /// Not one of the client's.
+    RedirectUriUnregistered,
+    /// A `response_mode` that we do not answer in (OpenID Connect Core §3.1.2.6: the answer would
+    /// have to go by a way that was not asked for).
+    ResponseMode,
+    /// Not form-urlencoded UTF-8, too long, or with control characters.
+    Unreadable,
+}
+
+/// A mistake that the client is told, one for each rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// RFC 6749 §3.1.
+    Repeated,
+    /// RFC 6749 §4.1.2.1.
+    ResponseTypeMissing,
+    /// RFC 6749 §4.1.2.1; RFC 9700 §2.1.2.
+    ResponseType,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestObject,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestUri,
+    /// OpenID Connect Core §3.1.2.6.
+    Registration,
+    /// OpenID Connect Core §3.1.2.2.
+    ScopeWithoutOpenid,
+    /// RFC 6749 §4.1.2.1.
+    ScopePersonalNumber,
+    /// RFC 7636 §4.4.1.
+    ChallengeMissing,
+    /// RFC 7636 §4.4.1.
+    ChallengeMethod,
+    /// RFC 7636 §4.2.
+    ChallengeMalformed,
+    /// OpenID Connect Core §3.1.2.1.
+    PromptNoneAndMore,
+    /// OpenID Connect Core §3.1.2.1.
+    MaxAge,
+    /// OpenID Connect Core §5.5.
+    Claims,
+    /// OpenID Connect Core §5.5.1.1; Unmet Authentication Requirements §3.
+    Acr,
+    /// OpenID Connect Core §3.1.2.1.
+    IdTokenHint,
+    /// A `nonce` that is longer than we carry.
+    NonceTooLong,
+}
+
+impl From<Mistake> for Refusal {
+    fn from(mistake: Mistake) -> Refusal {
+        let (code, description) = match mistake {
+            Mistake::Repeated => (Code::InvalidRequest, "a parameter was sent more than once"),
+            Mistake::ResponseTypeMissing => (Code::InvalidRequest, "response_type is missing"),
+            Mistake::ResponseType => (
+                Code::UnsupportedResponseType,
+                "only response_type=code is supported",
+            ),
+            Mistake::RequestObject => (
+                Code::RequestNotSupported,
+                "the request parameter is not supported",
+            ),
+            Mistake::RequestUri => (
+                Code::RequestUriNotSupported,
+                "the request_uri parameter is not supported",
+            ),
+            Mistake::Registration => (
+                Code::RegistrationNotSupported,
+                "the registration parameter is not supported",
+            ),
+            Mistake::ScopeWithoutOpenid => (Code::InvalidScope, "the scope must contain openid"),
+            Mistake::ScopePersonalNumber => (
+                Code::InvalidScope,
+                "this client is not entitled to the scope personal_number",
+            ),
+            Mistake::ChallengeMissing => (
+                Code::InvalidRequest,
+                "code_challenge is missing: this client must use PKCE",
+            ),
+            Mistake::ChallengeMethod => {
+                (Code::InvalidRequest, "code_challenge_method must be S256")
+            }
+            Mistake::ChallengeMalformed => (
+                Code::InvalidRequest,
+                "code_challenge must be 43 characters of base64url",
+            ),
+            Mistake::PromptNoneAndMore => (
+                Code::InvalidRequest,
+                "prompt=none cannot be combined with other values",
+            ),
+            Mistake::MaxAge => (
+                Code::InvalidRequest,
+                "max_age must be a non-negative whole number of seconds",
+            ),
+            Mistake::Claims => (
+                Code::InvalidRequest,
+                "the claims parameter is not a valid claims request",
+            ),
+            Mistake::Acr => (
+                Code::UnmetAuthenticationRequirements,
+                "the essential acr cannot be met by a BankID login here",
+            ),
+            Mistake::IdTokenHint => (
+                Code::InvalidRequest,
+                "id_token_hint is not an ID token of this provider for this client",
+            ),
+            Mistake::NonceTooLong => (Code::InvalidRequest, "nonce is longer than 512 characters"),
+        };
+        Refusal::new(code, description)
+    }
+}
+
+/// A request that is not admitted.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// Told on a page of ours.
+    Page(PageMistake),
+    /// Told to the client.
+    Client(Box<Answerable>),
+}
+
+/// A mistake with the address where it may be told.
+#[derive(Clone, Debug)]
+pub struct Answerable {
+    /// Where.
+    pub return_address: ReturnAddress,
+    /// Echoed.
+    pub state: Option<String>,
+    /// What.
+    pub mistake: Mistake,
+}
+
+/// Reads who a hint speaks of: `id_token_hint` → its subject, when it is an ID token of ours for
+/// this client (its end may have passed). Pure, but in need of keys, so it is handed in.
+pub type HintReader<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// All rules for an authorization request, in order.
+pub fn admit(
+    raw: &Parameters,
+    client: &Client,
+    policy: &Policy,
+    hint: HintReader<'_>,
+) -> Result<AuthorizationRequest, Refused> {
+    let return_address = redirect_uri::resolve(raw, client).map_err(Refused::Page)?;
+    response_mode(raw).map_err(Refused::Page)?;
+    rules(raw, client, policy, hint, &return_address).map_err(|mistake| {
+        let state = (!raw.is_repeated("state"))
+            .then(|| raw.first("state").map(str::to_owned))
+            .flatten();
+        Refused::Client(Box::new(Answerable {
+            return_address,
+            state,
+            mistake,
+        }))
+    })
+}
+
+/// Who asks, before anything is looked up (RFC 6749 §4.1.2.1).
+pub fn client_id(raw: &Parameters) -> Result<&str, PageMistake> {
+    if raw.is_repeated("client_id") {
+        return Err(PageMistake::ClientRepeated);
+    }
+    raw.first("client_id").ok_or(PageMistake::ClientMissing)
+}
+
+fn response_mode(raw: &Parameters) -> Result<(), PageMistake> {
+    match raw.first("response_mode") {
+        None | Some("query") => Ok(()),
+        Some(_) => Err(PageMistake::ResponseMode),
+    }
+}
+
+fn rules(
+    raw: &Parameters,
+    client: &Client,
+    policy: &Policy,
+    hint: HintReader<'_>,
+    return_address: &ReturnAddress,
+) -> Result<AuthorizationRequest, Mistake> {
+    if raw.has_repetition() {
+        return Err(Mistake::Repeated);
+    }
+    response_type(raw)?;
+    by_reference(raw)?;
+    let scope = scope(raw, client)?;
+    let claims = claims(raw, policy)?;
+    let expected_subject = expected_subject(raw, &claims, hint)?;
+    Ok(AuthorizationRequest {
+        client_id: client.client_id.clone(),
+        return_address: return_address.clone(),
+        scope,
+        state: raw.first("state").map(str::to_owned),
+        nonce: nonce(raw)?,
+        challenge: Challenge::read(raw, client.metadata.requires_pkce())?,
+        prompt: Prompt::parse_list(raw.first("prompt").unwrap_or_default())?,
+        max_age: raw.first("max_age").map(parse_max_age).transpose()?,
+        claims,
+        expected_subject,
+    })
+}
+
+fn response_type(raw: &Parameters) -> Result<(), Mistake> {
+    match raw.first("response_type") {
+        None => Err(Mistake::ResponseTypeMissing),
+        Some("code") => Ok(()),
+        Some(_) => Err(Mistake::ResponseType),
+    }
+}
+
+fn by_reference(raw: &Parameters) -> Result<(), Mistake> {
+    if raw.first("request").is_some() {
+        return Err(Mistake::RequestObject);
+    }
+    if raw.first("request_uri").is_some() {
+        return Err(Mistake::RequestUri);
+    }
+    match raw.first("registration") {
+        Some(_) => Err(Mistake::Registration),
+        None => Ok(()),
+    }
+}
+
+fn scope(raw: &Parameters, client: &Client) -> Result<std::collections::BTreeSet<Scope>, Mistake> {
+    let scope = Scope::parse_list(raw.first("scope").unwrap_or_default());
+    if !scope.contains(&Scope::Openid) {
+        return Err(Mistake::ScopeWithoutOpenid);
+    }
+    if scope.contains(&Scope::PersonalNumber) && client.metadata.personal_number.is_none() {
+        return Err(Mistake::ScopePersonalNumber);
+    }
+    Ok(scope)
+}
+
+fn nonce(raw: &Parameters) -> Result<Option<String>, Mistake> {
+    match raw.first("nonce") {
+        Some(nonce) if nonce.len() > 512 => Err(Mistake::NonceTooLong),
+        nonce => Ok(nonce.map(str::to_owned)),
+    }
+}
+
+fn claims(raw: &Parameters, policy: &Policy) -> Result<ClaimsRequest, Mistake> {
+    let claims = match raw.first("claims") {
+        Some(text) => ClaimsRequest::parse(text).ok_or(Mistake::Claims)?,
+        None => ClaimsRequest::default(),
+    };
+    match claims.essential_acrs() {
+        Some(wanted) if !wanted.iter().any(|acr| acr == &policy.acr) => Err(Mistake::Acr),
+        _ => Ok(claims),
+    }
+}
+
+/// OpenID Connect Core §3.1.2.2: a request may name the person who must log in, by a token that
+/// they got before or by a `sub` asked for by value. Two that differ can never be met.
+fn expected_subject(
+    raw: &Parameters,
+    claims: &ClaimsRequest,
+    hint: HintReader<'_>,
+) -> Result<Option<String>, Mistake> {
+    let hinted = match raw.first("id_token_hint") {
+        Some(token) => Some(hint(token).ok_or(Mistake::IdTokenHint)?),
+        None => None,
+    };
+    match (hinted, claims.subject()) {
+        (Some(hinted), Some(asked)) if hinted != asked => Err(Mistake::Claims),
+        (hinted, asked) => Ok(hinted.or(asked.map(str::to_owned))),
+    }
+}

@@ -1,0 +1,160 @@
+//! From raw parameters to a request that can be decided on (OpenID Connect Core §3.1.2.1).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Mistake;
+use super::pkce::Challenge;
+use super::redirect_uri::ReturnAddress;
+use crate::claims::request::ClaimsRequest;
+use crate::clock::Seconds;
+use crate::id::ClientId;
+
+/// The parameters of a request in the order they came. Names may repeat here; who reads them
+/// refuses that.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Takes decoded names and values.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Parameters {
+        Parameters(pairs.into_iter().collect())
+    }
+
+    /// The value of a parameter. One that was sent without a value counts as not sent
+    /// (RFC 6749 §3.1).
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(n, v)| n == name && !v.is_empty())
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// Whether a parameter came more than once.
+    pub fn is_repeated(&self, name: &str) -> bool {
+        self.0.iter().filter(|(n, _)| n == name).count() > 1
+    }
+
+    /// Whether any parameter came more than once (RFC 6749 §3.1).
+    pub fn has_repetition(&self) -> bool {
+        let names: BTreeSet<&str> = self.0.iter().map(|(n, _)| n.as_str()).collect();
+        names.len() < self.0.len()
+    }
+}
+
+impl std::fmt::Debug for Parameters {
+    /// Values may hold personal data (`id_token_hint`, `claims`): only names are shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set()
+            .entries(self.0.iter().map(|(n, _)| n))
+            .finish()
+    }
+}
+
+/// A request that obeys every rule, from a client that may make it.
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    /// Who asks.
+    pub client_id: ClientId,
+    /// Where the answer goes.
+    pub return_address: ReturnAddress,
+    /// The scope values that we know and that were asked for.
+    pub scope: BTreeSet<Scope>,
+    /// Echoed in the answer.
+    pub state: Option<String>,
+    /// Copied to the ID token.
+    pub nonce: Option<String>,
+    /// The PKCE challenge.
+    pub challenge: Option<Challenge>,
+    /// What may and must be shown to the person.
+    pub prompt: BTreeSet<Prompt>,
+    /// How old an authentication may be.
+    pub max_age: Option<Seconds>,
+    /// Single claims asked for.
+    pub claims: ClaimsRequest,
+    /// The subject that must log in, from `id_token_hint` or a `sub` asked for by value.
+    pub expected_subject: Option<String>,
+}
+
+/// A scope value that we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The request is one of OpenID Connect.
+    Openid,
+    /// Name and date of birth (OpenID Connect Core §5.4).
+    Profile,
+    /// The personal number.
+    PersonalNumber,
+}
+
+impl Scope {
+    /// All of them, for discovery.
+    pub const ALL: [Scope; 3] = [Scope::Openid, Scope::Profile, Scope::PersonalNumber];
+
+    /// The value as it is sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Openid => "openid",
+            Scope::Profile => "profile",
+            Scope::PersonalNumber => "personal_number",
+        }
+    }
+
+    /// Unknown values are ignored (OpenID Connect Core §3.1.2.1).
+    pub fn parse_list(text: &str) -> BTreeSet<Scope> {
+        text.split(' ')
+            .filter_map(|value| Scope::ALL.into_iter().find(|s| s.as_str() == value))
+            .collect()
+    }
+
+    /// The list as it is answered.
+    pub fn list(scope: &BTreeSet<Scope>) -> String {
+        let values: Vec<&str> = scope.iter().map(|s| s.as_str()).collect();
+        values.join(" ")
+    }
+}
+
+/// OpenID Connect Core §3.1.2.1, `prompt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Prompt {
+    /// Show nothing.
+    None,
+    /// Log in anew.
+    Login,
+    /// Show what is released.
+    Consent,
+    /// Let the person choose who they are: with BankID, log in anew.
+    SelectAccount,
+}
+
+impl Prompt {
+    /// Unknown values are ignored; `none` stands alone.
+    pub fn parse_list(text: &str) -> Result<BTreeSet<Prompt>, Mistake> {
+        let prompts: BTreeSet<Prompt> = text
+            .split(' ')
+            .filter_map(|value| match value {
+                "none" => Some(Prompt::None),
+                "login" => Some(Prompt::Login),
+                "consent" => Some(Prompt::Consent),
+                "select_account" => Some(Prompt::SelectAccount),
+                _ => None,
+            })
+            .collect();
+        let values = text.split(' ').filter(|v| !v.is_empty()).count();
+        if prompts.contains(&Prompt::None) && values > 1 {
+            return Err(Mistake::PromptNoneAndMore);
+        }
+        Ok(prompts)
+    }
+}
+
+/// A non-negative whole number of seconds.
+pub fn parse_max_age(text: &str) -> Result<Seconds, Mistake> {
+    let digits = !text.is_empty() && text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(seconds) if digits => Ok(Seconds(seconds)),
+        _ => Err(Mistake::MaxAge),
+    }
+}

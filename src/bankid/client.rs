@@ -1,0 +1,217 @@
+//! ⚡ The connection to BankID: HTTPS with our certificate, trusting BankID's root and nothing
+//! else (BankID relying-party API v6.0).
+//!
+//! Nothing here is tried twice. `/auth` creates an order that may cost money, and the answer of
+//! `/collect` is given once: a repeated call would lose it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use rustls::RootCertStore;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::Url;
+
+use super::collect::{Collected, OrderRef};
+use super::order::{AuthRequest, OrderTokens};
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take in all.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that an answer may hold; a completed identification is about 40 KiB.
+const ANSWER_LIMIT: usize = 256 * 1024;
+
+/// BankID's relying-party API, over connections that are kept.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+/// Why BankID did not give the answer that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// Nothing was answered, or not in time. The request may have had its effect.
+    #[error("no answer ({0})")]
+    Unreachable(&'static str),
+    /// An answer that is none of ours to understand.
+    #[error("an answer that cannot be read (HTTP {0})")]
+    Unreadable(u16),
+    /// A refusal with BankID's own code. Its details are developer text that may quote what we
+    /// sent, and are not kept.
+    #[error("{code} (HTTP {status})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// BankID's `errorCode`, cut to letters.
+        code: String,
+        /// Whether BankID says that it has no such order.
+        no_such_order: bool,
+    },
+}
+
+/// A certificate or key that makes no connection.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The root is no certificate.
+    #[error("the root certificate is not usable: {0}")]
+    Root(rustls::Error),
+    /// Our certificate and key do not fit together or cannot be read.
+    #[error("the relying-party certificate is not usable: {0}")]
+    Certificate(rustls::Error),
+    /// The HTTP client could not be made.
+    #[error("the HTTPS client cannot be made: {0}")]
+    Http(reqwest::Error),
+}
+
+impl Client {
+    /// A client for the API at `base` (for instance `https://appapi2.bankid.com/rp/v6.0/`), which
+    /// trusts `root` alone and shows `chain`.
+    pub fn new(
+        base: Url,
+        root: CertificateDer<'static>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Client, SetupError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root).map_err(SetupError::Root)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(SetupError::Certificate)?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .map_err(SetupError::Certificate)?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .https_only(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .pool_max_idle_per_host(32)
+            .build()
+            .map_err(SetupError::Http)?;
+        Ok(Client { http, base })
+    }
+
+    /// `POST /auth`: begins an identification.
+    pub async fn auth(&self, request: &AuthRequest) -> Result<OrderTokens, Failure> {
+        self.post("auth", request).await
+    }
+
+    /// `POST /collect`: how an order stands.
+    pub async fn collect(&self, order_ref: &str) -> Result<Collected, Failure> {
+        self.post("collect", &OrderRef { order_ref }).await
+    }
+
+    /// `POST /cancel`: ends an order that is still open.
+    pub async fn cancel(&self, order_ref: &str) -> Result<(), Failure> {
+        self.post::<_, serde_json::Value>("cancel", &OrderRef { order_ref })
+            .await
+            .map(|_| ())
+    }
+
+    async fn post<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        operation: &str,
+        body: &Q,
+    ) -> Result<A, Failure> {
+        let url = self
+            .base
+            .join(operation)
+            .expect("an operation is a path segment");
+        let body = serde_json::to_vec(body).expect("our own types are always valid JSON");
+        let answer = self
+            .http
+            .post(url)
+            // Exactly this: BankID answers 415 to `application/json; charset=utf-8`.
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body)
+            .send()
+            .await
+            .map_err(|e| unreachable(&e))?;
+        let status = answer.status();
+        let body = limited(answer).await?;
+        if status.is_success() {
+            serde_json::from_slice(&body).map_err(|_| Failure::Unreadable(status.as_u16()))
+        } else {
+            Err(refused(status.as_u16(), &body))
+        }
+    }
+}
+
+async fn limited(mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|e| unreachable(&e))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_LIMIT {
+            return Err(Failure::Unreadable(answer.status().as_u16()));
+        }
+    }
+    Ok(body)
+}
+
+fn unreachable(error: &reqwest::Error) -> Failure {
+    Failure::Unreachable(if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "connection lost"
+    })
+}
+
+fn refused(status: u16, body: &[u8]) -> Failure {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        error_code: String,
+        #[serde(default)]
+        details: String,
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(body) => Failure::Refused {
+            status,
+            no_such_order: body.error_code == "invalidParameters"
+                && body.details.contains("No such order"),
+            code: body
+                .error_code
+                .chars()
+                .filter(char::is_ascii_alphabetic)
+                .take(40)
+                .collect(),
+        },
+        Err(_) => Failure::Unreadable(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_the_code_and_drops_the_details() {
+        let body = br#"{"errorCode":"invalidParameters","details":"No such order"}"#;
+        assert_eq!(
+            refused(400, body).to_string(),
+            "invalidParameters (HTTP 400)"
+        );
+        assert!(matches!(
+            refused(400, body),
+            Failure::Refused {
+                no_such_order: true,
+                ..
+            }
+        ));
+        let other = br#"{"errorCode":"invalidParameters","details":"191212121212"}"#;
+        assert!(!format!("{:?}", refused(400, other)).contains("1912"));
+        assert_eq!(refused(503, b"<html>"), Failure::Unreadable(503));
+    }
+}

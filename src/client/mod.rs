@@ -1,0 +1,174 @@
+//! Who asks: a registered application (RFC 6749 §2), and what it may have.
+
+pub mod authentication;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorize::redirect_uri::RedirectUri;
+use crate::bankid::message::Language;
+use crate::bankid::order::rearranges;
+use crate::id::ClientId;
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its name in the protocol.
+    pub client_id: ClientId,
+    /// Its sector for pairwise subjects (OpenID Connect Core §8.1), fixed when it was created.
+    pub sector: String,
+    /// Everything else.
+    pub metadata: Metadata,
+}
+
+/// What is registered of a client, as a file says it and as the database keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// The name that people see.
+    pub client_name: Name,
+    /// Where answers may go, compared as whole strings.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// How it proves who it is.
+    #[serde(default)]
+    pub token_endpoint_auth: Authentication,
+    /// Whether it must use PKCE. A public client always must.
+    #[serde(default)]
+    pub pkce: Pkce,
+    /// Why it asks people to log in, shown before they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// The right to ask for personal numbers, with the reason that the law asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_number: Option<Entitlement>,
+    /// Whether subjects differ between sectors.
+    #[serde(default)]
+    pub subject_type: SubjectType,
+    /// Whether the claims of `profile` stand in the ID token too, or at userinfo alone.
+    #[serde(default = "yes")]
+    pub profile_in_id_token: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Metadata {
+    /// Whether this client must send a code challenge (RFC 9700 §2.1.1).
+    pub fn requires_pkce(&self) -> bool {
+        self.pkce == Pkce::Required || self.token_endpoint_auth == Authentication::None
+    }
+
+    /// The host of the first redirect URI: the sector of a client that names none.
+    pub fn default_sector(&self) -> Option<String> {
+        self.redirect_uris.first().map(RedirectUri::host)
+    }
+}
+
+/// How a client proves who it is at the token endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authentication {
+    /// By a secret, in the header or in the form (RFC 6749 §2.3.1).
+    #[default]
+    ClientSecret,
+    /// Not at all: a public client (RFC 6749 §2.1).
+    None,
+}
+
+/// Whether a client must use PKCE (RFC 7636).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pkce {
+    /// A request without a challenge is refused.
+    #[default]
+    Required,
+    /// A request may come without one; one that comes is verified.
+    Accepted,
+}
+
+/// Whether a person is known by different names in different sectors (OpenID Connect Core §8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// Another subject in each sector.
+    #[default]
+    Pairwise,
+    /// The same subject for all such clients.
+    Public,
+}
+
+/// Why a client asks people to log in, in each language.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Purpose {
+    /// In Swedish.
+    pub sv: String,
+    /// In English.
+    pub en: String,
+}
+
+impl Purpose {
+    /// The text in one language.
+    pub fn text(&self, language: Language) -> &str {
+        match language {
+            Language::Sv => &self.sv,
+            Language::En => &self.en,
+        }
+    }
+}
+
+/// The right to ask for personal numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entitlement {
+    /// Why it is needed (3 kap. 10 § lagen 2018:218).
+    pub purpose: String,
+}
+
+/// A name that people see: 1 to 80 characters, none of which rearranges the text around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// Takes a name as it will be shown.
+    pub fn parse(text: &str) -> Option<Name> {
+        let trimmed = text.trim();
+        let sound = (1..=80).contains(&trimmed.chars().count())
+            && !trimmed.chars().any(|c| rearranges(c) || c.is_control());
+        sound.then(|| Name(trimmed.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Name::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom("a name is 1 to 80 characters without control characters")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_hide_or_turn_text() {
+        assert!(Name::parse("Kommunen").is_some());
+        for bad in ["", "  ", "a\u{202e}b", "a\nb", &"x".repeat(81)] {
+            assert!(Name::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_with_an_unknown_member_is_refused() {
+        let text = r#"{"client_name":"A","redirect_uris":["https://a.example/cb"],"extra":1}"#;
+        assert!(serde_json::from_str::<Metadata>(text).is_err());
+    }
+}

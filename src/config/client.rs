@@ -1,0 +1,93 @@
+//! `[[client]]`: applications that are registered in the file.
+
+use std::path::Path;
+
+use super::{Findings, text_or_file, written};
+use crate::client::authentication::ClientSecret;
+use crate::client::{Authentication, Client};
+use crate::secret::Digest;
+
+/// A client with its secrets' digests.
+#[derive(Clone, Debug)]
+pub struct RegisteredClient {
+    /// The client.
+    pub client: Client,
+    /// What its secrets are recognised by.
+    pub secrets: Vec<Digest<ClientSecret>>,
+}
+
+/// The fewest characters of a secret: 256 random bits in base64 have 43, in hexadecimal 64.
+const SECRET_LENGTH: usize = 32;
+
+pub(super) fn check_all(
+    written: Vec<written::Client>,
+    base: &Path,
+    found: &mut Findings,
+) -> Vec<RegisteredClient> {
+    let mut seen = std::collections::HashSet::new();
+    written
+        .into_iter()
+        .filter_map(|client| {
+            let key = format!("client.{}", client.client_id);
+            if !seen.insert(client.client_id.clone()) {
+                found.add(&key, "is registered twice");
+            }
+            let checked = check(client, base);
+            found.take(&key, checked)
+        })
+        .collect()
+}
+
+fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, String> {
+    let has_secret = written.client_secret.is_some() || written.client_secret_file.is_some();
+    let secrets = match written.metadata.token_endpoint_auth {
+        Authentication::None if has_secret => {
+            return Err("a public client (token_endpoint_auth = none) has no secret".to_owned());
+        }
+        Authentication::None => Vec::new(),
+        Authentication::ClientSecret => {
+            let secret = text_or_file(
+                written.client_secret.as_deref(),
+                written.client_secret_file.as_deref(),
+                base,
+                "client_secret",
+            )?;
+            if secret.chars().count() < SECRET_LENGTH {
+                return Err(format!(
+                    "client_secret must have at least {SECRET_LENGTH} characters"
+                ));
+            }
+            vec![Digest::of(&secret)]
+        }
+    };
+    let sector = match written.sector {
+        Some(sector) => sector,
+        None => sole_host(&written.metadata)?,
+    };
+    if written
+        .metadata
+        .personal_number
+        .as_ref()
+        .is_some_and(|e| e.purpose.trim().is_empty())
+    {
+        return Err("personal_number needs a purpose".to_owned());
+    }
+    Ok(RegisteredClient {
+        client: Client {
+            client_id: written.client_id,
+            sector,
+            metadata: written.metadata,
+        },
+        secrets,
+    })
+}
+
+/// OpenID Connect Core §8.1: redirect URIs on several hosts make no sector by themselves.
+fn sole_host(metadata: &crate::client::Metadata) -> Result<String, String> {
+    let host = metadata
+        .default_sector()
+        .ok_or("redirect_uris must not be empty")?;
+    let same = metadata.redirect_uris.iter().all(|uri| uri.host() == host);
+    same.then_some(host)
+        .ok_or_else(|| "redirect_uris are on several hosts: name a sector".to_owned())
+}

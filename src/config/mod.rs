@@ -1,0 +1,225 @@
+//! What the operator writes. A file is read into [`written::Written`], which refuses unknown keys;
+//! [`Config`] is what comes of it, and cannot be wrong. All mistakes are told at once, each with
+//! its key.
+
+pub mod bankid;
+pub mod client;
+pub mod issuer;
+pub mod written;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
+
+use crate::clock::Seconds;
+use crate::secret::Key;
+use bankid::BankId;
+use client::RegisteredClient;
+use issuer::Issuer;
+use written::Written;
+
+/// A configuration that holds together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who we are.
+    pub issuer: Issuer,
+    /// Where requests are taken.
+    pub listen: SocketAddr,
+    /// The certificate that is shown there, when no proxy does.
+    pub tls: Option<TlsFiles>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where the database is.
+    pub database_url: String,
+    /// The key that wraps all others.
+    pub master_key: Key,
+    /// This node's name among those that share the database.
+    pub node_id: Option<String>,
+    /// BankID, real or simulated.
+    pub bankid: BankId,
+    /// How logins are.
+    pub login: Login,
+    /// The clients that this file registers.
+    pub clients: Vec<RegisteredClient>,
+}
+
+/// A certificate chain and its key, as PEM files.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub certificate_file: PathBuf,
+    /// The key.
+    pub key_file: PathBuf,
+}
+
+/// How logins are.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The authentication context class of a BankID login.
+    pub acr: String,
+    /// How long a session lasts.
+    pub session_lifetime: Seconds,
+}
+
+/// One thing that is wrong, with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, with its section: `bankid.url`.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}
+
+/// Everything that is wrong.
+#[derive(Debug)]
+pub struct Problems(pub Vec<Problem>);
+
+impl std::fmt::Display for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            write!(f, "{}{problem}", if n > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Collects problems, so that all are told at once.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(Vec<Problem>);
+
+impl Findings {
+    pub(crate) fn add(&mut self, key: &str, reason: impl Into<String>) {
+        self.0.push(Problem {
+            key: key.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    pub(crate) fn take<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|reason| self.add(key, reason)).ok()
+    }
+}
+
+impl Config {
+    /// Reads a configuration file. Paths in it are relative to it.
+    pub fn read(file: &Path) -> Result<Config, Problems> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
+        let base = file.parent().unwrap_or(Path::new("."));
+        Config::parse(&text, base)
+    }
+
+    /// Reads a configuration from text; `base` is where relative paths begin.
+    pub fn parse(text: &str, base: &Path) -> Result<Config, Problems> {
+        let written: Written =
+            toml::from_str(text).map_err(|e| one("file", e.message().to_owned()))?;
+        Config::check(written, base)
+    }
+
+    fn check(written: Written, base: &Path) -> Result<Config, Problems> {
+        let mut found = Findings::default();
+        let danger = written.bankid.danger_simulated_bankid;
+        let issuer = found.take("issuer", Issuer::parse(&written.issuer));
+        let bankid = BankId::check(&written.bankid, base, &mut found);
+        if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
+            && bankid.simulated
+            && !(danger || issuer.is_local)
+        {
+            found.add(
+                "bankid.environment",
+                "a simulated BankID logs in anyone as anyone: it needs an issuer on http://localhost, or danger_simulated_bankid = true",
+            );
+        }
+        let master_key = found.take("keys", master_key(&written.keys, base));
+        let clients = client::check_all(written.client, base, &mut found);
+        let tls = tls(&written.listen, base, &mut found);
+        if !(60..=86_400).contains(&written.login.session_lifetime) {
+            found.add("login.session_lifetime", "must be 60 to 86400 seconds");
+        }
+        match (issuer, bankid, master_key) {
+            (Some(issuer), Some(bankid), Some(master_key)) if found.0.is_empty() => Ok(Config {
+                issuer,
+                listen: written.listen.address,
+                tls,
+                trusted_proxies: written.listen.trusted_proxies,
+                database_url: written.database.url,
+                master_key,
+                node_id: written.node.id,
+                bankid,
+                login: Login {
+                    acr: written.login.acr,
+                    session_lifetime: Seconds(written.login.session_lifetime),
+                },
+                clients,
+            }),
+            _ => Err(Problems(found.0)),
+        }
+    }
+}
+
+fn one(key: &str, reason: String) -> Problems {
+    Problems(vec![Problem {
+        key: key.to_owned(),
+        reason,
+    }])
+}
+
+fn tls(listen: &written::Listen, base: &Path, found: &mut Findings) -> Option<TlsFiles> {
+    match (&listen.tls_certificate_file, &listen.tls_key_file) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(TlsFiles {
+            certificate_file: base.join(certificate),
+            key_file: base.join(key),
+        }),
+        _ => {
+            found.add(
+                "listen",
+                "tls_certificate_file and tls_key_file belong together",
+            );
+            None
+        }
+    }
+}
+
+/// 32 bytes in base64, from the file that is named or from the value itself.
+fn master_key(keys: &written::Keys, base: &Path) -> Result<Key, String> {
+    let text = text_or_file(
+        keys.master_key.as_deref(),
+        keys.master_key_file.as_deref(),
+        base,
+        "master_key",
+    )?;
+    let bytes = STANDARD
+        .decode(text.trim())
+        .map_err(|_| "master_key is not base64".to_owned())?;
+    Key::from_bytes(&bytes)
+        .ok_or_else(|| "master_key must be 32 bytes in base64 (openssl rand -base64 32)".to_owned())
+}
+
+/// A value that is written here or stands in a file, but not both.
+pub(crate) fn text_or_file(
+    value: Option<&str>,
+    file: Option<&Path>,
+    base: &Path,
+    name: &str,
+) -> Result<String, String> {
+    match (value, file) {
+        (Some(value), None) => Ok(value.to_owned()),
+        (None, Some(file)) => std::fs::read_to_string(base.join(file))
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|e| format!("{name}_file {}: {e}", file.display())),
+        (None, None) => Err(format!("{name} or {name}_file is needed")),
+        (Some(_), Some(_)) => Err(format!("{name} and {name}_file exclude each other")),
+    }
+}

@@ -1,0 +1,194 @@
+//! The configuration file as it is written: every key with its meaning and its default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use url::Url;
+
+use crate::client::Metadata;
+use crate::id::ClientId;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// The provider's own address, as clients know it: `https://login.example.se`. http is taken
+    /// on `localhost` alone.
+    pub issuer: String,
+    /// Where requests are taken.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Where the database is.
+    #[serde(default)]
+    pub database: Database,
+    /// The keys that come from outside.
+    #[serde(default)]
+    pub keys: Keys,
+    /// This node among others.
+    #[serde(default)]
+    pub node: Node,
+    /// BankID.
+    pub bankid: BankId,
+    /// How logins are.
+    #[serde(default)]
+    pub login: Login,
+    /// Clients that are registered here.
+    #[serde(default)]
+    pub client: Vec<Client>,
+}
+
+/// `[listen]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// A PEM file with the certificate chain, when TLS ends here and not in a proxy.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// A PEM file with its key.
+    pub tls_key_file: Option<PathBuf>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed: `["10.0.0.0/8"]`.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for Listen {
+    fn default() -> Listen {
+        Listen {
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls_certificate_file: None,
+            tls_key_file: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:portvakt.db`, or `postgres://user:password@host/name`.
+    pub url: String,
+}
+
+impl Default for Database {
+    fn default() -> Database {
+        Database {
+            url: "sqlite:portvakt.db".to_owned(),
+        }
+    }
+}
+
+/// `[keys]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// The key that wraps all others: 32 bytes in base64.
+    pub master_key: Option<String>,
+    /// A file that holds it.
+    pub master_key_file: Option<PathBuf>,
+}
+
+/// `[node]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Node {
+    /// This node's name among those that share the database; without it, a new one at each start.
+    pub id: Option<String>,
+}
+
+/// `[bankid]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankId {
+    /// Which BankID.
+    pub environment: Environment,
+    /// Its API, for a simulator or a custom environment: `https://localhost:3001/rp/v6.0`.
+    pub url: Option<Url>,
+    /// Where a simulated phone waits for launch links.
+    pub phone_url: Option<Url>,
+    /// A PEM file with the one root that BankID's server certificate must come from.
+    pub root_file: PathBuf,
+    /// A PEM file with our relying-party certificate.
+    pub certificate_file: PathBuf,
+    /// A PEM file with its key.
+    pub key_file: PathBuf,
+    /// Allows a simulated BankID for an issuer that others can reach. Anyone can log in as anyone.
+    #[serde(default)]
+    pub danger_simulated_bankid: bool,
+}
+
+/// Which BankID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// Real people.
+    Production,
+    /// BankID's own test environment: anyone can make test people there.
+    Test,
+    /// A simulator.
+    Simulator,
+}
+
+/// `[login]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Login {
+    /// The authentication context class that a BankID login has here.
+    pub acr: String,
+    /// How long a session lasts, in seconds.
+    pub session_lifetime: i64,
+}
+
+impl Default for Login {
+    fn default() -> Login {
+        Login {
+            acr: "http://id.swedenconnect.se/loa/1.0/uncertified-loa3".to_owned(),
+            session_lifetime: crate::session::LIFETIME.0,
+        }
+    }
+}
+
+/// `[[client]]`
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "toml::Table")]
+pub struct Client {
+    /// Its name in the protocol.
+    pub client_id: ClientId,
+    /// Its secret, at least 32 characters.
+    pub client_secret: Option<String>,
+    /// A file that holds it.
+    pub client_secret_file: Option<PathBuf>,
+    /// Its sector for pairwise subjects; the host of its first redirect URI when it is not said.
+    pub sector: Option<String>,
+    /// Everything else.
+    pub metadata: Metadata,
+}
+
+impl TryFrom<toml::Table> for Client {
+    type Error = toml::de::Error;
+
+    /// By hand, because serde's `flatten` would let unknown keys pass.
+    fn try_from(mut table: toml::Table) -> Result<Client, toml::de::Error> {
+        #[derive(Deserialize)]
+        struct Own {
+            client_id: ClientId,
+            client_secret: Option<String>,
+            client_secret_file: Option<PathBuf>,
+            sector: Option<String>,
+        }
+        let own = ["client_id", "client_secret", "client_secret_file", "sector"]
+            .into_iter()
+            .filter_map(|key| Some((key.to_owned(), table.remove(key)?)))
+            .collect::<toml::Table>();
+        let own: Own = own.try_into()?;
+        Ok(Client {
+            client_id: own.client_id,
+            client_secret: own.client_secret,
+            client_secret_file: own.client_secret_file,
+            sector: own.sector,
+            metadata: table.try_into()?,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! The metadata document (OpenID Connect Discovery §3), derived from what the other modules
+//! accept.
+
+use serde_json::{Value, json};
+
+use crate::authorize::request::Scope;
+use crate::bankid::message::Language;
+use crate::claims::release::Claim;
+
+/// OpenID Connect Discovery §3, RFC 8414 §2. What is listed works; what is not is refused.
+pub fn document(issuer: &str, acr: &str) -> Value {
+    let at = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
+    let registered = [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "auth_time",
+        "acr",
+        "sid",
+        "txn",
+        "nonce",
+        "at_hash",
+    ];
+    let claims: Vec<&str> = registered
+        .into_iter()
+        .chain(Claim::ALL.map(Claim::as_str))
+        .collect();
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": at("/authorize"),
+        "token_endpoint": at("/token"),
+        "userinfo_endpoint": at("/userinfo"),
+        "jwks_uri": at("/jwks"),
+        "scopes_supported": Scope::ALL.map(Scope::as_str),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "subject_types_supported": ["pairwise", "public"],
+        "acr_values_supported": [acr],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "code_challenge_methods_supported": ["S256"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": claims,
+        "claims_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+        "ui_locales_supported": Language::ALL.map(Language::tag),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+    })
+}

@@ -1,0 +1,153 @@
+//! What can go wrong, sorted by who must act.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Either the other side's doing or ours.
+#[derive(Debug)]
+pub enum Error {
+    /// The other side asked for what it may not have. Not logged as an error.
+    Refused(Refusal),
+    /// Ours, or the world's. Logged once, where the request is answered.
+    Fault(Fault),
+}
+
+/// A request that is turned down, in the words of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A registered error code, for instance `invalid_grant` (RFC 6749 §5.2).
+    pub code: Code,
+    /// For the client's developer: printable ASCII without `"` and `\` (RFC 6749 §4.1.2.1), what
+    /// was wrong and never whose.
+    pub description: &'static str,
+}
+
+impl Refusal {
+    /// A refusal with its code and its reason.
+    pub const fn new(code: Code, description: &'static str) -> Refusal {
+        Refusal { code, description }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// The registered error codes that we use.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name),+ }
+        impl Code {
+            /// The code as it goes over the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// RFC 6749 §4.1.2.1, §5.2; RFC 6750 §3.1.
+    InvalidRequest = "invalid_request",
+    /// RFC 6749 §5.2.
+    InvalidClient = "invalid_client",
+    /// RFC 6749 §5.2.
+    InvalidGrant = "invalid_grant",
+    /// RFC 6749 §4.1.2.1.
+    InvalidScope = "invalid_scope",
+    /// RFC 6750 §3.1.
+    InvalidToken = "invalid_token",
+    /// RFC 6749 §4.1.2.1.
+    AccessDenied = "access_denied",
+    /// RFC 6749 §4.1.2.1.
+    UnsupportedResponseType = "unsupported_response_type",
+    /// RFC 6749 §5.2.
+    UnsupportedGrantType = "unsupported_grant_type",
+    /// RFC 6749 §4.1.2.1.
+    ServerError = "server_error",
+    /// RFC 6749 §4.1.2.1.
+    TemporarilyUnavailable = "temporarily_unavailable",
+    /// OpenID Connect Core §3.1.2.6.
+    LoginRequired = "login_required",
+    /// OpenID Connect Core §3.1.2.6.
+    ConsentRequired = "consent_required",
+    /// OpenID Connect Core §3.1.2.6.
+    RequestNotSupported = "request_not_supported",
+    /// OpenID Connect Core §3.1.2.6.
+    RequestUriNotSupported = "request_uri_not_supported",
+    /// OpenID Connect Core §3.1.2.6.
+    RegistrationNotSupported = "registration_not_supported",
+    /// OpenID Connect Unmet Authentication Requirements §3.
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something that should not have happened, or a part of the world that failed. Its text is for
+/// the operator and holds no personal data and no secret.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// The database did not answer as it should.
+    #[error("database: {}", scrubbed(.0))]
+    Database(#[from] sqlx::Error),
+    /// A row that does not mean anything.
+    #[error("the row {2} of {0} has an unreadable {1}")]
+    Row(&'static str, &'static str, String),
+    /// A sealed value that does not open with the keys at hand.
+    #[error("{0}.{1} does not open: wrong master key, or the value was tampered with")]
+    Sealed(&'static str, &'static str),
+    /// BankID could not be asked, or gave an answer that means nothing.
+    #[error("BankID: {0}")]
+    BankId(#[from] crate::bankid::client::Failure),
+    /// A request's work ended by a panic, which is logged where it happened.
+    #[error("a request ended by a panic")]
+    Panicked,
+    /// A signature could not be made.
+    #[error("the signing key {0} does not sign")]
+    Signing(String),
+}
+
+/// A database's message may quote the values of a row ("Key (number_index)=(…) already exists"):
+/// only its code and the names in it are told.
+fn scrubbed(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(e) => format!(
+            "error {} (constraint {})",
+            e.code().as_deref().unwrap_or("unknown"),
+            e.constraint().unwrap_or("none")
+        ),
+        sqlx::Error::ColumnDecode { index, .. } => format!("column {index} cannot be read"),
+        sqlx::Error::Io(e) => format!("connection: {}", e.kind()),
+        sqlx::Error::PoolTimedOut => "no free connection in time".to_owned(),
+        sqlx::Error::PoolClosed => "the pool is closed".to_owned(),
+        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
+        sqlx::Error::RowNotFound => "a row is missing".to_owned(),
+        _ => "failed".to_owned(),
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        Error::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        Error::Fault(fault)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Error {
+        Error::Fault(error.into())
+    }
+}
+
+impl From<crate::bankid::client::Failure> for Error {
+    fn from(failure: crate::bankid::client::Failure) -> Error {
+        Error::Fault(failure.into())
+    }
+}

@@ -1,0 +1,382 @@
+//! What goes back: the only place that picks a status, a header or a cookie's attributes.
+
+use actix_web::cookie::time::Duration as CookieDuration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use askama::Template;
+use futures_util::stream::BoxStream;
+use serde_json::{Value, json};
+
+use super::page::{self, ErrorPage};
+use super::words::Words;
+use crate::authorize::PageMistake;
+use crate::authorize::response::Departure;
+use crate::bankid::client::Failure;
+use crate::bankid::message::Language;
+use crate::clock::Seconds;
+use crate::config::issuer::Issuer;
+use crate::error::{Code, Error, Fault, Refusal};
+
+/// How to talk to whoever is answered.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// In which language.
+    pub language: Language,
+    /// By which name a failure is found in the log.
+    pub reference: String,
+}
+
+/// Who reads a door's refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// A person.
+    Page,
+    /// A client (RFC 6749 §5.2).
+    Json,
+    /// A client with a token (RFC 6750 §3).
+    Resource,
+}
+
+/// An answer, not yet on the wire.
+pub struct Answer {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cookies: Vec<SetCookie>,
+    body: Body,
+    kind: Kind,
+}
+
+enum Body {
+    Whole(Bytes),
+    Stream(BoxStream<'static, Result<Bytes, std::io::Error>>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Page,
+    Other,
+}
+
+/// A cookie to set or, without a value, to delete.
+pub struct SetCookie {
+    /// Its name without prefix.
+    pub name: String,
+    /// Its value.
+    pub value: Option<String>,
+    /// How long the browser keeps it; without, until it is closed.
+    pub lifetime: Option<Seconds>,
+}
+
+/// The name of a cookie on the wire. `__Host-` makes browsers refuse it without TLS, from another
+/// path or for another host (RFC 6265bis §4.1.3.2).
+pub fn cookie_name(issuer: &Issuer, name: &str) -> String {
+    match issuer.is_secure {
+        true => format!("__Host-{name}"),
+        false => name.to_owned(),
+    }
+}
+
+impl Answer {
+    fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+        Answer {
+            status,
+            headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))],
+            cookies: Vec::new(),
+            body: Body::Whole(body.into()),
+            kind: Kind::Other,
+        }
+    }
+
+    /// A page.
+    pub fn page(template: &impl Template) -> Answer {
+        Answer::page_with(StatusCode::OK, template)
+    }
+
+    fn page_with(status: StatusCode, template: &impl Template) -> Answer {
+        let html = template
+            .render()
+            .expect("a template of plain values always renders");
+        Answer {
+            kind: Kind::Page,
+            ..Answer::new(status, "text/html; charset=utf-8", html)
+        }
+    }
+
+    /// A JSON document.
+    pub fn json(value: &Value) -> Answer {
+        Answer::new(StatusCode::OK, "application/json", value.to_string())
+    }
+
+    /// A JSON document for scripts on any site (RFC 9700 §2.6 allows it for public metadata), kept
+    /// by caches for five minutes.
+    pub fn public_json(value: &Value) -> Answer {
+        Answer::json(value)
+            .with(header::CACHE_CONTROL, "public, max-age=300")
+            .with(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+    }
+
+    /// A file that never changes under its name.
+    pub fn asset(content_type: &'static str, body: &'static [u8]) -> Answer {
+        Answer::new(StatusCode::OK, content_type, Bytes::from_static(body))
+            .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+    }
+
+    /// Server-sent events.
+    pub fn events(stream: BoxStream<'static, Result<Bytes, std::io::Error>>) -> Answer {
+        let mut answer = Answer::new(StatusCode::OK, "text/event-stream", "");
+        answer.body = Body::Stream(stream);
+        // Proxies must not collect events.
+        answer.with(HeaderName::from_static("x-accel-buffering"), "no")
+    }
+
+    /// On to another page of ours.
+    pub fn see(path: &str) -> Answer {
+        let location = HeaderValue::from_str(path).expect("our paths are ASCII");
+        let mut answer = Answer::new(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "");
+        answer.headers.push((header::LOCATION, location));
+        answer
+    }
+
+    /// Off to a client, after a GET (RFC 9700 §4.12: 303, so that nothing is sent twice).
+    pub fn depart(departure: &Departure) -> Answer {
+        Answer::see(departure.expose())
+    }
+
+    /// Off to a client, after a POST: by a page, because browsers apply the `form-action` of the
+    /// page that was sent to every redirect that follows.
+    pub fn depart_by_page(departure: &Departure, language: Language) -> Answer {
+        Answer::page(&page::Leaving::new(departure, language))
+    }
+
+    /// With a header.
+    fn with(mut self, name: HeaderName, value: &'static str) -> Answer {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// With a cookie.
+    pub fn with_cookie(mut self, cookie: SetCookie) -> Answer {
+        self.cookies.push(cookie);
+        self
+    }
+
+    /// Puts the answer on the wire, with the headers that every answer has.
+    pub fn into_response(self, issuer: &Issuer) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status);
+        for (name, value) in self.headers {
+            response.insert_header((name, value));
+        }
+        for cookie in self.cookies {
+            response.cookie(baked(cookie, issuer));
+        }
+        for (name, value) in COMMON_HEADERS {
+            response.insert_header((*name, *value));
+        }
+        if issuer.is_secure {
+            response.insert_header((
+                header::STRICT_TRANSPORT_SECURITY,
+                "max-age=63072000; includeSubDomains",
+            ));
+        }
+        if self.kind == Kind::Page {
+            response.insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        }
+        let mut response = match self.body {
+            Body::Whole(bytes) => response.body(bytes),
+            Body::Stream(stream) => response.streaming(stream),
+        };
+        // Nothing that is ours is kept by anyone, unless it says so itself.
+        let headers = response.headers_mut();
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
+    }
+}
+
+const COMMON_HEADERS: &[(&str, &str)] = &[
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-resource-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=()",
+    ),
+];
+
+/// No inline script or style, nothing from elsewhere, no frames around or within.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'";
+
+fn baked(cookie: SetCookie, issuer: &Issuer) -> Cookie<'static> {
+    let mut baked = Cookie::build(
+        cookie_name(issuer, &cookie.name),
+        cookie.value.clone().unwrap_or_default(),
+    )
+    .path("/")
+    .http_only(true)
+    .secure(issuer.is_secure)
+    // Strict would lose them on the way back from the app and from the client.
+    .same_site(SameSite::Lax);
+    let lifetime = match cookie.value {
+        Some(_) => cookie.lifetime,
+        None => Some(Seconds(0)),
+    };
+    if let Some(Seconds(seconds)) = lifetime {
+        baked = baked.max_age(CookieDuration::seconds(seconds));
+    }
+    baked.finish()
+}
+
+/// An answer to what went wrong behind a door. The only place where a fault is logged.
+pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
+    match (error, face) {
+        (Error::Refused(refusal), Face::Page) => {
+            refusal_page(StatusCode::BAD_REQUEST, refusal, view)
+        }
+        (Error::Refused(refusal), Face::Json) => refused_json(refusal),
+        (Error::Refused(refusal), Face::Resource) => challenge(Some(refusal)),
+        (Error::Fault(fault), face) => {
+            tracing::error!(%fault, reference = %view.reference, "a request failed");
+            let status = match fault {
+                Fault::BankId(Failure::Unreachable(_) | Failure::Unreadable(_)) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
+                Fault::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            match face {
+                Face::Page => Answer::page_with(status, &ErrorPage::failed(view)),
+                Face::Json | Face::Resource => {
+                    let body = json!({
+                        "error": Code::ServerError.as_str(),
+                        "error_description": format!("the request failed, reference {}", view.reference),
+                    });
+                    let mut answer = Answer::json(&body);
+                    answer.status = status;
+                    answer
+                }
+            }
+        }
+    }
+}
+
+/// RFC 6749 §5.2. A client that failed to authenticate is told how it could.
+fn refused_json(refusal: Refusal) -> Answer {
+    let mut answer = Answer::json(&json!({
+        "error": refusal.code.as_str(),
+        "error_description": refusal.description,
+    }));
+    answer.status = StatusCode::BAD_REQUEST;
+    if refusal.code == Code::InvalidClient {
+        answer.status = StatusCode::UNAUTHORIZED;
+        return answer.with(header::WWW_AUTHENTICATE, "Basic realm=\"portvakt\"");
+    }
+    answer
+}
+
+/// RFC 6750 §3: the challenge, bare when no token was sent.
+pub fn challenge(refusal: Option<Refusal>) -> Answer {
+    let Some(refusal) = refusal else {
+        let mut answer = Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}");
+        answer.headers.push((
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"portvakt\""),
+        ));
+        return answer;
+    };
+    let mut answer = refused_json(refusal);
+    answer.status = match refusal.code {
+        Code::InvalidToken => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let value = format!(
+        "Bearer realm=\"portvakt\", error=\"{}\", error_description=\"{}\"",
+        refusal.code, refusal.description
+    );
+    let value = HeaderValue::from_str(&value).expect("codes and descriptions are ASCII");
+    answer.headers.push((header::WWW_AUTHENTICATE, value));
+    answer
+}
+
+/// A mistake that is shown and not sent.
+pub fn mistake_page(mistake: PageMistake, view: &View) -> Answer {
+    let words = Words::of(view.language);
+    let reason = match mistake {
+        PageMistake::ClientMissing => words.client_missing,
+        PageMistake::ClientRepeated => words.client_repeated,
+        PageMistake::ClientUnknown => words.client_unknown,
+        PageMistake::RedirectUriMissing => words.redirect_uri_missing,
+        PageMistake::RedirectUriRepeated => words.redirect_uri_repeated,
+        PageMistake::RedirectUriUnregistered => words.redirect_uri_unregistered,
+        PageMistake::ResponseMode => words.response_mode,
+        PageMistake::Unreadable => words.unreadable,
+    };
+    tracing::info!(?mistake, reference = %view.reference, "an authorization request was refused");
+    Answer::page_with(StatusCode::BAD_REQUEST, &ErrorPage::mistake(reason, view))
+}
+
+fn refusal_page(status: StatusCode, refusal: Refusal, view: &View) -> Answer {
+    tracing::info!(code = %refusal.code, reference = %view.reference, "a request was refused");
+    Answer::page_with(status, &ErrorPage::refused(view))
+}
+
+/// A request for a login from a browser that did not begin it.
+pub fn wrong_browser(view: &View) -> Answer {
+    Answer::page_with(StatusCode::FORBIDDEN, &page::WrongBrowser::new(view))
+}
+
+/// The same, for scripts.
+pub fn forbidden_json() -> Answer {
+    let mut answer = Answer::json(&json!({ "error": "forbidden" }));
+    answer.status = StatusCode::FORBIDDEN;
+    answer
+}
+
+/// A form that is too old, was sent by another site, or belongs to another browser.
+pub fn stale_form(view: &View) -> Answer {
+    Answer::page_with(StatusCode::FORBIDDEN, &ErrorPage::stale(view))
+}
+
+/// A login that ended before: a second finish never gets another code.
+pub fn over(view: &View) -> Answer {
+    Answer::page_with(StatusCode::GONE, &ErrorPage::over(view))
+}
+
+/// BankID could not make an order.
+pub fn bankid_unavailable(view: &View) -> Answer {
+    Answer::page_with(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &ErrorPage::bankid_down(view),
+    )
+}
+
+/// No such page.
+pub fn not_found(view: &View) -> Answer {
+    Answer::page_with(StatusCode::NOT_FOUND, &ErrorPage::not_found(view))
+}
+
+/// A method that a door does not take.
+pub fn wrong_method() -> Answer {
+    Answer::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "text/plain; charset=utf-8",
+        "method not allowed\n",
+    )
+}
+
+/// A request for another host (RFC 9110 §15.5.20).
+pub fn misdirected() -> Answer {
+    Answer::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "text/plain; charset=utf-8",
+        "misdirected request\n",
+    )
+}

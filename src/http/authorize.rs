@@ -1,0 +1,260 @@
+//! The authorization endpoint (OpenID Connect Core §3.1.2). Nothing is written here, but for a
+//! code where a session answers at once.
+
+use super::answer::{self, Answer, SetCookie, View, cookie_name};
+use super::assets::url;
+use super::input::Request;
+use super::page::{Bounce, Choice, Frame};
+use crate::authorize::interaction::{self, Decision};
+use crate::authorize::request::{AuthorizationRequest, Parameters};
+use crate::authorize::response::{self, Departure};
+use crate::authorize::{self, PageMistake, Refused};
+use crate::bankid::launch::Platform;
+use crate::bankid::message::Language;
+use crate::claims::release::Release;
+use crate::client::Client;
+use crate::error::Error;
+use crate::login::binding::{Bounced, ChoiceForm, FORM_LIFETIME};
+use crate::provider::Provider;
+use crate::secret::{Secret, kind as secret};
+use crate::session::standing;
+use crate::storage::SessionRow;
+use crate::token::code::Issued;
+use crate::token::grant::Grant;
+
+/// The most that a parameter may hold.
+const PARAMETER_LIMIT: usize = 8 * 1024;
+/// The most that a sealed form may hold: a whole request, in base64.
+pub const FORM_LIMIT: usize = 60 * 1024;
+
+pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> {
+    match request.query(PARAMETER_LIMIT) {
+        Ok(raw) => answer_to(&provider, &request, raw, Way::Get).await,
+        Err(_) => Ok(unreadable(&provider, &request)),
+    }
+}
+
+/// OpenID Connect Core §3.1.2.1 allows POST. Sent by another site, it comes without our cookies, so
+/// its parameters make one more way, by a form of ours.
+pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let Ok(parameters) = request.form(PARAMETER_LIMIT) else {
+        return Ok(unreadable(&provider, &request));
+    };
+    let language = language(&parameters, &request);
+    let bounced = Bounced {
+        parameters,
+        issued_at: provider.clock.now(),
+    };
+    Ok(Answer::page(&Bounce {
+        frame: Frame::new(language, provider.config.bankid.simulated),
+        request: bounced.seal(&provider.keys.forms, &provider.random),
+        script: url("bounce.js"),
+    }))
+}
+
+/// The second half of [`post`].
+pub async fn resume(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let stale = || Ok(answer::stale_form(&request.view(&provider.random)));
+    if !request.is_from_our_pages(&provider.config.issuer) {
+        return stale();
+    }
+    let form = request.form(FORM_LIMIT).unwrap_or_default();
+    let sealed = form.first("request").unwrap_or_default();
+    match Bounced::open(sealed, &provider.keys.forms, provider.clock.now()) {
+        Some(bounced) => answer_to(&provider, &request, bounced.parameters, Way::Post).await,
+        None => stale(),
+    }
+}
+
+/// How the request came to us, which decides how the answer may leave.
+#[derive(Clone, Copy)]
+enum Way {
+    Get,
+    Post,
+}
+
+fn unreadable(provider: &Provider, request: &Request) -> Answer {
+    answer::mistake_page(PageMistake::Unreadable, &request.view(&provider.random))
+}
+
+/// A request that was admitted, with its client.
+pub struct Admitted {
+    /// Who asks.
+    pub client: Client,
+    /// What.
+    pub request: AuthorizationRequest,
+}
+
+/// Looks the client up and applies every rule.
+pub async fn admit(
+    provider: &Provider,
+    raw: &Parameters,
+) -> Result<Result<Admitted, Refused>, Error> {
+    let client_id = match authorize::client_id(raw) {
+        Ok(client_id) => client_id,
+        Err(mistake) => return Ok(Err(Refused::Page(mistake))),
+    };
+    let Some(client) = provider.store.client(client_id).await? else {
+        return Ok(Err(Refused::Page(PageMistake::ClientUnknown)));
+    };
+    let issuer = &provider.config.issuer.url;
+    let hint = |token: &str| {
+        provider
+            .keyring
+            .hinted_subject(token, issuer, &client.client_id)
+    };
+    Ok(authorize::admit(raw, &client, &provider.policy, &hint)
+        .map(|request| Admitted { client, request }))
+}
+
+async fn answer_to(
+    provider: &Provider,
+    request: &Request,
+    raw: Parameters,
+    way: Way,
+) -> Result<Answer, Error> {
+    let language = language(&raw, request);
+    let leave = |departure: &Departure| match way {
+        Way::Get => Answer::depart(departure),
+        Way::Post => Answer::depart_by_page(departure, language),
+    };
+    let admitted = match admit(provider, &raw).await? {
+        Ok(admitted) => admitted,
+        Err(Refused::Page(mistake)) => {
+            let view = View {
+                language,
+                ..request.view(&provider.random)
+            };
+            return Ok(answer::mistake_page(mistake, &view));
+        }
+        Err(Refused::Client(told)) => {
+            let issuer = &provider.config.issuer.url;
+            let (address, state) = (&told.return_address, told.state.as_deref());
+            return Ok(leave(&response::failure(
+                address,
+                state,
+                issuer,
+                told.mistake.into(),
+            )));
+        }
+    };
+    let now = provider.clock.now();
+    let session = session(provider, request, &admitted.client).await?;
+    let standing = session
+        .as_ref()
+        .map(|row| standing(row, &admitted.client, &provider.keys.subject));
+    let released = Release::decide(&admitted.request, &admitted.client).all();
+    let asked = &admitted.request;
+    match (
+        interaction::decide(asked, standing.as_ref(), &released, now),
+        session,
+    ) {
+        (Decision::Answer, Some(row)) => {
+            let departure = answer_from_session(provider, &admitted, &row).await?;
+            Ok(leave(&departure))
+        }
+        (Decision::Refuse(refusal), _) => {
+            let issuer = &provider.config.issuer.url;
+            let state = asked.state.as_deref();
+            Ok(leave(&response::failure(
+                &asked.return_address,
+                state,
+                issuer,
+                refusal,
+            )))
+        }
+        _ => Ok(choice(provider, request, &admitted, raw, language)),
+    }
+}
+
+async fn session(
+    provider: &Provider,
+    request: &Request,
+    client: &Client,
+) -> Result<Option<SessionRow>, Error> {
+    let name = cookie_name(&provider.config.issuer, SESSION_COOKIE);
+    let Some(cookie) = request.cookie::<secret::SessionCookie>(&name) else {
+        return Ok(None);
+    };
+    let now = provider.clock.now();
+    Ok(provider
+        .store
+        .session(cookie.digest(), &client.client_id, now)
+        .await?)
+}
+
+async fn answer_from_session(
+    provider: &Provider,
+    admitted: &Admitted,
+    row: &SessionRow,
+) -> Result<Departure, Error> {
+    let (request, now) = (&admitted.request, provider.clock.now());
+    let key = &provider.keys.subject;
+    let grant = Grant::of(
+        request,
+        &admitted.client,
+        &row.session,
+        key,
+        &provider.random,
+        now,
+    );
+    let issued = Issued::new(grant, request, &provider.random, now);
+    provider.store.issue_code(&issued, now).await?;
+    let (issuer, state) = (&provider.config.issuer.url, request.state.as_deref());
+    Ok(response::success(
+        &request.return_address,
+        state,
+        issuer,
+        &issued.code,
+    ))
+}
+
+fn choice(
+    provider: &Provider,
+    request: &Request,
+    admitted: &Admitted,
+    raw: Parameters,
+    language: Language,
+) -> Answer {
+    let issuer = &provider.config.issuer;
+    let cookie = request
+        .cookie::<secret::FormCookie>(&cookie_name(issuer, FORM_COOKIE))
+        .unwrap_or_else(|| Secret::fresh(&provider.random));
+    let form = ChoiceForm::new(raw, &provider.random, provider.clock.now());
+    let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
+    let frame = Frame::new(language, provider.config.bankid.simulated);
+    let released = Release::decide(&admitted.request, &admitted.client).all();
+    let metadata = &admitted.client.metadata;
+    let page = Choice {
+        client_name: metadata.client_name.as_str().to_owned(),
+        purpose: metadata
+            .purpose
+            .as_ref()
+            .map(|p| p.text(language).to_owned()),
+        claims: Choice::claims_in_words(released, frame.words),
+        form: sealed,
+        hand_held: Platform::of(request.header("user-agent").unwrap_or_default()).is_hand_held(),
+        elsewhere_before: request
+            .cookies()
+            .any(|(name, _)| name == cookie_name(issuer, ELSEWHERE_COOKIE)),
+        script: url("choice.js"),
+        frame,
+    };
+    Answer::page(&page).with_cookie(SetCookie {
+        name: FORM_COOKIE.to_owned(),
+        value: Some(cookie.expose().to_owned()),
+        lifetime: Some(FORM_LIFETIME),
+    })
+}
+
+/// The cookie that a choice form is bound to.
+pub const FORM_COOKIE: &str = "form";
+/// The cookie of a browser with a session.
+pub const SESSION_COOKIE: &str = "session";
+/// The cookie that remembers that the app came back to another browser.
+pub const ELSEWHERE_COOKIE: &str = "elsewhere";
+
+/// The language of a request's pages: what the client asks for, then what the browser does.
+pub fn language(raw: &Parameters, request: &Request) -> Language {
+    Language::choose(raw.first("ui_locales"), request.header("accept-language"))
+}

@@ -1,0 +1,16 @@
+//! What there is to know before a login: the metadata document and the public keys.
+
+use super::answer::Answer;
+use super::input::Request;
+use crate::discovery;
+use crate::error::Error;
+use crate::provider::Provider;
+
+pub async fn document(provider: Provider, _: Request) -> Result<Answer, Error> {
+    let document = discovery::document(&provider.config.issuer.url, &provider.policy.acr);
+    Ok(Answer::public_json(&document))
+}
+
+pub async fn jwks(provider: Provider, _: Request) -> Result<Answer, Error> {
+    Ok(Answer::public_json(&provider.keyring.jwks()))
+}

@@ -1,0 +1,329 @@
+//! What a request says, read strictly: forms without surprises, cookies, and the caller's address.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+
+use super::answer::View;
+use crate::authorize::request::Parameters;
+use crate::bankid::message::Language;
+use crate::config::issuer::Issuer;
+use crate::id::Id;
+use crate::random::Random;
+use crate::secret::{Kind, Secret};
+
+/// A request as plain values, which can be sent to another thread.
+pub struct Request {
+    path: Vec<(String, String)>,
+    query: String,
+    body: Bytes,
+    headers: Vec<(&'static str, String)>,
+    host: Option<String>,
+    /// The address that the request came from, by way of the proxies that we trust.
+    pub ip: IpAddr,
+}
+
+/// A form that is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(
+    /// What is wrong with it.
+    pub &'static str,
+);
+
+/// The headers that a door may read. Everything else is never looked at.
+const HEADERS: [header::HeaderName; 8] = [
+    header::ACCEPT_LANGUAGE,
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::ORIGIN,
+    header::USER_AGENT,
+    header::HeaderName::from_static("sec-fetch-site"),
+    header::IF_NONE_MATCH,
+];
+
+impl Request {
+    /// Reads everything that a door may need.
+    pub fn read(request: &HttpRequest, body: Bytes, trusted: &[IpNet]) -> Request {
+        let mut headers = Vec::new();
+        for name in &HEADERS {
+            for value in request.headers().get_all(name) {
+                if let Ok(value) = value.to_str() {
+                    headers.push((static_name(name), value.to_owned()));
+                }
+            }
+        }
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.ip());
+        let forwarded: Vec<&str> = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        Request {
+            path: request
+                .match_info()
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            query: request.query_string().to_owned(),
+            body,
+            headers,
+            host: host(request),
+            ip: caller(peer, &forwarded.join(","), trusted),
+        }
+    }
+
+    /// A header that came exactly once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(n, _)| *n == name);
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether the request was meant for this issuer. A door behind another name would make
+    /// cookies and addresses that belong to nobody.
+    pub fn is_for(&self, issuer: &Issuer) -> bool {
+        self.host.as_deref() == Some(issuer.authority.as_str())
+    }
+
+    /// A part of the path that is an id.
+    pub fn id<K>(&self) -> Option<Id<K>> {
+        Id::parse(self.path_part("id")?)
+    }
+
+    /// A part of the path.
+    pub fn path_part(&self, name: &str) -> Option<&str> {
+        self.path
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The parameters of the query (RFC 6749 §3.1), each of at most `limit` bytes.
+    pub fn query(&self, limit: usize) -> Result<Parameters, Unreadable> {
+        decode(&self.query, limit)
+    }
+
+    /// Whether there is a query at all.
+    pub fn has_query(&self) -> bool {
+        !self.query.is_empty()
+    }
+
+    /// The parameters of a form, which must say that it is one.
+    pub fn form(&self, limit: usize) -> Result<Parameters, Unreadable> {
+        let media_type = self.header("content-type").unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Unreadable(
+                "the body must be application/x-www-form-urlencoded",
+            ));
+        }
+        let text =
+            std::str::from_utf8(&self.body).map_err(|_| Unreadable("the body is not UTF-8"))?;
+        decode(text, limit)
+    }
+
+    /// Whether the body is empty.
+    pub fn has_body(&self) -> bool {
+        !self.body.is_empty()
+    }
+
+    /// The cookies, in the order that the browser sent them: older ones first (RFC 6265 §5.4).
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers
+            .iter()
+            .filter(|(name, _)| *name == "cookie")
+            .flat_map(|(_, value)| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+    }
+
+    /// A cookie of ours that holds a secret of this kind.
+    pub fn cookie<K: Kind>(&self, name: &str) -> Option<Secret<K>> {
+        self.cookies()
+            .find(|(n, _)| *n == name)
+            .and_then(|(_, value)| Secret::parse(value))
+    }
+
+    /// Whether a state-changing request comes from a page of ours, as far as the browser tells.
+    /// Pages without referrer send `Origin: null` even to themselves, so the newer
+    /// `Sec-Fetch-Site` is asked first; where neither says anything, the form's own token decides.
+    pub fn is_from_our_pages(&self, issuer: &Issuer) -> bool {
+        match (self.header("sec-fetch-site"), self.header("origin")) {
+            (Some(site), _) => site == "same-origin",
+            (None, Some("null") | None) => true,
+            (None, Some(origin)) => origin == issuer.origin,
+        }
+    }
+
+    /// How to talk to whoever sent this.
+    pub fn view(&self, random: &Random) -> View {
+        View {
+            language: Language::choose(None, self.header("accept-language")),
+            reference: hex::encode(random.bytes::<5>()),
+        }
+    }
+}
+
+fn static_name(name: &header::HeaderName) -> &'static str {
+    match name.as_str() {
+        "accept-language" => "accept-language",
+        "authorization" => "authorization",
+        "content-type" => "content-type",
+        "cookie" => "cookie",
+        "origin" => "origin",
+        "user-agent" => "user-agent",
+        "sec-fetch-site" => "sec-fetch-site",
+        _ => "if-none-match",
+    }
+}
+
+/// The authority of the request: HTTP/2 has it in the target, HTTP/1.1 in `Host`, which must be
+/// there once.
+fn host(request: &HttpRequest) -> Option<String> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str().to_ascii_lowercase());
+    }
+    let mut hosts = request.headers().get_all(header::HOST);
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok()?.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// The right-most hop that is not one of our proxies; an address that does not parse ends the
+/// search at the hop that named it.
+fn caller(peer: IpAddr, forwarded: &str, trusted: &[IpNet]) -> IpAddr {
+    let is_ours = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
+    let mut caller = plain(peer);
+    for hop in forwarded.rsplit(',') {
+        if !is_ours(&caller) {
+            break;
+        }
+        match hop.trim().parse() {
+            Ok(ip) => caller = plain(ip),
+            Err(_) => break,
+        }
+    }
+    caller
+}
+
+fn plain(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+/// The most parameters that a request may have.
+const PARAMETERS: usize = 100;
+
+/// Decodes a form strictly: UTF-8, no control characters, no half escapes.
+fn decode(text: &str, limit: usize) -> Result<Parameters, Unreadable> {
+    let mut pairs = Vec::new();
+    for part in text.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        pairs.push((decode_part(name, limit)?, decode_part(value, limit)?));
+        if pairs.len() > PARAMETERS {
+            return Err(Unreadable("too many parameters"));
+        }
+    }
+    Ok(Parameters::from_pairs(pairs))
+}
+
+fn decode_part(part: &str, limit: usize) -> Result<String, Unreadable> {
+    if !escapes_are_whole(part) {
+        return Err(Unreadable(
+            "a percent sign is not followed by two hexadecimal digits",
+        ));
+    }
+    let spaced = part.replace('+', " ");
+    let decoded = percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_err(|_| Unreadable("a parameter is not UTF-8"))?;
+    if decoded.len() > limit {
+        return Err(Unreadable("a parameter is too long"));
+    }
+    // JSON, as `claims` is, may be written over several lines.
+    let is_json = decoded.starts_with('{');
+    if decoded
+        .chars()
+        .any(|c| c.is_control() && !(is_json && c.is_ascii_whitespace()))
+    {
+        return Err(Unreadable("a parameter holds control characters"));
+    }
+    Ok(decoded.into_owned())
+}
+
+fn escapes_are_whole(part: &str) -> bool {
+    let bytes = part.as_bytes();
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'%')
+        .all(|(at, _)| {
+            let digits = bytes.get(at + 1..at + 3);
+            digits.is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_strictly() {
+        let _shows = crate::shows!(accepting "O23", refusing "O23");
+        let read = decode("a=1&b=%C3%A5+%2B&c=&d", 8).expect("readable");
+        assert_eq!(read.first("a"), Some("1"));
+        assert_eq!(read.first("b"), Some("å +"));
+        assert_eq!(read.first("c"), None);
+        assert!(decode("a=1&a=2", 8).expect("readable").is_repeated("a"));
+        for bad in [
+            "a=%00",
+            "a=%0d%0aSet-Cookie:x",
+            "a=%ff",
+            "a=%",
+            "a=%2",
+            "a=%zz",
+            "a=123456789",
+            "%00=1",
+            "a=%7f",
+            "a=%c2%85",
+        ] {
+            assert!(decode(bad, 8).is_err(), "{bad}");
+        }
+        assert!(decode(&"a=1&".repeat(101), 8).is_err());
+        assert!(decode("claims=%7B%0A%7D", 8).is_ok(), "JSON may have lines");
+    }
+
+    #[test]
+    fn the_caller_is_the_last_hop_that_is_not_ours() {
+        let _shows = crate::shows!(accepting "PV-IP-1", refusing "PV-IP-1");
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let ours: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", "", "192.0.2.1"),
+            ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+            ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+            ("10.0.0.1", "nonsense, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
+        ] {
+            assert_eq!(
+                caller(ip(peer), forwarded, &ours),
+                ip(expected),
+                "{peer} {forwarded}"
+            );
+        }
+    }
+}

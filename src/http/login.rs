@@ -1,0 +1,400 @@
+//! A login's own pages and forms. Every one of them is for the browser that began, which is known
+//! by the login's cookie.
+
+use std::sync::Arc;
+
+use super::answer::{self, Answer, SetCookie, View, cookie_name};
+use super::assets::url;
+use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, SESSION_COOKIE};
+use super::input::Request;
+use super::page::{Frame, LoginPage};
+use crate::authorize::request::Parameters;
+use crate::authorize::response;
+use crate::bankid::launch::Platform;
+use crate::bankid::message::Device;
+use crate::claims::release::{Identity, Release};
+use crate::claims::subject::subject;
+use crate::clock::Seconds;
+use crate::error::{Code, Error, Fault, Refusal};
+use crate::id::Id;
+use crate::login::binding::{ChoiceForm, csrf_token, is_csrf_token};
+use crate::login::progress::{Screen, Tab, screen};
+use crate::login::{Asked, LIFETIME, Login, Progress, State, Unfinished, ordering};
+use crate::provider::Provider;
+use crate::secret::{Secret, kind as secret};
+use crate::session::Session;
+use crate::storage::Finish;
+use crate::token::code::Issued;
+use crate::token::grant::Grant;
+
+/// The person chose a device: the login begins with its first order.
+pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let view = request.view(&provider.random);
+    let Some((form, fields)) = choice_form(&provider, &request) else {
+        return Ok(answer::stale_form(&view));
+    };
+    let Some(device) = device(&fields) else {
+        return Ok(answer::stale_form(&view));
+    };
+    let Ok(admitted) = authorize::admit(&provider, &form.parameters).await? else {
+        return Ok(answer::stale_form(&view));
+    };
+    let language = authorize::language(&form.parameters, &request);
+    if provider.store.login(form.login).await?.is_none() {
+        let asked = Asked {
+            language,
+            ip: request.ip,
+            platform: Platform::of(request.header("user-agent").unwrap_or_default()),
+            scripts: fields.first("scripts") == Some("on"),
+            parameters: form.parameters.clone(),
+        };
+        let browser = form.cookie.digest();
+        let begun = ordering::begin(
+            &provider,
+            form.login,
+            browser,
+            asked,
+            &admitted.client,
+            device,
+        )
+        .await;
+        match begun {
+            Ok(()) => {}
+            Err(Error::Fault(fault @ Fault::BankId(_))) => {
+                tracing::error!(%fault, reference = %view.reference, "no order could be made");
+                return Ok(answer::bankid_unavailable(&View { language, ..view }));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(with_login_cookie(&provider, &request, &form))
+}
+
+fn choice_form(provider: &Provider, request: &Request) -> Option<(ChoiceForm, Parameters)> {
+    let issuer = &provider.config.issuer;
+    if !request.is_from_our_pages(issuer) {
+        return None;
+    }
+    let fields = request.form(FORM_LIMIT).ok()?;
+    let cookie = request.cookie(&cookie_name(issuer, FORM_COOKIE))?;
+    let now = provider.clock.now();
+    let form = ChoiceForm::open(fields.first("form")?, &cookie, &provider.keys.forms, now)?;
+    Some((form, fields))
+}
+
+fn device(fields: &Parameters) -> Option<Device> {
+    match fields.first("device") {
+        Some("this") => Some(Device::This),
+        Some("other") => Some(Device::Other),
+        _ => None,
+    }
+}
+
+/// How many logins a browser may have side by side.
+const COOKIES: usize = 5;
+
+fn with_login_cookie(provider: &Provider, request: &Request, form: &ChoiceForm) -> Answer {
+    let issuer = &provider.config.issuer;
+    let name = login_cookie(form.login);
+    let mut answer = Answer::see(&format!("/login/{}", form.login)).with_cookie(SetCookie {
+        name: name.clone(),
+        value: Some(form.cookie.expose().to_owned()),
+        lifetime: Some(LIFETIME),
+    });
+    let others: Vec<&str> = request
+        .cookies()
+        .map(|(other, _)| other.strip_prefix("__Host-").unwrap_or(other))
+        .filter(|other| other.starts_with("l-") && *other != name)
+        .collect();
+    // Browsers send older cookies first.
+    for old in &others[..others.len().saturating_sub(COOKIES - 1)] {
+        debug_assert!(cookie_name(issuer, old).ends_with(old));
+        answer = answer.with_cookie(SetCookie {
+            name: (*old).to_owned(),
+            value: None,
+            lifetime: None,
+        });
+    }
+    answer
+}
+
+fn login_cookie(id: Id<crate::id::kind::Login>) -> String {
+    format!("l-{}", id.short())
+}
+
+/// The login that a request is about, if it comes from the browser that began it.
+pub async fn own_login(provider: &Provider, request: &Request) -> Result<Option<Login>, Error> {
+    let Some(id) = request.id() else {
+        return Ok(None);
+    };
+    let login = provider.store.login(id).await?;
+    Ok(login.filter(|login| is_own(provider, request, login)))
+}
+
+/// Whether a request carries the login's cookie.
+pub fn is_own(provider: &Provider, request: &Request, login: &Login) -> bool {
+    let name = cookie_name(&provider.config.issuer, &login_cookie(login.id));
+    request
+        .cookie::<secret::LoginCookie>(&name)
+        .is_some_and(|cookie| cookie.digest() == login.browser)
+}
+
+pub async fn page(provider: Provider, request: Request) -> Result<Answer, Error> {
+    show(provider, request, Tab::First).await
+}
+
+/// The tab that the app opened.
+pub async fn returned_page(provider: Provider, request: Request) -> Result<Answer, Error> {
+    show(provider, request, Tab::Returned).await
+}
+
+async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, Error> {
+    let view = request.view(&provider.random);
+    let Some(login) = own_login(&provider, &request).await? else {
+        return Ok(answer::wrong_browser(&view));
+    };
+    let login = Arc::new(login);
+    provider.followed.look_at(&login);
+    let screen = screen(
+        &login,
+        tab,
+        &provider.config.bankid.links,
+        provider.clock.moment(),
+    );
+    match screen {
+        Screen::Finish => return Ok(Answer::see(&format!("/login/{}/finish", login.id))),
+        Screen::Over => {
+            return Ok(answer::over(&View {
+                language: login.asked.language,
+                ..view
+            }));
+        }
+        _ => {}
+    }
+    let client = provider.store.client(login.client_id.as_str()).await?;
+    let is_elsewhere = screen == Screen::Elsewhere;
+    let answer = Answer::page(&LoginPage {
+        frame: Frame::new(login.asked.language, provider.config.bankid.simulated),
+        client_name: client.map_or(String::new(), |c| {
+            c.metadata.client_name.as_str().to_owned()
+        }),
+        id: login.id.to_string(),
+        csrf: csrf_token(&provider.keys.csrf, login.id, login.browser),
+        refresh: refresh(&screen),
+        screen,
+        tab_query: match tab {
+            Tab::First => "",
+            Tab::Returned => "?tab=returned",
+        },
+        script: url("login.js"),
+    });
+    Ok(match is_elsewhere {
+        true => answer.with_cookie(SetCookie {
+            name: ELSEWHERE_COOKIE.to_owned(),
+            value: Some("1".to_owned()),
+            lifetime: Some(ELSEWHERE_REMEMBERED),
+        }),
+        false => answer,
+    })
+}
+
+/// Half a year.
+const ELSEWHERE_REMEMBERED: Seconds = Seconds(180 * 24 * 60 * 60);
+
+/// A page without scripts comes back every second while a code is shown, because a frame is good
+/// for about that long.
+fn refresh(screen: &Screen) -> Option<u8> {
+    match screen {
+        Screen::Scan { .. } | Screen::Renewing => Some(1),
+        Screen::Launch { .. } | Screen::Working { .. } | Screen::AwaitReturn => Some(2),
+        Screen::OtherTab => Some(5),
+        Screen::Finish | Screen::Elsewhere | Screen::Failed { .. } | Screen::Over => None,
+    }
+}
+
+/// A state-changing form of a login's own page, or nothing.
+async fn own_form(
+    provider: &Provider,
+    request: &Request,
+) -> Result<Option<(Login, Parameters)>, Error> {
+    if !request.is_from_our_pages(&provider.config.issuer) {
+        return Ok(None);
+    }
+    let Some(login) = own_login(provider, request).await? else {
+        return Ok(None);
+    };
+    let fields = request.form(FORM_LIMIT).unwrap_or_default();
+    let token = fields.first("csrf").unwrap_or_default();
+    let sound = is_csrf_token(&provider.keys.csrf, login.id, login.browser, token);
+    Ok(sound.then_some((login, fields)))
+}
+
+/// Another order: a new try, or the other device.
+pub async fn order_again(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let view = request.view(&provider.random);
+    let Some((login, fields)) = own_form(&provider, &request).await? else {
+        return Ok(answer::stale_form(&view));
+    };
+    let Some(device) = device(&fields) else {
+        return Ok(answer::stale_form(&view));
+    };
+    match ordering::again(&provider, &login, device).await {
+        // Whoever was first, the page shows how it is now.
+        Ok(_) => Ok(Answer::see(&format!("/login/{}", login.id))),
+        Err(Error::Fault(fault @ Fault::BankId(_))) => {
+            tracing::error!(%fault, reference = %view.reference, "no order could be made");
+            Ok(answer::bankid_unavailable(&View {
+                language: login.asked.language,
+                ..view
+            }))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// The person gives up.
+pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let Some((login, _)) = own_form(&provider, &request).await? else {
+        return Ok(answer::stale_form(&request.view(&provider.random)));
+    };
+    if provider.store.cancel_login(&login).await? {
+        if let Progress::Ordered(_) = login.order.progress {
+            ordering::cancel_at_bankid(&provider, &login.order).await;
+        }
+        provider.followed.refresh(login.id).await?;
+    }
+    Ok(Answer::see(&format!("/login/{}/left", login.id)))
+}
+
+const CANCELLED: Refusal = Refusal::new(Code::AccessDenied, "the person cancelled the login");
+const OTHER_PERSON: Refusal = Refusal::new(
+    Code::AccessDenied,
+    "another person logged in than the request asked for",
+);
+
+/// Off to the client, with the news that there will be no code.
+pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let view = request.view(&provider.random);
+    let Some(login) = own_login(&provider, &request).await? else {
+        return Ok(answer::wrong_browser(&view));
+    };
+    if login.state != State::Cancelled {
+        return Ok(Answer::see(&format!("/login/{}", login.id)));
+    }
+    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters).await? else {
+        return Ok(answer::over(&view));
+    };
+    let departure = denied(&provider, &admitted, CANCELLED);
+    Ok(Answer::depart_by_page(&departure, login.asked.language).with_cookie(expired(&login)))
+}
+
+fn denied(provider: &Provider, admitted: &Admitted, refusal: Refusal) -> response::Departure {
+    let request = &admitted.request;
+    let (address, state) = (&request.return_address, request.state.as_deref());
+    response::failure(address, state, &provider.config.issuer.url, refusal)
+}
+
+fn expired(login: &Login) -> SetCookie {
+    SetCookie {
+        name: login_cookie(login.id),
+        value: None,
+        lifetime: None,
+    }
+}
+
+/// The end of a login, in the browser that began it: session, grant and code in one commit.
+pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let view = request.view(&provider.random);
+    let Some(login) = own_login(&provider, &request).await? else {
+        return Ok(answer::wrong_browser(&view));
+    };
+    let view = View {
+        language: login.asked.language,
+        ..view
+    };
+    let data = match login.completion(provider.clock.now()) {
+        Ok(data) => data,
+        Err(Unfinished::Over) => return Ok(answer::over(&view)),
+        Err(_) => return Ok(Answer::see(&format!("/login/{}", login.id))),
+    };
+    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters).await? else {
+        return Ok(answer::over(&view));
+    };
+    let identity = Identity::of(data);
+    match conclude(&provider, &request, &login, &admitted, identity).await? {
+        Some(answer) => Ok(answer.with_cookie(expired(&login))),
+        None => Ok(answer::over(&view)),
+    }
+}
+
+/// `None` when somebody else ended the login at the same moment.
+async fn conclude(
+    provider: &Provider,
+    request: &Request,
+    login: &Login,
+    admitted: &Admitted,
+    identity: Identity,
+) -> Result<Option<Answer>, Error> {
+    let now = provider.clock.now();
+    let number = identity.personal_number().expose().as_bytes();
+    let index = provider.keys.index.mac(&[b"personal_number", number]);
+    if !is_expected(provider, admitted, &index).await? {
+        provider.store.cancel_login(login).await?;
+        return Ok(Some(Answer::depart(&denied(
+            provider,
+            admitted,
+            OTHER_PERSON,
+        ))));
+    }
+    let cookie = Secret::<secret::SessionCookie>::fresh(&provider.random);
+    let old_cookie = request
+        .cookie::<secret::SessionCookie>(&cookie_name(&provider.config.issuer, SESSION_COOKIE));
+    let finish = Finish {
+        login: login.id,
+        order: login.order.id,
+        index,
+        old_browser: old_cookie.map(|old| old.digest()),
+        new_browser: cookie.digest(),
+        client_id: &admitted.client.client_id,
+        approved: Release::decide(&admitted.request, &admitted.client).all(),
+    };
+    let lifetime = provider.config.login.session_lifetime;
+    let fresh = Id::fresh(&provider.random);
+    let departure = provider
+        .store
+        .finish_login(&finish, fresh, now, |person| {
+            let txn = login.order.id;
+            let session = Session::begin(person, identity, txn, lifetime, &provider.random, now);
+            let (asked, client) = (&admitted.request, &admitted.client);
+            let key = &provider.keys.subject;
+            let grant = Grant::of(asked, client, &session, key, &provider.random, now);
+            let issued = Issued::new(grant, asked, &provider.random, now);
+            let (issuer, state) = (&provider.config.issuer.url, asked.state.as_deref());
+            let departure = response::success(&asked.return_address, state, issuer, &issued.code);
+            (session, issued, departure)
+        })
+        .await?;
+    provider.followed.refresh(login.id).await?;
+    Ok(departure.map(|departure| {
+        Answer::depart(&departure).with_cookie(SetCookie {
+            name: SESSION_COOKIE.to_owned(),
+            value: Some(cookie.expose().to_owned()),
+            lifetime: Some(lifetime),
+        })
+    }))
+}
+
+/// OpenID Connect Core §3.1.2.2: where a request names the person, nobody else may log in.
+async fn is_expected(
+    provider: &Provider,
+    admitted: &Admitted,
+    index: &[u8; 32],
+) -> Result<bool, Error> {
+    let Some(expected) = &admitted.request.expected_subject else {
+        return Ok(true);
+    };
+    let person = provider.store.person(index).await?;
+    Ok(person.is_some_and(|person| {
+        *expected == subject(&provider.keys.subject, &admitted.client, person)
+    }))
+}

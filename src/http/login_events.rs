@@ -1,0 +1,118 @@
+//! How a login goes on, told to its page: by server-sent events, or, where those do not pass, by
+//! asking every second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use futures_util::stream::{self, StreamExt};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::answer::{self, Answer};
+use super::input::Request;
+use super::login::is_own;
+use crate::error::Error;
+use crate::login::Login;
+use crate::login::progress::{Screen, Tab, screen};
+use crate::provider::Provider;
+
+/// One state after the other, and while a code is shown its frame of each second.
+pub async fn events(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let Some((tab, following)) = followed(&provider, &request).await? else {
+        return Ok(answer::forbidden_json());
+    };
+    let first = Following {
+        provider,
+        tab,
+        login: following,
+        is_first: true,
+        is_over: false,
+    };
+    let stream = stream::unfold(first, Following::next).map(Ok).boxed();
+    Ok(Answer::events(stream))
+}
+
+/// The state of now.
+pub async fn status(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let Some((tab, following)) = followed(&provider, &request).await? else {
+        return Ok(answer::forbidden_json());
+    };
+    let login = following.borrow().clone();
+    Ok(Answer::json(&state(&provider, &login, tab)))
+}
+
+type Followed = (Tab, watch::Receiver<Arc<Login>>);
+
+async fn followed(provider: &Provider, request: &Request) -> Result<Option<Followed>, Error> {
+    let Some(id) = request.id() else {
+        return Ok(None);
+    };
+    let Some(following) = provider.followed.follow(id).await? else {
+        return Ok(None);
+    };
+    let is_own = is_own(provider, request, &following.borrow());
+    let query = request.query(64).unwrap_or_default();
+    let tab = match query.first("tab") {
+        Some("returned") => Tab::Returned,
+        _ => Tab::First,
+    };
+    Ok(is_own.then_some((tab, following)))
+}
+
+struct Following {
+    provider: Provider,
+    tab: Tab,
+    login: watch::Receiver<Arc<Login>>,
+    is_first: bool,
+    is_over: bool,
+}
+
+impl Following {
+    async fn next(mut self) -> Option<(Bytes, Following)> {
+        if self.is_over {
+            return None;
+        }
+        if !self.is_first {
+            self.wait().await?;
+        }
+        self.is_first = false;
+        let login = self.login.borrow_and_update().clone();
+        let state = state(&self.provider, &login, self.tab);
+        // What rests is told once; the browser comes back when the person does something.
+        self.is_over = matches!(state["screen"].as_str(), Some("finish" | "failed" | "over"));
+        Some((Bytes::from(format!("data: {state}\n\n")), self))
+    }
+
+    /// Until something changed, or the code needs its next frame. `None` when there will be
+    /// nothing more.
+    async fn wait(&mut self) -> Option<()> {
+        let until_next_second = {
+            let login = self.login.borrow();
+            let age = self.provider.clock.moment().0 - login.order.received_at.0;
+            Duration::from_millis(u64::try_from(1000 - age.rem_euclid(1000)).unwrap_or(1000))
+        };
+        tokio::select! {
+            changed = self.login.changed() => changed.ok(),
+            () = tokio::time::sleep(until_next_second) => Some(()),
+        }
+    }
+}
+
+fn state(provider: &Provider, login: &Login, tab: Tab) -> Value {
+    let screen = screen(
+        login,
+        tab,
+        &provider.config.bankid.links,
+        provider.clock.moment(),
+    );
+    let mut state = json!({ "screen": screen.name(), "order": login.orders_made });
+    match screen {
+        Screen::Scan { path } => state["qr"] = path.into(),
+        Screen::Working { message } | Screen::Failed { message, .. } => {
+            state["message"] = message.into();
+        }
+        _ => {}
+    }
+    state
+}

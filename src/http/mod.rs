@@ -1,0 +1,233 @@
+//! The doors: every route on one page, in the order of a login.
+//!
+//! A door is load → decide → save → answer. It runs on the provider's own runtime and not on the
+//! web server's, so that a browser which hangs up does not stop a commit half way, and connections
+//! to the database and to BankID are shared by all.
+
+pub mod answer;
+mod assets;
+mod authorize;
+mod discovery;
+pub mod input;
+mod login;
+mod login_events;
+mod page;
+mod returning;
+mod token;
+mod userinfo;
+mod words;
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::Method;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, web};
+use tokio::runtime::Handle;
+
+use crate::error::{Error, Fault};
+use crate::provider::Provider;
+use answer::{Answer, Face};
+use input::Request;
+
+fn routes(config: &mut web::ServiceConfig) {
+    // What there is to know before a login.
+    route(
+        config,
+        "/.well-known/openid-configuration",
+        [get(Face::Json, discovery::document)],
+    );
+    route(config, "/jwks", [get(Face::Json, discovery::jwks)]);
+    route(config, "/static/{name}", [get(Face::Page, assets::asset)]);
+    // 1. What is asked.
+    route(
+        config,
+        "/authorize",
+        [
+            get(Face::Page, authorize::get),
+            post(Face::Page, authorize::post),
+        ],
+    );
+    route(
+        config,
+        "/authorize/continue",
+        [post(Face::Page, authorize::resume)],
+    );
+    // 2–4. The person.
+    route(config, "/login", [post(Face::Page, login::choose)]);
+    route(config, "/login/{id}", [get(Face::Page, login::page)]);
+    route(
+        config,
+        "/login/{id}/returned",
+        [get(Face::Page, login::returned_page)],
+    );
+    route(
+        config,
+        "/login/{id}/events",
+        [get(Face::Json, login_events::events)],
+    );
+    route(
+        config,
+        "/login/{id}/status",
+        [get(Face::Json, login_events::status)],
+    );
+    route(
+        config,
+        "/login/{id}/order",
+        [post(Face::Page, login::order_again)],
+    );
+    route(
+        config,
+        "/login/{id}/return",
+        [post(Face::Json, returning::by_fragment)],
+    );
+    route(
+        config,
+        "/r/{nonce}",
+        [get(Face::Page, returning::by_address)],
+    );
+    route(
+        config,
+        "/login/{id}/cancel",
+        [post(Face::Page, login::cancel)],
+    );
+    route(config, "/login/{id}/left", [get(Face::Page, login::left)]);
+    route(
+        config,
+        "/login/{id}/finish",
+        [get(Face::Page, login::finish)],
+    );
+    // 6. Tokens.
+    route(config, "/token", [post(Face::Json, token::post)]);
+    route(
+        config,
+        "/userinfo",
+        [
+            get(Face::Resource, userinfo::get),
+            post(Face::Resource, userinfo::post),
+        ],
+    );
+    config.default_service(web::route().to(no_such_page));
+}
+
+/// A served provider. Dropping it does not stop it.
+pub struct Served {
+    /// Stops taking requests; those under way are finished.
+    pub handle: ServerHandle,
+    /// Ends when the server has stopped.
+    pub task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// The most that a request's body may hold.
+const BODY_LIMIT: usize = 64 * 1024;
+const SHUTDOWN_SECONDS: u64 = 25;
+
+/// Serves a provider on a bound listener. The doors run on `runtime`.
+pub fn serve(
+    provider: Provider,
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    runtime: Handle,
+) -> std::io::Result<Served> {
+    let data = web::Data::new(Handlers {
+        provider,
+        runtime: runtime.clone(),
+    });
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .app_data(web::PayloadConfig::new(BODY_LIMIT))
+            .configure(routes)
+    })
+    .disable_signals()
+    .client_request_timeout(Duration::from_secs(5))
+    .keep_alive(Duration::from_secs(15))
+    .shutdown_timeout(SHUTDOWN_SECONDS);
+    let server = match tls {
+        None => server.listen(listener)?,
+        Some(tls) => server.listen_rustls_0_23(listener, (*tls).clone())?,
+    };
+    let server = server.run();
+    let handle = server.handle();
+    Ok(Served {
+        handle,
+        task: runtime.spawn(server),
+    })
+}
+
+/// What every handler holds.
+struct Handlers {
+    provider: Provider,
+    runtime: Handle,
+}
+
+struct Door {
+    method: Method,
+    route: Route,
+}
+
+fn route<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Door; N]) {
+    let face_of_405 = web::route().to(wrong_method);
+    let mut resource = web::resource(path);
+    for door in doors {
+        resource = resource.route(door.route.method(door.method));
+    }
+    config.service(resource.default_service(face_of_405));
+}
+
+fn get<F, Fut>(face: Face, door: F) -> Door
+where
+    F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
+{
+    knock(Method::GET, face, door)
+}
+
+fn post<F, Fut>(face: Face, door: F) -> Door
+where
+    F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
+{
+    knock(Method::POST, face, door)
+}
+
+fn knock<F, Fut>(method: Method, face: Face, door: F) -> Door
+where
+    F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
+{
+    let handler = move |data: web::Data<Handlers>, request: HttpRequest, body: web::Bytes| async move {
+        let provider = data.provider.clone();
+        let request = Request::read(&request, body, &provider.config.trusted_proxies);
+        let answer = match request.is_for(&provider.config.issuer) {
+            false => answer::misdirected(),
+            true => {
+                let view = request.view(&provider.random);
+                let work = data.runtime.spawn(door(provider.clone(), request));
+                let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
+                result.unwrap_or_else(|error| answer::of_error(face, error, &view))
+            }
+        };
+        answer.into_response(&provider.config.issuer)
+    };
+    Door {
+        method,
+        route: web::route().to(handler),
+    }
+}
+
+async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpResponse {
+    let issuer = &data.provider.config.issuer;
+    let request = Request::read(&request, web::Bytes::new(), &[]);
+    let answer = match request.is_for(issuer) {
+        true => answer::not_found(&request.view(&data.provider.random)),
+        false => answer::misdirected(),
+    };
+    answer.into_response(issuer)
+}
+
+async fn wrong_method(data: web::Data<Handlers>) -> HttpResponse {
+    answer::wrong_method().into_response(&data.provider.config.issuer)
+}

@@ -1,0 +1,291 @@
+//! The pages: one struct for each template, with plain values and no logic in the template beyond
+//! `if`, `for` and `match`.
+
+use askama::Template;
+
+use super::answer::View;
+use super::assets::url;
+use super::words::Words;
+use crate::authorize::response::Departure;
+use crate::bankid::message::Language;
+use crate::bankid::qr::MODULES;
+use crate::claims::release::Claim;
+use crate::login::progress::Screen;
+
+/// What every page has.
+pub struct Frame {
+    pub words: &'static Words,
+    pub style: String,
+    /// Whether to say that BankID is simulated.
+    pub simulated: bool,
+}
+
+impl Frame {
+    pub fn new(language: Language, simulated: bool) -> Frame {
+        Frame {
+            words: Words::of(language),
+            style: url("portvakt.css"),
+            simulated,
+        }
+    }
+}
+
+/// The choice of a device: who asks, why, and what they get.
+#[derive(Template)]
+#[template(path = "choice.html")]
+pub struct Choice {
+    pub frame: Frame,
+    pub client_name: String,
+    pub purpose: Option<String>,
+    pub claims: Vec<&'static str>,
+    /// The sealed request.
+    pub form: String,
+    /// Whether this device comes first.
+    pub hand_held: bool,
+    /// Whether the app came back to another browser last time.
+    pub elsewhere_before: bool,
+    pub script: String,
+}
+
+impl Choice {
+    pub fn claims_in_words(
+        claims: impl IntoIterator<Item = Claim>,
+        words: &Words,
+    ) -> Vec<&'static str> {
+        claims.into_iter().map(|claim| words.claim(claim)).collect()
+    }
+}
+
+/// A login under way, on any of its screens.
+#[derive(Template)]
+#[template(path = "login.html")]
+pub struct LoginPage {
+    pub frame: Frame,
+    pub client_name: String,
+    pub id: String,
+    pub csrf: String,
+    pub screen: Screen,
+    /// `?tab=returned` in the tab that the app opened, else nothing.
+    pub tab_query: &'static str,
+    /// How soon a page without scripts comes back, in seconds; nothing for a page that rests.
+    pub refresh: Option<u8>,
+    pub script: String,
+}
+
+impl LoginPage {
+    /// The side of the QR picture in modules, with the quiet zone of four that the standard asks
+    /// for.
+    pub fn view_box(&self) -> String {
+        let side = MODULES + 8;
+        format!("-4 -4 {side} {side}")
+    }
+}
+
+/// On the way to the client.
+#[derive(Template)]
+#[template(path = "leaving.html")]
+pub struct Leaving {
+    pub frame: Frame,
+    pub address: String,
+}
+
+impl Leaving {
+    pub fn new(departure: &Departure, language: Language) -> Leaving {
+        Leaving {
+            frame: Frame::new(language, false),
+            address: departure.expose().to_owned(),
+        }
+    }
+}
+
+/// A request on its way back to us by a form of ours.
+#[derive(Template)]
+#[template(path = "bounce.html")]
+pub struct Bounce {
+    pub frame: Frame,
+    pub request: String,
+    pub script: String,
+}
+
+/// A login in a browser that did not begin it.
+#[derive(Template)]
+#[template(path = "wrong_browser.html")]
+pub struct WrongBrowser {
+    pub frame: Frame,
+    pub script: String,
+}
+
+impl WrongBrowser {
+    pub fn new(view: &View) -> WrongBrowser {
+        WrongBrowser {
+            frame: Frame::new(view.language, false),
+            script: url("return.js"),
+        }
+    }
+}
+
+/// Everything that ends badly.
+#[derive(Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage {
+    pub frame: Frame,
+    pub heading: &'static str,
+    pub help: &'static str,
+    /// What the service's developers need to know.
+    pub reason: Option<&'static str>,
+    pub reference: String,
+}
+
+impl ErrorPage {
+    fn new(view: &View, heading: &'static str, help: &'static str) -> ErrorPage {
+        ErrorPage {
+            frame: Frame::new(view.language, false),
+            heading,
+            help,
+            reason: None,
+            reference: view.reference.clone(),
+        }
+    }
+
+    pub fn mistake(reason: &'static str, view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage {
+            reason: Some(reason),
+            ..ErrorPage::new(view, words.error_heading, words.mistake_help)
+        }
+    }
+
+    pub fn failed(view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage::new(view, words.fault_heading, words.fault_help)
+    }
+
+    pub fn refused(view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage::new(view, words.error_heading, words.refused_help)
+    }
+
+    pub fn stale(view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage::new(view, words.stale_heading, words.stale_help)
+    }
+
+    pub fn over(view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage::new(view, words.over_heading, words.over_help)
+    }
+
+    pub fn bankid_down(view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage::new(view, words.bankid_down_heading, words.bankid_down_help)
+    }
+
+    pub fn not_found(view: &View) -> ErrorPage {
+        let words = Words::of(view.language);
+        ErrorPage::new(view, words.not_found_heading, words.not_found_help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screens() -> Vec<Screen> {
+        vec![
+            Screen::Scan {
+                path: "M0 0h7v1h-7z".into(),
+            },
+            Screen::Launch {
+                link: "bankid:///?autostarttoken=x".into(),
+            },
+            Screen::Renewing,
+            Screen::Working { message: "<b>" },
+            Screen::AwaitReturn,
+            Screen::Finish,
+            Screen::OtherTab,
+            Screen::Elsewhere,
+            Screen::Failed {
+                message: "x",
+                again: true,
+            },
+            Screen::Failed {
+                message: "x",
+                again: false,
+            },
+            Screen::Over,
+        ]
+    }
+
+    fn pages(language: Language) -> Vec<String> {
+        let frame = || Frame::new(language, true);
+        let view = View {
+            language,
+            reference: "r".into(),
+        };
+        let mut pages = vec![
+            Choice {
+                frame: frame(),
+                client_name: "<script>".into(),
+                purpose: Some("<i>".into()),
+                claims: Choice::claims_in_words(Claim::ALL, Words::of(language)),
+                form: "f".into(),
+                hand_held: true,
+                elsewhere_before: true,
+                script: url("choice.js"),
+            }
+            .render(),
+            Bounce {
+                frame: frame(),
+                request: "r".into(),
+                script: url("bounce.js"),
+            }
+            .render(),
+            Leaving {
+                frame: frame(),
+                address: "https://a.example/?a=1&b=\"".into(),
+            }
+            .render(),
+            WrongBrowser::new(&view).render(),
+            ErrorPage::mistake("x", &view).render(),
+            ErrorPage::failed(&view).render(),
+            ErrorPage::refused(&view).render(),
+            ErrorPage::stale(&view).render(),
+            ErrorPage::over(&view).render(),
+            ErrorPage::bankid_down(&view).render(),
+            ErrorPage::not_found(&view).render(),
+        ];
+        pages.extend(screens().into_iter().map(|screen| {
+            LoginPage {
+                frame: frame(),
+                client_name: "<script>".into(),
+                id: "i".into(),
+                csrf: "c".into(),
+                screen,
+                tab_query: "",
+                refresh: Some(1),
+                script: url("login.js"),
+            }
+            .render()
+        }));
+        pages
+            .into_iter()
+            .map(|page| page.expect("it renders"))
+            .collect()
+    }
+
+    #[test]
+    fn every_page_renders_in_every_language_and_escapes_what_it_is_given() {
+        for language in Language::ALL {
+            for page in pages(language) {
+                assert!(
+                    page.contains(&format!("<html lang=\"{}\"", language.tag())),
+                    "{page}"
+                );
+                assert!(page.contains("<h1"), "{page}");
+                for raw in ["<script>", "<i>", "<b>", " style=", " onclick="] {
+                    assert!(!page.contains(raw), "{raw} in {page}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The app comes back: the return address was opened, in the browser that began or in another.
+//! The nonce is good once, whoever shows it.
+
+use super::answer::{self, Answer};
+use super::input::Request;
+use super::login::is_own;
+use crate::error::Error;
+use crate::login::{Comeback, Login};
+use crate::provider::Provider;
+use crate::secret::{Secret, kind as secret};
+
+/// By `/r/{nonce}`: the tab that it opens ends the login.
+pub async fn by_address(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let nonce = request.path_part("nonce").unwrap_or_default().to_owned();
+    Ok(match come_back(&provider, &request, &nonce).await? {
+        Some(login) => Answer::see(&format!("/login/{}/returned", login.id)),
+        None => answer::wrong_browser(&request.view(&provider.random)),
+    })
+}
+
+/// By a fragment, which the page's own script reads: Safari stays in the same tab.
+pub async fn by_fragment(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let form = request.form(256).unwrap_or_default();
+    let nonce = form.first("nonce").unwrap_or_default().to_owned();
+    Ok(match come_back(&provider, &request, &nonce).await? {
+        Some(login) => {
+            let next = format!("/login/{}/returned", login.id);
+            Answer::json(&serde_json::json!({ "next": next }))
+        }
+        None => answer::forbidden_json(),
+    })
+}
+
+/// The login, when it was opened where it began.
+async fn come_back(
+    provider: &Provider,
+    request: &Request,
+    nonce: &str,
+) -> Result<Option<Login>, Error> {
+    let Some(nonce) = Secret::<secret::ReturnNonce>::parse(nonce) else {
+        return Ok(None);
+    };
+    let Some(login) = provider.store.login_by_return(nonce.digest()).await? else {
+        return Ok(None);
+    };
+    let here = is_own(provider, request, &login);
+    let comeback = if here {
+        Comeback::Here
+    } else {
+        Comeback::Elsewhere
+    };
+    if provider
+        .store
+        .keep_return(login.id, login.order.id, comeback)
+        .await?
+    {
+        if !here {
+            tracing::warn!(login = %login.id, "BankID returned to a browser that did not begin the login");
+        }
+        provider.followed.refresh(login.id).await?;
+    }
+    Ok(here.then_some(login))
+}

@@ -1,0 +1,119 @@
+//! The words of our own pages, in each language. BankID's recommended texts are in
+//! [`crate::bankid::message`].
+
+use crate::bankid::message::Language;
+use crate::claims::release::Claim;
+
+macro_rules! words {
+    ($($name:ident: $sv:literal, $en:literal;)+) => {
+        /// Every word of the pages, in one language.
+        #[derive(Debug, PartialEq, Eq)]
+        pub struct Words { $(pub $name: &'static str),+ }
+        static SV: Words = Words { $($name: $sv),+ };
+        static EN: Words = Words { $($name: $en),+ };
+    };
+}
+
+impl Words {
+    /// The words of a language.
+    pub fn of(language: Language) -> &'static Words {
+        match language {
+            Language::Sv => &SV,
+            Language::En => &EN,
+        }
+    }
+
+    /// What a claim is called on the choice page.
+    pub fn claim(&self, claim: Claim) -> &'static str {
+        match claim {
+            Claim::Name => self.claim_name,
+            Claim::GivenName => self.claim_given_name,
+            Claim::FamilyName => self.claim_family_name,
+            Claim::Birthdate => self.claim_birthdate,
+            Claim::PersonalNumber => self.claim_personal_number,
+        }
+    }
+}
+
+words! {
+    lang: "sv", "en";
+    simulated: "Simulerat BankID: vem som helst kan logga in som vem som helst.", "Simulated BankID: anyone can log in as anyone.";
+    heading: "Identifiera dig med BankID", "Identify with BankID";
+    asks: "vill att du loggar in.", "asks you to log in.";
+    gets: "När du loggar in får tjänsten veta:", "When you log in, the service learns:";
+    gets_nothing: "Tjänsten får veta att det är du när du kommer tillbaka, men varken namn eller personnummer.", "The service learns that it is you when you come back, but neither name nor personal number.";
+    claim_name: "ditt namn", "your name";
+    claim_given_name: "ditt förnamn", "your given name";
+    claim_family_name: "ditt efternamn", "your surname";
+    claim_birthdate: "ditt födelsedatum", "your date of birth";
+    claim_personal_number: "ditt personnummer", "your personal number";
+    this_device: "BankID på den här enheten", "BankID on this device";
+    other_device: "BankID på en annan enhet", "BankID on another device";
+    only_if_you: "Logga bara in om du själv har valt det. Gör det aldrig för att någon ringer och ber dig.", "Log in only if you chose to. Never do it because someone calls and asks you to.";
+    elsewhere_before: "Förra gången öppnades svaret från BankID i en annan webbläsare. Välj en annan enhet om det händer igen.", "Last time the answer from BankID opened in another browser. Choose another device if it happens again.";
+    cancel: "Avbryt", "Cancel";
+    try_again: "Försök igen", "Try again";
+    scan_step_1: "Starta BankID-appen.", "Start the BankID app.";
+    scan_step_2: "Tryck på QR-ikonen.", "Tap the QR icon.";
+    scan_step_3: "Skanna koden på skärmen.", "Scan the code on the screen.";
+    qr_alt: "QR-kod", "QR code";
+    qr_enlarge: "Visa QR-koden i helskärm", "Show the QR code full screen";
+    switch_to_this: "Öppna BankID på den här enheten istället", "Open BankID on this device instead";
+    switch_to_other: "Öppna BankID på en annan enhet istället", "Open BankID on another device instead";
+    launch_heading: "Öppna BankID", "Open BankID";
+    launch_help: "Tryck på knappen för att starta BankID-appen. När du är klar kommer du tillbaka hit.", "Press the button to start the BankID app. When you are done you come back here.";
+    open_app: "Öppna BankID", "Open BankID";
+    renewing: "Hämtar en ny QR-kod.", "Fetching a new QR code.";
+    working_heading: "Fortsätt i BankID-appen", "Continue in the BankID app";
+    await_heading: "Klart i BankID", "Done in BankID";
+    await_help: "Gå tillbaka till den flik som BankID-appen öppnade. Hände ingenting? Försök igen, eller använd en annan enhet.", "Go to the tab that the BankID app opened. Did nothing happen? Try again, or use another device.";
+    other_tab_heading: "Fortsätt i den andra fliken", "Continue in the other tab";
+    other_tab_help: "BankID-appen öppnade en ny flik i den här webbläsaren. Inloggningen fortsätter där, och du kan stänga den här fliken.", "The BankID app opened a new tab in this browser. The login continues there, and you can close this tab.";
+    continue_here: "Fortsätt här i stället", "Continue here instead";
+    elsewhere_heading: "Svaret öppnades i en annan webbläsare", "The answer opened in another browser";
+    elsewhere_help: "BankID-appen gick tillbaka till en annan webbläsare än den här, och då kan vi inte veta att det är samma person. Ingen har loggats in. Använd en QR-kod i stället, eller försök igen.", "The BankID app went back to another browser than this one, so that we cannot know it is the same person. Nobody was logged in. Use a QR code instead, or try again.";
+    use_qr: "Använd en QR-kod", "Use a QR code";
+    failed_heading: "Det gick inte", "That did not work";
+    back_to_service: "Tillbaka till tjänsten", "Back to the service";
+    leaving_heading: "Du skickas vidare", "You are being sent on";
+    leaving_help: "Händer ingenting?", "Nothing happens?";
+    go_on: "Gå vidare", "Go on";
+    wrong_browser_heading: "Fel webbläsare", "Wrong browser";
+    wrong_browser_help: "Inloggningen började i en annan webbläsare, eller så tar den här inte emot kakor. Gå tillbaka till webbläsaren där du började. Ingen har loggats in här.", "The login began in another browser, or this one does not accept cookies. Go back to the browser where you began. Nobody has been logged in here.";
+    error_heading: "Något är fel med inloggningen", "Something is wrong with this login";
+    mistake_help: "Tjänsten som du kom från skickade en begäran som vi inte kan besvara. Det är inget som du har gjort. Gå tillbaka till tjänsten, och berätta för dem om det händer igen.", "The service that you came from sent a request that we cannot answer. It is nothing that you did. Go back to the service, and tell them if it happens again.";
+    for_developers: "För tjänstens utvecklare", "For the service's developers";
+    reference: "Referens", "Reference";
+    client_missing: "client_id saknas.", "client_id is missing.";
+    client_repeated: "client_id skickades mer än en gång.", "client_id was sent more than once.";
+    client_unknown: "client_id är okänt.", "client_id is unknown.";
+    redirect_uri_missing: "redirect_uri saknas.", "redirect_uri is missing.";
+    redirect_uri_repeated: "redirect_uri skickades mer än en gång.", "redirect_uri was sent more than once.";
+    redirect_uri_unregistered: "redirect_uri är inte exakt någon av dem som är registrerade för tjänsten.", "redirect_uri is not exactly one of those registered for the service.";
+    response_mode: "response_mode stöds inte.", "response_mode is not supported.";
+    unreadable: "Parametrarna kan inte läsas: de ska vara formulärkodad UTF-8 utan styrtecken.", "The parameters cannot be read: they must be form-urlencoded UTF-8 without control characters.";
+    stale_heading: "Sidan är för gammal", "This page is too old";
+    stale_help: "Gå tillbaka till tjänsten och börja om. Tar webbläsaren emot kakor?", "Go back to the service and begin again. Does your browser accept cookies?";
+    over_heading: "Inloggningen är avslutad", "This login is over";
+    over_help: "Den har redan lett någonstans eller avbrutits. Gå tillbaka till tjänsten om du vill logga in igen.", "It has led somewhere already, or it was cancelled. Go back to the service if you want to log in again.";
+    bankid_down_heading: "BankID svarar inte", "BankID is not responding";
+    bankid_down_help: "Det går inte att logga in just nu. Vänta en stund, gå tillbaka och försök igen.", "Logging in is not possible right now. Wait a moment, go back and try again.";
+    not_found_heading: "Sidan finns inte", "No such page";
+    not_found_help: "Adressen leder ingenstans. Gå tillbaka till tjänsten som du ville logga in på.", "The address leads nowhere. Go back to the service that you wanted to log in to.";
+    fault_heading: "Något gick fel hos oss", "Something went wrong on our side";
+    fault_help: "Gå tillbaka och försök igen om en stund.", "Go back and try again in a moment.";
+    refused_help: "Begäran kunde inte tas emot. Gå tillbaka till tjänsten och börja om.", "The request could not be accepted. Go back to the service and begin again.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_words_of_its_own() {
+        for language in Language::ALL {
+            assert_eq!(Words::of(language).lang, language.tag());
+            assert!(!format!("{:?}", Words::of(language)).contains("\"\""));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Signed tokens: which key signs today, which may still verify ([`keyring`]).
+
+pub mod keyring;

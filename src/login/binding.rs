@@ -1,0 +1,179 @@
+//! The browser that began is the browser that ends. Two cookies hold it: one that the choice form
+//! is bound to, before there is a login, and one for each login. Neither address nor id nor form
+//! is worth anything without them.
+
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::authorize::request::Parameters;
+use crate::clock::{Seconds, Timestamp};
+use crate::id::{Id, kind};
+use crate::random::Random;
+use crate::secret::{Digest, Key, Place, Sealer, Secret, kind as secret};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// How long a choice page can be left open.
+pub const FORM_LIFETIME: Seconds = Seconds(10 * 60);
+
+/// What a choice form carries, sealed: everything that the login will need, chosen before it
+/// exists, so that sending the form twice begins one login.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ChoiceForm {
+    /// The login's id, should the form be sent.
+    pub login: Id<kind::Login>,
+    /// The login's cookie.
+    pub cookie: Secret<secret::LoginCookie>,
+    /// The request, which is admitted again when the form is sent.
+    pub parameters: Parameters,
+    /// When the page was made.
+    pub issued_at: Timestamp,
+}
+
+impl ChoiceForm {
+    /// A form for a request, for a login that nobody has begun.
+    pub fn new(parameters: Parameters, random: &Random, now: Timestamp) -> ChoiceForm {
+        ChoiceForm {
+            login: Id::fresh(random),
+            cookie: Secret::fresh(random),
+            parameters,
+            issued_at: now,
+        }
+    }
+
+    /// Seals the form for the browser that holds `cookie`.
+    pub fn seal(
+        &self,
+        cookie: &Secret<secret::FormCookie>,
+        sealer: &Sealer,
+        random: &Random,
+    ) -> String {
+        let row = hex::encode(cookie.digest().as_bytes());
+        URL_SAFE_NO_PAD.encode(sealer.seal_json(choice(&row), self, random))
+    }
+
+    /// Opens a form that this browser was given, in time.
+    pub fn open(
+        text: &str,
+        cookie: &Secret<secret::FormCookie>,
+        sealer: &Sealer,
+        now: Timestamp,
+    ) -> Option<ChoiceForm> {
+        let row = hex::encode(cookie.digest().as_bytes());
+        let form: ChoiceForm = open(text, choice(&row), sealer)?;
+        (now < form.issued_at + FORM_LIFETIME).then_some(form)
+    }
+}
+
+/// A request that came by a cross-site POST, on its way back to us with this browser's cookies.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Bounced {
+    /// The request.
+    pub parameters: Parameters,
+    /// When it came.
+    pub issued_at: Timestamp,
+}
+
+const BOUNCED: Place<'static> = Place {
+    table: "form",
+    column: "bounced",
+    row: "",
+};
+
+impl Bounced {
+    /// Seals the request, so that nothing but what was admitted here can come back.
+    pub fn seal(&self, sealer: &Sealer, random: &Random) -> String {
+        URL_SAFE_NO_PAD.encode(sealer.seal_json(BOUNCED, self, random))
+    }
+
+    /// Opens a request that was on its way for no longer than a form may be.
+    pub fn open(text: &str, sealer: &Sealer, now: Timestamp) -> Option<Bounced> {
+        let bounced: Bounced = open(text, BOUNCED, sealer)?;
+        (now < bounced.issued_at + FORM_LIFETIME).then_some(bounced)
+    }
+}
+
+fn choice(row: &str) -> Place<'_> {
+    Place {
+        table: "form",
+        column: "choice",
+        row,
+    }
+}
+
+fn open<T: serde::de::DeserializeOwned>(
+    text: &str,
+    place: Place<'_>,
+    sealer: &Sealer,
+) -> Option<T> {
+    let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+    serde_json::from_slice(&sealer.open(place, &sealed)?).ok()
+}
+
+/// The token that a login's own forms carry against requests forged from other sites.
+pub fn csrf_token(
+    key: &Key,
+    login: Id<kind::Login>,
+    browser: Digest<secret::LoginCookie>,
+) -> String {
+    let mac = key.mac(&[b"csrf", login.to_string().as_bytes(), browser.as_bytes()]);
+    URL_SAFE_NO_PAD.encode(mac)
+}
+
+/// Whether a form's token is the login's. In constant time.
+pub fn is_csrf_token(
+    key: &Key,
+    login: Id<kind::Login>,
+    browser: Digest<secret::LoginCookie>,
+    shown: &str,
+) -> bool {
+    let expected = csrf_token(key, login, browser);
+    expected.as_bytes().ct_eq(shown.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    #[test]
+    fn a_form_opens_in_the_browser_that_got_it_and_in_time() {
+        let _shows = crate::shows!(accepting "LI-01", refusing "LI-01");
+        let random = Random::seeded(1);
+        let sealer = Sealer::new(1, &Key::fresh(&random));
+        let (mine, theirs) = (Secret::fresh(&random), Secret::fresh(&random));
+        let form = ChoiceForm::new(Parameters::default(), &random, NOW);
+        let sealed = form.seal(&mine, &sealer, &random);
+        let open = |cookie, at| ChoiceForm::open(&sealed, cookie, &sealer, at).map(|f| f.login);
+        assert_eq!(open(&mine, NOW), Some(form.login));
+        assert_eq!(open(&theirs, NOW), None);
+        assert_eq!(open(&mine, NOW + FORM_LIFETIME), None);
+        assert_eq!(
+            open(&mine, NOW + FORM_LIFETIME - Seconds(1)),
+            Some(form.login)
+        );
+        assert!(
+            Bounced::open(&sealed, &sealer, NOW).is_none(),
+            "one form is not another"
+        );
+        assert!(ChoiceForm::open("", &mine, &sealer, NOW).is_none());
+    }
+
+    #[test]
+    fn a_token_belongs_to_one_login_in_one_browser() {
+        let random = Random::seeded(1);
+        let key = Key::fresh(&random);
+        let (login, browser) = (Id::fresh(&random), Secret::fresh(&random).digest());
+        let token = csrf_token(&key, login, browser);
+        assert!(is_csrf_token(&key, login, browser, &token));
+        assert!(!is_csrf_token(&key, Id::fresh(&random), browser, &token));
+        assert!(!is_csrf_token(
+            &key,
+            login,
+            Secret::fresh(&random).digest(),
+            &token
+        ));
+        assert!(!is_csrf_token(&key, login, browser, ""));
+    }
+}

@@ -1,0 +1,276 @@
+//! ⚡ One poller for each order: asks BankID every two seconds, keeps what changed, and tells the
+//! pages that wait. A terminal answer is stored before anyone acts on it.
+//!
+//! Nodes watch over each other by one heartbeat row each. A node that could not renew its own for
+//! two thirds of the lease stops collecting before the others take its orders over.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::followed::Followed;
+use super::{Login, Progress};
+use crate::bankid::client::{Client, Failure, REQUEST_TIMEOUT};
+use crate::bankid::collect::{Collected, Hint};
+use crate::clock::{Clock, Seconds, Timestamp};
+use crate::error::Fault;
+use crate::id::{Id, kind};
+use crate::storage::{NodeName, Store};
+
+/// How often BankID is asked about an order.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long a node is believed to live after it was last heard of.
+pub const LEASE: Seconds = Seconds(6);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Two thirds of the lease, by a clock that nobody can turn.
+const ALIVE: Duration = Duration::from_secs(4);
+/// BankID forgets a failed order after five minutes and any other one sooner.
+const ORDER_LIFETIME: Seconds = Seconds(6 * 60);
+
+/// The collector of this node.
+#[derive(Clone)]
+pub struct Collector(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    bankid: Client,
+    followed: Followed,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+struct State {
+    node: NodeName,
+    alive_until: Instant,
+    collecting: HashSet<Id<kind::Order>>,
+}
+
+impl Collector {
+    /// Announces the node and takes over what its earlier start left behind.
+    pub async fn start(
+        node_id: &str,
+        store: Store,
+        bankid: Client,
+        followed: Followed,
+        clock: Clock,
+    ) -> Result<Collector, Fault> {
+        let asked_at = Instant::now();
+        let node = store.start_node(node_id, clock.now()).await?;
+        let collector = Collector(Arc::new(Inner {
+            store,
+            bankid,
+            followed,
+            clock,
+            state: Mutex::new(State {
+                node,
+                alive_until: asked_at + ALIVE,
+                collecting: HashSet::new(),
+            }),
+        }));
+        collector.take_over().await?;
+        Ok(collector)
+    }
+
+    fn state<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        read(&mut self.0.state.lock().expect("nothing panics under this lock"))
+    }
+
+    /// This node's name, to write on its orders.
+    pub fn node(&self) -> NodeName {
+        self.state(|state| state.node.clone())
+    }
+
+    fn is_alive(&self) -> bool {
+        self.state(|state| Instant::now() < state.alive_until)
+    }
+
+    /// Whether this node collects a login's current order.
+    pub fn collects(&self, login: &Login) -> bool {
+        self.state(|state| state.collecting.contains(&login.order.id))
+    }
+
+    /// Renews the heartbeat, and collects the orders of nodes that did not, for ever.
+    pub async fn watch_over_nodes(self) {
+        loop {
+            sleep(HEARTBEAT).await;
+            if let Err(fault) = self.beat().await {
+                tracing::error!(%fault, "the node's heartbeat could not be written");
+            }
+        }
+    }
+
+    async fn beat(&self) -> Result<(), Fault> {
+        let asked_at = Instant::now();
+        let now = self.0.clock.now();
+        let node = self.node();
+        // A node that was silent for too long begins anew: what it collected is free for anyone,
+        // itself included.
+        let renewed = self.is_alive() && self.0.store.heartbeat(&node, now).await?;
+        let node = match renewed {
+            true => node,
+            false => self.0.store.start_node(&node.id, now).await?,
+        };
+        self.state(|state| {
+            state.node = node;
+            state.alive_until = asked_at + ALIVE;
+        });
+        self.take_over().await
+    }
+
+    async fn take_over(&self) -> Result<(), Fault> {
+        let now = self.0.clock.now();
+        let taken = self
+            .0
+            .store
+            .take_over_orders(&self.node(), now - LEASE, now)
+            .await?;
+        for taken in taken {
+            tracing::info!(login = %taken.login, "an order was taken over");
+            match self.0.followed.refresh(taken.login).await? {
+                Some(login) if login.order.id == taken.order => self.collect(&login, Some(now)),
+                // An order that is no longer its login's: nobody waits for it.
+                _ => {
+                    let progress = Progress::Cancelled;
+                    self.0
+                        .store
+                        .keep_progress(taken.login, taken.order, &progress)
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that this node stops: the others need not wait for its lease to end.
+    pub async fn stop(&self) -> Result<(), Fault> {
+        self.state(|state| state.alive_until = Instant::now());
+        self.0.store.stop_node(&self.node()).await
+    }
+
+    /// Collects a login's order from now on, on the runtime that this is called on.
+    pub fn collect(&self, login: &Login, taken_over_at: Option<Timestamp>) {
+        let Progress::Ordered(hint) = &login.order.progress else {
+            return;
+        };
+        let fresh = self.state(|state| state.collecting.insert(login.order.id));
+        if !fresh {
+            return;
+        }
+        let poller = Poller {
+            collector: self.clone(),
+            login: login.id,
+            order: login.order.id,
+            order_ref: login.order.tokens.order_ref.clone(),
+            over_at: login.order.received_at.timestamp() + ORDER_LIFETIME,
+            taken_over_at,
+            hint: hint.clone(),
+        };
+        tokio::spawn(async move {
+            let (collector, order) = (poller.collector.clone(), poller.order);
+            poller.run().await;
+            collector.state(|state| state.collecting.remove(&order));
+        });
+    }
+}
+
+struct Poller {
+    collector: Collector,
+    login: Id<kind::Login>,
+    order: Id<kind::Order>,
+    order_ref: String,
+    over_at: Timestamp,
+    taken_over_at: Option<Timestamp>,
+    hint: Hint,
+}
+
+impl Poller {
+    async fn run(mut self) {
+        while self.collector.is_alive() {
+            let next = Instant::now() + INTERVAL;
+            let answer = self.collector.0.bankid.collect(&self.order_ref).await;
+            let terminal = match answer {
+                Ok(Collected::Pending { hint_code }) => {
+                    if !self.keep_hint(hint_code).await {
+                        return;
+                    }
+                    None
+                }
+                Ok(Collected::Failed { hint_code }) => Some(Progress::Failed(hint_code)),
+                Ok(Collected::Complete { completion_data }) => {
+                    Some(Progress::Complete(completion_data))
+                }
+                Err(failure) => self.after(&failure),
+            };
+            if let Some(progress) = terminal {
+                return self.keep(progress).await;
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    /// `false` when the order no longer waits.
+    async fn keep_hint(&mut self, hint: Hint) -> bool {
+        if hint == self.hint {
+            return true;
+        }
+        let progress = Progress::Ordered(hint.clone());
+        let store = &self.collector.0.store;
+        match store.keep_progress(self.login, self.order, &progress).await {
+            Ok(true) => {
+                self.hint = hint;
+                self.tell().await;
+                true
+            }
+            Ok(false) => false,
+            Err(fault) => {
+                // The next answer brings the hint again.
+                tracing::error!(%fault, login = %self.login, "a hint could not be stored");
+                true
+            }
+        }
+    }
+
+    /// Stores a terminal answer, which BankID gives only once: for as long as it takes.
+    async fn keep(&self, progress: Progress) {
+        let store = &self.collector.0.store;
+        loop {
+            match store.keep_progress(self.login, self.order, &progress).await {
+                Ok(true) => return self.tell().await,
+                Ok(false) => return,
+                Err(fault) => {
+                    tracing::error!(%fault, login = %self.login, "an answer could not be stored yet");
+                    sleep(Duration::from_millis(500)).await;
+                    if self.collector.0.clock.now() > self.over_at + super::LIFETIME {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tell(&self) {
+        if let Err(fault) = self.collector.0.followed.refresh(self.login).await {
+            tracing::error!(%fault, login = %self.login, "a changed login could not be read");
+        }
+    }
+
+    /// What a failed question means: mostly nothing, the order is asked for again. When BankID
+    /// says that there is no such order, its answer was given before: to a node that died with it,
+    /// which may still be storing it while its lease and its request last.
+    fn after(&self, failure: &Failure) -> Option<Progress> {
+        let now = self.collector.0.clock.now();
+        if let Failure::Refused {
+            no_such_order: true,
+            ..
+        } = failure
+        {
+            let grace = LEASE + Seconds(REQUEST_TIMEOUT.as_secs().cast_signed());
+            let patient = self.taken_over_at.is_some_and(|at| now <= at + grace);
+            return (!patient).then_some(Progress::Lost);
+        }
+        tracing::warn!(%failure, login = %self.login, "BankID could not be asked about an order");
+        (now > self.over_at).then_some(Progress::Lost)
+    }
+}

@@ -1,0 +1,152 @@
+//! ⚡ The logins that this node shows or collects, in memory: what the collector learns is told to
+//! every page that waits for it, and what other nodes learn is asked for once a second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Login;
+use crate::error::Fault;
+use crate::id::{Id, kind};
+use crate::storage::Store;
+
+/// How long after it was last looked at a login counts as watched. Pages without scripts come
+/// back every second or two.
+const WATCHED: Duration = Duration::from_secs(8);
+/// How long after that it is kept in memory.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// The logins that this node knows in memory.
+#[derive(Clone)]
+pub struct Followed {
+    store: Store,
+    // A std mutex: it is never held across an await, and what is done under it is a map lookup.
+    entries: Arc<Mutex<HashMap<Id<kind::Login>, Entry>>>,
+}
+
+struct Entry {
+    sender: watch::Sender<Arc<Login>>,
+    seen_at: Instant,
+    renewing: bool,
+}
+
+impl Followed {
+    /// Nothing yet.
+    pub fn new(store: Store) -> Followed {
+        Followed {
+            store,
+            entries: Arc::default(),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Id<kind::Login>, Entry>> {
+        self.entries.lock().expect("nothing panics under this lock")
+    }
+
+    /// The login as it is now and as it changes. Counts as somebody looking at it.
+    pub async fn follow(
+        &self,
+        id: Id<kind::Login>,
+    ) -> Result<Option<watch::Receiver<Arc<Login>>>, Fault> {
+        if let Some(entry) = self.entries().get_mut(&id) {
+            entry.seen_at = Instant::now();
+            return Ok(Some(entry.sender.subscribe()));
+        }
+        let Some(login) = self.store.login(id).await? else {
+            return Ok(None);
+        };
+        self.publish(&Arc::new(login));
+        Ok(self
+            .entries()
+            .get(&id)
+            .map(|entry| entry.sender.subscribe()))
+    }
+
+    /// Says that somebody looks at a login, by a page that comes back.
+    pub fn look_at(&self, login: &Arc<Login>) {
+        self.publish(login);
+        if let Some(entry) = self.entries().get_mut(&login.id) {
+            entry.seen_at = Instant::now();
+        }
+    }
+
+    /// Tells everyone who follows a login how it is now. What is older than they know is dropped.
+    pub fn publish(&self, login: &Arc<Login>) {
+        let mut entries = self.entries();
+        let entry = entries.entry(login.id).or_insert_with(|| Entry {
+            sender: watch::Sender::new(login.clone()),
+            seen_at: Instant::now(),
+            renewing: false,
+        });
+        entry.sender.send_if_modified(|known| {
+            let newer = known.version < login.version;
+            if newer {
+                *known = login.clone();
+            }
+            newer
+        });
+    }
+
+    /// Reads a login again and tells everyone who follows it.
+    pub async fn refresh(&self, id: Id<kind::Login>) -> Result<Option<Arc<Login>>, Fault> {
+        let login = self.store.login(id).await?.map(Arc::new);
+        if let Some(login) = &login {
+            self.publish(login);
+        }
+        Ok(login)
+    }
+
+    /// Asks, in one query, which of the followed logins changed elsewhere, and tells. Those that
+    /// nobody has looked at for a while are let go. `is_ours` says which are collected here and
+    /// need not be asked for.
+    pub async fn catch_up(&self, is_ours: impl Fn(&Login) -> bool) -> Result<(), Fault> {
+        let known: Vec<(Id<kind::Login>, i64)> = {
+            let mut entries = self.entries();
+            entries.retain(|_, entry| {
+                entry.sender.receiver_count() > 0 || entry.seen_at.elapsed() < KEPT
+            });
+            entries
+                .iter()
+                .map(|(id, entry)| (*id, entry.sender.borrow().clone()))
+                .filter(|(_, login)| !is_ours(login))
+                .map(|(id, login)| (id, login.version))
+                .collect()
+        };
+        if known.is_empty() {
+            return Ok(());
+        }
+        for id in self.store.changed_logins(&known).await? {
+            if self.refresh(id).await?.is_none() {
+                self.entries().remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The logins that somebody is looking at and that `wanted` picks, each named once until
+    /// [`Followed::renewed`] is called for it.
+    pub fn claim_renewals(&self, wanted: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+        self.entries()
+            .values_mut()
+            .filter(|entry| {
+                let watched =
+                    entry.sender.receiver_count() > 0 || entry.seen_at.elapsed() < WATCHED;
+                watched && !entry.renewing && wanted(&entry.sender.borrow())
+            })
+            .map(|entry| {
+                entry.renewing = true;
+                entry.sender.borrow().clone()
+            })
+            .collect()
+    }
+
+    /// Says that a renewal came to its end, one way or another.
+    pub fn renewed(&self, id: Id<kind::Login>) {
+        if let Some(entry) = self.entries().get_mut(&id) {
+            entry.renewing = false;
+        }
+    }
+}

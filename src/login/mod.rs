@@ -1,0 +1,399 @@
+//! 2. The person: one interaction, from the choice of a device to its end.
+//!
+//! A [`Login`] moves only forward, by [`Login::on`]; the database repeats each step as a
+//! conditional update, so that of any number of callers one moves it.
+
+pub mod binding;
+pub mod collector;
+pub mod followed;
+pub mod ordering;
+pub mod progress;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::authorize::request::Parameters;
+use crate::bankid::collect::{CompletionData, Hint};
+use crate::bankid::launch::Platform;
+use crate::bankid::message::{Device, Language};
+use crate::bankid::order::OrderTokens;
+use crate::clock::{Moment, Seconds, Timestamp};
+use crate::id::{ClientId, Id, kind};
+use crate::secret::{Digest, kind as secret};
+
+/// How long a login may take in all, and its cookie lives.
+pub const LIFETIME: Seconds = Seconds(15 * 60);
+/// How many orders one login may make, silent renewals of the code included.
+pub const ORDER_BUDGET: i64 = 6;
+
+/// One interaction.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Its name; it stands in addresses and is no credential.
+    pub id: Id<kind::Login>,
+    /// The cookie of the browser that began.
+    pub browser: Digest<secret::LoginCookie>,
+    /// Who asks.
+    pub client_id: ClientId,
+    /// What was asked, from where, and how to talk to the person.
+    pub asked: Asked,
+    /// After this it is over.
+    pub expires_at: Timestamp,
+    /// Orders made so far.
+    pub orders_made: i64,
+    /// Where it stands.
+    pub state: State,
+    /// The one order that counts.
+    pub order: Order,
+    /// Grows with every change, so that other nodes see that there was one.
+    pub version: i64,
+}
+
+/// What a login remembers of its request. Sealed where it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// The parameters as they came.
+    pub parameters: Parameters,
+    /// The address of the person's browser when they chose.
+    pub ip: IpAddr,
+    /// The language of the pages and of the text in the app.
+    pub language: Language,
+    /// The device that the browser runs on.
+    pub platform: Platform,
+    /// Whether the page said that its scripts run.
+    pub scripts: bool,
+}
+
+/// Where a login stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum State {
+    /// Not over yet.
+    Open,
+    /// A code was issued.
+    Finished,
+    /// The person, or a rule of ours, ended it.
+    Cancelled,
+}
+
+/// One order at BankID.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its name here.
+    pub id: Id<kind::Order>,
+    /// Which device the person chose.
+    pub device: Device,
+    /// What BankID gave for it.
+    pub tokens: OrderTokens,
+    /// When BankID's answer was received: time zero of the animated code.
+    pub received_at: Moment,
+    /// What BankID says of it.
+    pub progress: Progress,
+    /// Whether the app has come back to us.
+    pub comeback: Comeback,
+}
+
+/// What BankID says of an order.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// It waits, for what the hint says.
+    Ordered(Hint),
+    /// A person approved.
+    Complete(Box<CompletionData>),
+    /// It came to nothing.
+    Failed(Hint),
+    /// We ended it.
+    Cancelled,
+    /// Its answer was given to a node that died with it, or BankID forgot it.
+    Lost,
+    /// A code was issued for it, and its answer is gone.
+    Spent,
+}
+
+/// Whether, and where, the app opened the order's return address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Comeback {
+    /// A code is scanned by another device: there is no return.
+    NotExpected,
+    /// Not yet.
+    Awaited,
+    /// In the browser that began.
+    Here,
+    /// In a browser that did not: this order can no longer log anyone in.
+    Elsewhere,
+}
+
+/// What happens to a login.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// BankID's hint changed.
+    Hinted(Hint),
+    /// A person approved.
+    Completed(Box<CompletionData>),
+    /// BankID's order came to nothing.
+    Failed(Hint),
+    /// BankID no longer knows the order.
+    Lost,
+    /// The return address was opened.
+    Returned {
+        /// By the browser that began?
+        here: bool,
+    },
+    /// A new order takes the place of the old one.
+    Reordered(Box<Order>),
+    /// The person gave up.
+    Cancelled,
+    /// The code was issued.
+    Finished,
+}
+
+/// An event that cannot happen where the login stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the login has moved on")]
+pub struct OutOfOrder;
+
+/// Why a login cannot end with a code now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It ended before, one way or another, or its time is up.
+    Over,
+    /// Nobody has approved it yet.
+    Pending,
+    /// The app has not come back to this browser.
+    NotReturned,
+    /// The app came back to another browser.
+    ReturnedElsewhere,
+    /// BankID's risk indication is high.
+    Risk,
+}
+
+impl Login {
+    /// Moves the login by one event, or says that it cannot happen any more.
+    pub fn on(mut self, event: Event, now: Timestamp) -> Result<Login, OutOfOrder> {
+        if self.state != State::Open {
+            return Err(OutOfOrder);
+        }
+        let is_ordered = matches!(self.order.progress, Progress::Ordered(_));
+        match event {
+            Event::Hinted(hint) if is_ordered => self.order.progress = Progress::Ordered(hint),
+            Event::Completed(data) if is_ordered => self.order.progress = Progress::Complete(data),
+            Event::Failed(hint) if is_ordered => self.order.progress = Progress::Failed(hint),
+            Event::Lost if is_ordered => self.order.progress = Progress::Lost,
+            Event::Returned { here } if self.order.comeback == Comeback::Awaited => {
+                self.order.comeback = if here {
+                    Comeback::Here
+                } else {
+                    Comeback::Elsewhere
+                };
+            }
+            Event::Reordered(order) if self.may_order_again(now) => {
+                self.order = *order;
+                self.orders_made += 1;
+            }
+            Event::Cancelled => {
+                if is_ordered {
+                    self.order.progress = Progress::Cancelled;
+                }
+                self.state = State::Cancelled;
+            }
+            Event::Finished if self.completion(now).is_ok() => self.state = State::Finished,
+            _ => return Err(OutOfOrder),
+        }
+        self.version += 1;
+        Ok(self)
+    }
+
+    /// Whether another order may be made: in time, within the budget, and not when the present one
+    /// is about to log the person in.
+    pub fn may_order_again(&self, now: Timestamp) -> bool {
+        let wins = matches!(self.order.progress, Progress::Complete(_))
+            && matches!(self.order.comeback, Comeback::NotExpected | Comeback::Here);
+        self.is_open(now) && self.orders_made < ORDER_BUDGET && !wins
+    }
+
+    /// Whether a code that nobody scanned in time should be renewed without asking.
+    pub fn wants_renewal(&self, now: Timestamp) -> bool {
+        let unscanned =
+            matches!(&self.order.progress, Progress::Failed(hint) if hint.is_start_failed());
+        unscanned && self.order.device == Device::Other && self.may_order_again(now)
+    }
+
+    /// Whether it is neither over nor out of time.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.state == State::Open && now < self.expires_at
+    }
+
+    /// The gate before a code, in the order that BankID asks for: the order is complete, it is the
+    /// current one (there is no other here), the login is neither over nor out of time, the risk
+    /// is acceptable, and the app came back where it had to.
+    pub fn completion(&self, now: Timestamp) -> Result<&CompletionData, Unfinished> {
+        if !self.is_open(now) {
+            return Err(Unfinished::Over);
+        }
+        let Progress::Complete(data) = &self.order.progress else {
+            return Err(Unfinished::Pending);
+        };
+        if data.risk.as_deref() == Some("high") {
+            return Err(Unfinished::Risk);
+        }
+        match self.order.comeback {
+            Comeback::NotExpected | Comeback::Here => Ok(data),
+            Comeback::Awaited => Err(Unfinished::NotReturned),
+            Comeback::Elsewhere => Err(Unfinished::ReturnedElsewhere),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::secret::Secret;
+
+    pub(crate) const NOW: Timestamp = Timestamp(1000);
+
+    pub(crate) fn order(device: Device) -> Order {
+        let random = Random::system();
+        Order {
+            id: Id::fresh(&random),
+            device,
+            tokens: OrderTokens {
+                order_ref: "131daac9-16c6-4618-beb0-365768f37288".into(),
+                auto_start_token: "7c40b5c9-fa74-49cf-b98c-bfe651f9a7c6".into(),
+                qr_start_token: "67df3917-fa0d-44e5-b327-edcc928297f8".into(),
+                qr_start_secret: "d28db9a7-4cde-429e-a983-359be676944c".into(),
+            },
+            received_at: Moment(1_000_000),
+            progress: Progress::Ordered(Hint::new("outstandingTransaction")),
+            comeback: match device {
+                Device::This => Comeback::Awaited,
+                Device::Other => Comeback::NotExpected,
+            },
+        }
+    }
+
+    pub(crate) fn login(device: Device) -> Login {
+        let random = Random::system();
+        Login {
+            id: Id::fresh(&random),
+            browser: Secret::fresh(&random).digest(),
+            client_id: ClientId::parse("a").expect("an id"),
+            asked: Asked {
+                parameters: Parameters::default(),
+                ip: IpAddr::from([192, 0, 2, 1]),
+                language: Language::Sv,
+                platform: Platform::Computer,
+                scripts: true,
+            },
+            expires_at: NOW + LIFETIME,
+            orders_made: 1,
+            state: State::Open,
+            order: order(device),
+            version: 1,
+        }
+    }
+
+    pub(crate) fn completed(risk: Option<&str>) -> Event {
+        let data = serde_json::json!({
+            "user": {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"},
+            "risk": risk
+        });
+        Event::Completed(serde_json::from_value(data).expect("completion data"))
+    }
+
+    fn after(login: Login, events: impl IntoIterator<Item = Event>) -> Result<Login, OutOfOrder> {
+        events
+            .into_iter()
+            .try_fold(login, |login, event| login.on(event, NOW))
+    }
+
+    fn gate(device: Device, events: impl IntoIterator<Item = Event>) -> Result<(), Unfinished> {
+        let login = after(login(device), events).expect("events in order");
+        login.completion(NOW).map(|_| ())
+    }
+
+    #[test]
+    fn a_code_needs_an_approval_and_on_the_same_device_the_return() {
+        let _shows = crate::shows!(accepting "B1", refusing "B1");
+        let here = || Event::Returned { here: true };
+        let elsewhere = || Event::Returned { here: false };
+        assert_eq!(gate(Device::Other, []), Err(Unfinished::Pending));
+        assert_eq!(gate(Device::Other, [completed(None)]), Ok(()));
+        assert_eq!(
+            gate(Device::This, [completed(None)]),
+            Err(Unfinished::NotReturned)
+        );
+        assert_eq!(gate(Device::This, [here()]), Err(Unfinished::Pending));
+        assert_eq!(gate(Device::This, [completed(None), here()]), Ok(()));
+        assert_eq!(gate(Device::This, [here(), completed(None)]), Ok(()));
+        assert_eq!(
+            gate(Device::This, [elsewhere(), completed(None)]),
+            Err(Unfinished::ReturnedElsewhere)
+        );
+        assert!(
+            after(login(Device::This), [elsewhere(), here()]).is_err(),
+            "the first return decides"
+        );
+        assert!(after(login(Device::Other), [here()]).is_err());
+    }
+
+    #[test]
+    fn a_high_risk_ends_without_a_code_and_an_unknown_one_is_not_high() {
+        assert_eq!(
+            gate(Device::Other, [completed(Some("high"))]),
+            Err(Unfinished::Risk)
+        );
+        for risk in ["low", "moderate"] {
+            assert_eq!(gate(Device::Other, [completed(Some(risk))]), Ok(()));
+        }
+    }
+
+    #[test]
+    fn success_never_turns_into_anything_else() {
+        let _shows = crate::shows!(accepting "B9", refusing "B9");
+        let done = after(login(Device::Other), [completed(None)]).expect("in order");
+        for late in [
+            Event::Lost,
+            Event::Failed(Hint::new("userCancel")),
+            completed(None),
+            Event::Reordered(Box::new(order(Device::Other))),
+        ] {
+            assert_eq!(done.clone().on(late, NOW).map(|_| ()), Err(OutOfOrder));
+        }
+        let finished = done.on(Event::Finished, NOW).expect("in order");
+        for late in [Event::Finished, Event::Cancelled, completed(None)] {
+            assert_eq!(finished.clone().on(late, NOW).map(|_| ()), Err(OutOfOrder));
+        }
+    }
+
+    #[test]
+    fn orders_are_replaced_within_the_budget_and_in_time() {
+        let _shows = crate::shows!(accepting "B12", refusing "B12");
+        let again = || Event::Reordered(Box::new(order(Device::Other)));
+        let last = after(login(Device::Other), (1..ORDER_BUDGET).map(|_| again()))
+            .expect("within the budget");
+        assert_eq!(last.orders_made, ORDER_BUDGET);
+        assert!(last.on(again(), NOW).is_err());
+        assert!(login(Device::Other).on(again(), NOW + LIFETIME).is_err());
+        let cancelled = after(login(Device::Other), [Event::Cancelled]).expect("in order");
+        assert!(
+            cancelled.on(completed(None), NOW).is_err(),
+            "a late approval changes nothing"
+        );
+    }
+
+    #[test]
+    fn only_an_unscanned_code_is_renewed_in_silence() {
+        let failed = |device, hint| {
+            after(login(device), [Event::Failed(Hint::new(hint))]).expect("in order")
+        };
+        assert!(failed(Device::Other, "startFailed").wants_renewal(NOW));
+        assert!(!failed(Device::This, "startFailed").wants_renewal(NOW));
+        assert!(!failed(Device::Other, "userCancel").wants_renewal(NOW));
+        assert!(!failed(Device::Other, "startFailed").wants_renewal(NOW + LIFETIME));
+        assert!(!login(Device::Other).wants_renewal(NOW));
+    }
+}

@@ -1,0 +1,172 @@
+//! ⚡ Making orders: a login's first one, and those that take its place.
+
+use std::sync::Arc;
+
+use super::{Asked, Comeback, LIFETIME, Login, Order, Progress, State};
+use crate::bankid::collect::Hint;
+use crate::bankid::launch::Platform;
+use crate::bankid::message::{Device, Language};
+use crate::bankid::order::AuthRequest;
+use crate::client::Client;
+use crate::error::{Error, Fault};
+use crate::id::{Id, kind};
+use crate::provider::Provider;
+use crate::secret::{Digest, Secret, kind as secret};
+
+/// Begins a login with its first order. Of any number of callers with the same form one begins it;
+/// the others' orders are cancelled, and all of them find the same login.
+pub async fn begin(
+    provider: &Provider,
+    id: Id<kind::Login>,
+    browser: Digest<secret::LoginCookie>,
+    asked: Asked,
+    client: &Client,
+    device: Device,
+) -> Result<(), Error> {
+    let (order, nonce) = order(provider, id, &asked, client, device).await?;
+    let now = provider.clock.now();
+    let login = Login {
+        id,
+        browser,
+        client_id: client.client_id.clone(),
+        asked,
+        expires_at: now + LIFETIME,
+        orders_made: 1,
+        state: State::Open,
+        order,
+        version: 1,
+    };
+    let node = provider.collector.node();
+    let began = provider.store.begin_login(&login, nonce, &node, now).await;
+    started(provider, login, began).await.map(|_| ())
+}
+
+/// Makes a new order for a login, in the place of the present one, which is cancelled at BankID
+/// first. `false`: it may not, or somebody else did at the same moment.
+pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result<bool, Error> {
+    let now = provider.clock.now();
+    if !login.may_order_again(now) {
+        return Ok(false);
+    }
+    let Some(client) = provider.store.client(login.client_id.as_str()).await? else {
+        return Ok(false);
+    };
+    if let Progress::Ordered(_) = login.order.progress {
+        cancel_at_bankid(provider, &login.order).await;
+    }
+    let (order, nonce) = order(provider, login.id, &login.asked, &client, device).await?;
+    let old = login.order.id;
+    let renewed = Login {
+        order,
+        orders_made: login.orders_made + 1,
+        version: login.version + 1,
+        ..login.clone()
+    };
+    let node = provider.collector.node();
+    let now = provider.clock.now();
+    let replaced = provider
+        .store
+        .replace_order(&renewed, old, nonce, &node, now)
+        .await;
+    started(provider, renewed, replaced).await
+}
+
+/// What follows when an order was made: it is collected, or, when it lost its race or could not be
+/// stored, cancelled.
+async fn started(
+    provider: &Provider,
+    login: Login,
+    stored: Result<bool, Fault>,
+) -> Result<bool, Error> {
+    match stored {
+        Ok(true) => {
+            let login = match provider.followed.refresh(login.id).await? {
+                Some(login) => login,
+                None => Arc::new(login),
+            };
+            provider.collector.collect(&login, None);
+            Ok(true)
+        }
+        Ok(false) => {
+            cancel_at_bankid(provider, &login.order).await;
+            Ok(false)
+        }
+        Err(fault) => {
+            cancel_at_bankid(provider, &login.order).await;
+            Err(fault.into())
+        }
+    }
+}
+
+/// Ends an order at BankID, as far as that can be done: an order that nobody ends is over within
+/// three minutes.
+pub async fn cancel_at_bankid(provider: &Provider, order: &Order) {
+    if let Err(failure) = provider.bankid.cancel(&order.tokens.order_ref).await {
+        tracing::info!(%failure, "an order could not be cancelled");
+    }
+}
+
+async fn order(
+    provider: &Provider,
+    login: Id<kind::Login>,
+    asked: &Asked,
+    client: &Client,
+    device: Device,
+) -> Result<(Order, Option<Digest<secret::ReturnNonce>>), Error> {
+    let nonce = match device {
+        Device::This => Some(Secret::<secret::ReturnNonce>::fresh(&provider.random)),
+        Device::Other => None,
+    };
+    let return_url = nonce
+        .as_ref()
+        .map(|nonce| return_url(&provider.config.issuer.url, login, asked, nonce));
+    let text = intention(client, asked.language);
+    let request = AuthRequest::new(asked.ip, &text, login, return_url);
+    let tokens = provider.bankid.auth(&request).await?;
+    let order = Order {
+        id: Id::fresh(&provider.random),
+        device,
+        tokens,
+        received_at: provider.clock.moment(),
+        progress: Progress::Ordered(Hint::new("outstandingTransaction")),
+        comeback: match device {
+            Device::This => Comeback::Awaited,
+            Device::Other => Comeback::NotExpected,
+        },
+    };
+    Ok((order, nonce.map(|nonce| nonce.digest())))
+}
+
+/// Where the app goes afterwards. Safari reloads the page it returns to unless only the fragment
+/// differs, and a fragment needs a script that reads it; everywhere else the nonce is in the path.
+fn return_url(
+    issuer: &str,
+    login: Id<kind::Login>,
+    asked: &Asked,
+    nonce: &Secret<secret::ReturnNonce>,
+) -> String {
+    match (asked.platform, asked.scripts) {
+        (Platform::AppleSafari, true) => format!("{issuer}/login/{login}#{}", nonce.expose()),
+        _ => format!("{issuer}/r/{}", nonce.expose()),
+    }
+}
+
+/// What the app shows under "My intention": to whom, why, and the one advice that stops a relayed
+/// code.
+fn intention(client: &Client, language: Language) -> String {
+    let name = client.metadata.client_name.as_str();
+    let purpose = client
+        .metadata
+        .purpose
+        .as_ref()
+        .map(|purpose| format!("\n{}", purpose.text(language)))
+        .unwrap_or_default();
+    match language {
+        Language::Sv => format!(
+            "Logga in hos {name}.{purpose}\nGodkänn bara om du själv loggar in där just nu."
+        ),
+        Language::En => format!(
+            "Log in to {name}.{purpose}\nApprove only if you are logging in there right now."
+        ),
+    }
+}

@@ -1,0 +1,280 @@
+//! What the person sees: from where a login stands to one screen with one way on.
+
+use super::{Comeback, Login, Progress, State};
+use crate::bankid::launch::AppLinks;
+use crate::bankid::message::{self, Device, Language};
+use crate::bankid::qr;
+use crate::clock::{Moment, Timestamp};
+
+/// Which of a browser's tabs asks. The tab that the app opened ends the login; every other one
+/// sends the person there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// The tab where the login began, or any tab opened at its address.
+    First,
+    /// The tab that the app's return opened.
+    Returned,
+}
+
+/// One screen of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// The animated code: the picture of this second.
+    Scan {
+        /// The `d` of an SVG path, [`qr::MODULES`] wide.
+        path: String,
+    },
+    /// The link that opens the app on this device.
+    Launch {
+        /// The link.
+        link: String,
+    },
+    /// The code ran out and is being renewed.
+    Renewing,
+    /// The app has the order.
+    Working {
+        /// What to do there.
+        message: &'static str,
+    },
+    /// Approved in the app, which has not come back to us yet.
+    AwaitReturn,
+    /// This tab is to go on to the end.
+    Finish,
+    /// Another tab of this browser ends it.
+    OtherTab,
+    /// The app came back in another browser.
+    Elsewhere,
+    /// It came to nothing.
+    Failed {
+        /// Why.
+        message: &'static str,
+        /// Whether another order may be made.
+        again: bool,
+    },
+    /// It ended before.
+    Over,
+}
+
+impl Screen {
+    /// A word for scripts and tests, different for each screen.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Screen::Scan { .. } => "scan",
+            Screen::Launch { .. } => "launch",
+            Screen::Renewing => "renewing",
+            Screen::Working { .. } => "working",
+            Screen::AwaitReturn => "await-return",
+            Screen::Finish => "finish",
+            Screen::OtherTab => "other-tab",
+            Screen::Elsewhere => "elsewhere",
+            Screen::Failed { .. } => "failed",
+            Screen::Over => "over",
+        }
+    }
+}
+
+/// The screen of a tab of the browser that began. A code is shown only while no app has taken the
+/// order up, and never one that is no longer good.
+pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen {
+    let language = login.asked.language;
+    if !login.is_open(now.timestamp()) {
+        return over(login, language);
+    }
+    let order = &login.order;
+    if order.comeback == Comeback::Elsewhere {
+        return Screen::Elsewhere;
+    }
+    match &order.progress {
+        Progress::Ordered(_) if order.comeback == Comeback::Here => {
+            waiting_for_the_end(tab, language)
+        }
+        Progress::Ordered(hint) if hint.is_unclaimed() => unclaimed(login, links, now),
+        Progress::Ordered(hint) => Screen::Working {
+            message: message::pending(
+                hint,
+                order.device,
+                login.asked.platform.is_hand_held(),
+                language,
+            ),
+        },
+        Progress::Complete(data) if data.risk.as_deref() == Some("high") => Screen::Failed {
+            message: message::something_went_wrong(language),
+            again: false,
+        },
+        Progress::Complete(_) => complete(order.comeback, tab),
+        Progress::Failed(_) if login.wants_renewal(now.timestamp()) => Screen::Renewing,
+        Progress::Failed(hint) => failed(
+            login,
+            message::failed(hint, order.device, language),
+            now.timestamp(),
+        ),
+        Progress::Cancelled | Progress::Lost | Progress::Spent => failed(
+            login,
+            message::something_went_wrong(language),
+            now.timestamp(),
+        ),
+    }
+}
+
+fn over(login: &Login, language: Language) -> Screen {
+    match login.state {
+        State::Open => Screen::Failed {
+            message: message::failed(
+                &crate::bankid::collect::Hint::new("expiredTransaction"),
+                login.order.device,
+                language,
+            ),
+            again: false,
+        },
+        State::Finished | State::Cancelled => Screen::Over,
+    }
+}
+
+/// How old the app lets a code or a launch token become.
+const START_WINDOW: u64 = 30;
+
+fn unclaimed(login: &Login, links: &AppLinks, now: Moment) -> Screen {
+    let order = &login.order;
+    let age = now.seconds_since(order.received_at);
+    if age >= START_WINDOW {
+        return match order.device {
+            Device::Other => Screen::Renewing,
+            Device::This => Screen::Working {
+                message: message::pending(
+                    &crate::bankid::collect::Hint::new("outstandingTransaction"),
+                    order.device,
+                    login.asked.platform.is_hand_held(),
+                    login.asked.language,
+                ),
+            },
+        };
+    }
+    match order.device {
+        Device::Other => match qr::path(&qr::frame(&order.tokens, age)) {
+            Some(path) => Screen::Scan { path },
+            None => Screen::Renewing,
+        },
+        Device::This => Screen::Launch {
+            link: links.link(login.asked.platform, &order.tokens).into(),
+        },
+    }
+}
+
+fn waiting_for_the_end(tab: Tab, language: Language) -> Screen {
+    match tab {
+        Tab::First => Screen::OtherTab,
+        Tab::Returned => Screen::Working {
+            message: message::pending(
+                &crate::bankid::collect::Hint::new("processing"),
+                Device::This,
+                true,
+                language,
+            ),
+        },
+    }
+}
+
+fn complete(comeback: Comeback, tab: Tab) -> Screen {
+    match (comeback, tab) {
+        (Comeback::NotExpected, _) | (Comeback::Here, Tab::Returned) => Screen::Finish,
+        (Comeback::Here, Tab::First) => Screen::OtherTab,
+        (Comeback::Awaited, _) => Screen::AwaitReturn,
+        (Comeback::Elsewhere, _) => Screen::Elsewhere,
+    }
+}
+
+fn failed(login: &Login, message: &'static str, now: Timestamp) -> Screen {
+    Screen::Failed {
+        message,
+        again: login.may_order_again(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{NOW, completed, login};
+    use super::super::{Event, LIFETIME};
+    use super::*;
+    use crate::bankid::collect::Hint;
+
+    fn shown(device: Device, events: Vec<Event>, tab: Tab) -> &'static str {
+        let login = events
+            .into_iter()
+            .try_fold(login(device), |l, e| l.on(e, NOW))
+            .expect("in order");
+        screen(&login, tab, &AppLinks::bankid(), Moment(1_003_500)).name()
+    }
+
+    #[test]
+    fn each_state_has_its_screen() {
+        let _shows = crate::shows!(accepting "PV-TAB-1", refusing "PV-TAB-1");
+        let hinted = |h: &str| Event::Hinted(Hint::new(h));
+        let failed = |h: &str| Event::Failed(Hint::new(h));
+        let here = || Event::Returned { here: true };
+        let away = || Event::Returned { here: false };
+        use Device::{Other, This};
+        for (device, events, first, returned) in [
+            (Other, vec![], "scan", "scan"),
+            (Other, vec![hinted("started")], "working", "working"),
+            (Other, vec![hinted("userSign")], "working", "working"),
+            (Other, vec![completed(None)], "finish", "finish"),
+            (Other, vec![completed(Some("high"))], "failed", "failed"),
+            (Other, vec![failed("startFailed")], "renewing", "renewing"),
+            (Other, vec![failed("userCancel")], "failed", "failed"),
+            (Other, vec![Event::Lost], "failed", "failed"),
+            (Other, vec![Event::Cancelled], "over", "over"),
+            (This, vec![], "launch", "launch"),
+            (This, vec![failed("startFailed")], "failed", "failed"),
+            (This, vec![completed(None)], "await-return", "await-return"),
+            (This, vec![here()], "other-tab", "working"),
+            (This, vec![completed(None), here()], "other-tab", "finish"),
+            (This, vec![here(), completed(None)], "other-tab", "finish"),
+            (This, vec![away()], "elsewhere", "elsewhere"),
+            (
+                This,
+                vec![completed(None), away()],
+                "elsewhere",
+                "elsewhere",
+            ),
+        ] {
+            let said = format!("{device:?} {events:?}");
+            assert_eq!(shown(device, events.clone(), Tab::First), first, "{said}");
+            assert_eq!(shown(device, events, Tab::Returned), returned, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_never_shown_after_its_window() {
+        let at = |ms| {
+            screen(
+                &login(Device::Other),
+                Tab::First,
+                &AppLinks::bankid(),
+                Moment(ms),
+            )
+            .name()
+        };
+        assert_eq!(at(1_029_999), "scan");
+        assert_eq!(at(1_030_000), "renewing");
+        assert_eq!(at((NOW + LIFETIME).0 * 1000), "failed");
+    }
+
+    #[test]
+    fn one_device_never_sees_the_other_ones_token() {
+        let _shows = crate::shows!(accepting "B2", refusing "B2");
+        let at = |device| {
+            format!(
+                "{:?}",
+                screen(
+                    &login(device),
+                    Tab::First,
+                    &AppLinks::bankid(),
+                    Moment(1_000_000)
+                )
+            )
+        };
+        assert!(!at(Device::Other).contains("7c40b5c9"));
+        assert!(at(Device::This).contains("7c40b5c9"));
+        assert!(!at(Device::This).contains("67df3917"));
+    }
+}

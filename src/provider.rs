@@ -1,0 +1,201 @@
+//! The provider as a whole: what it holds, how it starts and how it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::authorize::Policy;
+use crate::bankid::client::Client as BankIdClient;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Fault;
+use crate::jose::keyring::Keyring;
+use crate::login::collector::Collector;
+use crate::login::followed::Followed;
+use crate::login::ordering;
+use crate::random::Random;
+use crate::storage::{Keys, ManagedBy, OpenError, Store};
+
+/// Everything that a request may need. Cheap to clone.
+#[derive(Clone)]
+pub struct Provider(Arc<Parts>);
+
+/// The parts of a [`Provider`].
+pub struct Parts {
+    /// What the operator wrote.
+    pub config: Config,
+    /// What the configuration says of authorization requests.
+    pub policy: Policy,
+    /// The database.
+    pub store: Store,
+    /// The keys of this installation.
+    pub keys: Keys,
+    /// The keys that tokens are signed with.
+    pub keyring: Keyring,
+    /// BankID.
+    pub bankid: BankIdClient,
+    /// The logins that this node knows in memory.
+    pub followed: Followed,
+    /// Who asks BankID about orders.
+    pub collector: Collector,
+    /// The time.
+    pub clock: Clock,
+    /// The randomness.
+    pub random: Random,
+}
+
+impl std::ops::Deref for Provider {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// A provider that cannot start, in one line for its operator.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The database.
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// A part of the start that failed.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    /// BankID's certificates.
+    #[error("bankid: {0}")]
+    BankId(#[from] crate::bankid::client::SetupError),
+}
+
+/// How often what expired is removed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+/// How often other nodes' progress is asked for, and renewals are looked for.
+const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the log says that logins are simulated.
+const SIMULATED_NOTICE_INTERVAL: Duration = Duration::from_secs(3600);
+
+impl Provider {
+    /// Opens the database, the keys and the connection to BankID, and begins to collect. Its work
+    /// goes on on the runtime that this is called on.
+    pub async fn start(
+        config: Config,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Provider, StartError> {
+        let now = clock.now();
+        let (store, keys) =
+            Store::open(&config.database_url, &config.master_key, &random, now).await?;
+        register_clients(&config, &store, &clock).await?;
+        let keyring = Keyring::open(&store, now).await?;
+        let bankid = config.bankid.connect()?;
+        let followed = Followed::new(store.clone());
+        let collector = Collector::start(
+            &node_id(&config, &store, &random),
+            store.clone(),
+            bankid.clone(),
+            followed.clone(),
+            clock.clone(),
+        )
+        .await?;
+        let provider = Provider(Arc::new(Parts {
+            policy: Policy {
+                acr: config.login.acr.clone(),
+            },
+            config,
+            store,
+            keys,
+            keyring,
+            bankid,
+            followed,
+            collector,
+            clock,
+            random,
+        }));
+        tokio::spawn(provider.collector.clone().watch_over_nodes());
+        tokio::spawn(provider.clone().keep_pages_current());
+        tokio::spawn(provider.clone().sweep());
+        if provider.config.bankid.simulated {
+            tokio::spawn(say_that_logins_are_simulated());
+        }
+        Ok(provider)
+    }
+
+    /// Hands its orders to the other nodes and closes the database.
+    pub async fn stop(&self) {
+        if let Err(fault) = self.collector.stop().await {
+            tracing::error!(%fault, "the node could not sign off");
+        }
+        self.store.close().await;
+    }
+
+    async fn keep_pages_current(self) {
+        let mut every = tokio::time::interval(CATCH_UP_INTERVAL);
+        loop {
+            every.tick().await;
+            let collector = &self.collector;
+            if let Err(fault) = self
+                .followed
+                .catch_up(|login| collector.collects(login))
+                .await
+            {
+                tracing::error!(%fault, "changes of logins could not be read");
+            }
+            let now = self.clock.now();
+            for login in self
+                .followed
+                .claim_renewals(|login| login.wants_renewal(now))
+            {
+                let provider = self.clone();
+                tokio::spawn(async move {
+                    let renewed = ordering::again(&provider, &login, login.order.device).await;
+                    if let Err(crate::error::Error::Fault(fault)) = renewed {
+                        tracing::warn!(%fault, login = %login.id, "a code could not be renewed");
+                    }
+                    provider.followed.renewed(login.id);
+                });
+            }
+        }
+    }
+
+    async fn sweep(self) {
+        let mut every = tokio::time::interval(SWEEP_INTERVAL);
+        loop {
+            every.tick().await;
+            if let Err(fault) = self.store.sweep(self.clock.now()).await {
+                tracing::error!(%fault, "what expired could not be removed");
+            }
+        }
+    }
+}
+
+async fn register_clients(config: &Config, store: &Store, clock: &Clock) -> Result<(), Fault> {
+    for registered in &config.clients {
+        let (client, secrets) = (&registered.client, &registered.secrets);
+        store
+            .register_client(client, secrets, ManagedBy::File, clock.now())
+            .await?;
+    }
+    let named: Vec<_> = config
+        .clients
+        .iter()
+        .map(|c| c.client.client_id.clone())
+        .collect();
+    store.forget_file_clients_except(&named).await
+}
+
+/// A node on its own keeps its name, so that a new start of it knows what the last one left. Nodes
+/// that share a database need names of their own: configured ones, or a new one at each start.
+fn node_id(config: &Config, store: &Store, random: &Random) -> String {
+    match (&config.node_id, store.is_shared()) {
+        (Some(id), _) => id.clone(),
+        (None, false) => "single".to_owned(),
+        (None, true) => random.uuid().to_string(),
+    }
+}
+
+async fn say_that_logins_are_simulated() {
+    let mut every = tokio::time::interval(SIMULATED_NOTICE_INTERVAL);
+    loop {
+        every.tick().await;
+        tracing::warn!("BankID is simulated: anyone can log in as anyone");
+    }
+}

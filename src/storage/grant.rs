@@ -1,0 +1,278 @@
+//! The table `client_grant`, and the two commits that matter most: the end of a login, and the
+//! exchange of its code.
+
+use std::collections::BTreeSet;
+
+use sqlx::FromRow;
+use sqlx::types::Json;
+
+use super::column::Row;
+use super::{Result, Store, Tx, code, commit, on, person, rollback, session};
+use crate::claims::release::Claim;
+use crate::clock::Timestamp;
+use crate::error::Fault;
+use crate::id::{ClientId, Id, kind};
+use crate::secret::{Digest, Place, kind as secret};
+use crate::session::Session;
+use crate::token::code::Issued;
+use crate::token::grant::Grant;
+
+/// Everything that the end of a login writes.
+#[derive(Debug)]
+pub struct Finish<'a> {
+    /// The login that ends.
+    pub login: Id<kind::Login>,
+    /// Its order, which must still be the current one.
+    pub order: Id<kind::Order>,
+    /// The index of the person's number.
+    pub index: [u8; 32],
+    /// The cookie that the browser had, if any.
+    pub old_browser: Option<Digest<secret::SessionCookie>>,
+    /// The cookie that it gets.
+    pub new_browser: Digest<secret::SessionCookie>,
+    /// Who asked.
+    pub client_id: &'a ClientId,
+    /// What the person approved.
+    pub approved: BTreeSet<Claim>,
+}
+
+/// What an exchange came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// This caller got the code.
+    Won,
+    /// Somebody else had it: the grant has ended.
+    Lost,
+}
+
+fn identity_of(grant: &str) -> Place<'_> {
+    Place {
+        table: "client_grant",
+        column: "identity",
+        row: grant,
+    }
+}
+
+impl Store {
+    /// The person with this index, if they have logged in before.
+    pub async fn person(&self, index: &[u8; 32]) -> Result<Option<Id<kind::Person>>> {
+        let id: Option<String> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT id FROM person WHERE number_index = $1"
+        )
+        .bind(&index[..])
+        .fetch_optional(db)
+        .await)?;
+        id.map(|id| {
+            Row {
+                table: "person",
+                key: &id,
+            }
+            .id("id", &id)
+        })
+        .transpose()
+    }
+
+    /// Ends a login with a code: the login is over, the person has a session, the client a grant
+    /// and a code for it, all in one commit. `make` is told who the person is and says what they
+    /// get. Of any number of callers one ends the login; the others get `None`.
+    pub async fn finish_login<T>(
+        &self,
+        finish: &Finish<'_>,
+        fresh: Id<kind::Person>,
+        now: Timestamp,
+        make: impl FnOnce(Id<kind::Person>) -> (Session, Issued, T),
+    ) -> Result<Option<T>> {
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE login SET state = 'finished', version = version + 1
+              WHERE id = $1 AND order_id = $2 AND state = 'open' AND expires_at > $3"
+        )
+        .bind(finish.login.to_string())
+        .bind(finish.order.to_string())
+        .bind(now)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            rollback(tx).await?;
+            return Ok(None);
+        }
+        // The answer has done its work: who the person is lives on in session and grant alone.
+        on!(&mut tx, |tx| sqlx::query(
+            "UPDATE bankid_order SET answer = NULL, progress = 'spent' WHERE id = $1"
+        )
+        .bind(finish.order.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        let person = person::find_or_make(&mut tx, &finish.index, fresh, now).await?;
+        let (made, issued, outcome) = make(person);
+        if let Some(old) = finish.old_browser {
+            session::renew_browser(
+                &mut tx,
+                old,
+                finish.new_browser,
+                person,
+                finish.client_id,
+                now,
+            )
+            .await?;
+        }
+        let identity = self.sealed_identity(&made.id.to_string(), &made.identity);
+        session::insert(
+            &mut tx,
+            &made,
+            &identity,
+            finish.new_browser,
+            finish.client_id,
+        )
+        .await?;
+        session::approve(&mut tx, person, finish.client_id, &finish.approved, now).await?;
+        self.insert_issued(&mut tx, &issued, now).await?;
+        commit(tx).await?;
+        Ok(Some(outcome))
+    }
+
+    /// Gives a client a code from a session that is there already.
+    pub async fn issue_code(&self, issued: &Issued, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        self.insert_issued(&mut tx, issued, now).await?;
+        commit(tx).await
+    }
+
+    async fn insert_issued(&self, tx: &mut Tx, issued: &Issued, now: Timestamp) -> Result<()> {
+        let grant = &issued.grant;
+        let id = grant.id.to_string();
+        let identity = self
+            .sealer
+            .seal_json(identity_of(&id), &grant.identity, &self.random);
+        on!(&mut *tx, |tx| sqlx::query(
+            "INSERT INTO client_grant (id, client_id, session_id, subject, scope, released,
+                                       identity, nonce, auth_time, txn, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        )
+        .bind(&id)
+        .bind(&grant.client_id)
+        .bind(grant.session.to_string())
+        .bind(&grant.subject)
+        .bind(&grant.scope)
+        .bind(Json(&grant.released))
+        .bind(&identity)
+        .bind(&grant.nonce)
+        .bind(grant.auth_time)
+        .bind(grant.txn.to_string())
+        .bind(now)
+        .bind(grant.expires_at)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        code::insert(tx, issued).await
+    }
+
+    /// Exchanges a code for an access token. One statement decides who wins; whoever comes second
+    /// ends the grant and with it what the winner got (RFC 6749 §4.1.2).
+    pub async fn exchange_code(
+        &self,
+        code: Digest<secret::Code>,
+        grant: Id<kind::Grant>,
+        client_id: &ClientId,
+        token: Digest<secret::AccessToken>,
+        token_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Exchange> {
+        let mut tx = self.begin().await?;
+        if !code::spend(&mut tx, code, client_id, now).await? {
+            end(&mut tx, grant, now).await?;
+            commit(tx).await?;
+            return Ok(Exchange::Lost);
+        }
+        on!(&mut tx, |tx| sqlx::query(
+            "INSERT INTO access_token (digest, grant_id, expires_at) VALUES ($1, $2, $3)"
+        )
+        .bind(token.as_bytes())
+        .bind(grant.to_string())
+        .bind(token_expires_at)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        commit(tx).await?;
+        Ok(Exchange::Won)
+    }
+
+    /// Ends a grant: its code and its tokens are worth nothing from now on.
+    pub async fn end_grant(&self, grant: Id<kind::Grant>, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        end(&mut tx, grant, now).await?;
+        commit(tx).await
+    }
+
+    /// The grant behind an access token, if both are alive.
+    pub async fn grant_of_token(
+        &self,
+        token: Digest<secret::AccessToken>,
+        now: Timestamp,
+    ) -> Result<Option<Grant>> {
+        let row: Option<GrantRow> = on!(&self.db, |db| sqlx::query_as(concat!(
+            "SELECT g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
+                    g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
+               FROM access_token t JOIN client_grant g ON g.id = t.grant_id
+              WHERE t.digest = $1 AND t.expires_at > $2 AND g.ended_at IS NULL"
+        ))
+        .bind(token.as_bytes())
+        .bind(now)
+        .fetch_optional(db)
+        .await)?;
+        row.map(|row| self.read_grant(row)).transpose()
+    }
+
+    pub(super) fn read_grant(&self, stored: GrantRow) -> Result<Grant> {
+        let row = Row {
+            table: "client_grant",
+            key: &stored.id,
+        };
+        Ok(Grant {
+            id: row.id("id", &stored.id)?,
+            client_id: stored.client_id,
+            session: row.id("session_id", &stored.session_id)?,
+            subject: stored.subject,
+            scope: stored.scope,
+            released: stored.released.0,
+            identity: self
+                .sealer
+                .open_json(identity_of(&stored.id), &stored.identity)?,
+            nonce: stored.nonce,
+            auth_time: stored.auth_time,
+            txn: row.id("txn", &stored.txn)?,
+            expires_at: stored.expires_at,
+            has_ended: stored.ended_at.is_some(),
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct GrantRow {
+    id: String,
+    client_id: ClientId,
+    session_id: String,
+    subject: String,
+    scope: String,
+    released: Json<crate::claims::release::Release>,
+    identity: Vec<u8>,
+    nonce: Option<String>,
+    auth_time: Timestamp,
+    txn: String,
+    expires_at: Timestamp,
+    ended_at: Option<Timestamp>,
+}
+
+async fn end(tx: &mut Tx, grant: Id<kind::Grant>, now: Timestamp) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE client_grant SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL"
+    )
+    .bind(now)
+    .bind(grant.to_string())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}

@@ -1,0 +1,392 @@
+//! The tables `login` and `bankid_order`.
+
+use sqlx::{FromRow, QueryBuilder};
+
+use super::column::Row;
+use super::{NodeName, Result, Store, Tx, commit, on, rollback};
+use crate::bankid::collect::Hint;
+use crate::bankid::message::Device;
+use crate::clock::{Moment, Timestamp};
+use crate::error::Fault;
+use crate::id::{ClientId, Id, kind};
+use crate::login::{Comeback, Login, Order, Progress, State};
+use crate::secret::{Digest, Place, kind as secret};
+
+#[derive(FromRow)]
+struct LoginRow {
+    id: String,
+    browser: Vec<u8>,
+    client_id: ClientId,
+    asked: Vec<u8>,
+    state: State,
+    orders_made: i64,
+    version: i64,
+    expires_at: Timestamp,
+    order_id: String,
+    device: Device,
+    tokens: Vec<u8>,
+    received_at_ms: Moment,
+    progress: String,
+    hint: String,
+    answer: Option<Vec<u8>>,
+    comeback: Comeback,
+}
+
+/// The columns of a login with its current order.
+macro_rules! select_login {
+    ($rest:literal) => {
+        concat!(
+            "SELECT l.id, l.browser, l.client_id, l.asked, l.state, l.orders_made, l.version,
+                    l.expires_at, l.order_id, o.device, o.tokens, o.received_at_ms, o.progress,
+                    o.hint, o.answer, o.comeback
+               FROM login l JOIN bankid_order o ON o.id = l.order_id ",
+            $rest
+        )
+    };
+}
+
+fn tokens_of(order: &str) -> Place<'_> {
+    Place {
+        table: "bankid_order",
+        column: "tokens",
+        row: order,
+    }
+}
+
+fn answer_of(order: &str) -> Place<'_> {
+    Place {
+        table: "bankid_order",
+        column: "answer",
+        row: order,
+    }
+}
+
+fn asked_of(login: &str) -> Place<'_> {
+    Place {
+        table: "login",
+        column: "asked",
+        row: login,
+    }
+}
+
+impl Store {
+    /// A login with its current order.
+    pub async fn login(&self, id: Id<kind::Login>) -> Result<Option<Login>> {
+        let row: Option<LoginRow> = on!(&self.db, |db| sqlx::query_as(select_login!(
+            "WHERE l.id = $1"
+        ))
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await)?;
+        row.map(|row| self.read(row)).transpose()
+    }
+
+    /// The login whose app was told to come back with this nonce, and whether that was for its
+    /// current order.
+    pub async fn login_by_return(
+        &self,
+        nonce: Digest<secret::ReturnNonce>,
+    ) -> Result<Option<Login>> {
+        let row: Option<LoginRow> = on!(&self.db, |db| sqlx::query_as(select_login!(
+            "WHERE o.return_nonce = $1"
+        ))
+        .bind(nonce.as_bytes())
+        .fetch_optional(db)
+        .await)?;
+        row.map(|row| self.read(row)).transpose()
+    }
+
+    /// Begins a login with its first order. Of any number of callers with the same login id, one
+    /// begins it; the others get `false` and have nothing stored.
+    pub async fn begin_login(
+        &self,
+        login: &Login,
+        nonce: Option<Digest<secret::ReturnNonce>>,
+        node: &NodeName,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let id = login.id.to_string();
+        let asked = self
+            .sealer
+            .seal_json(asked_of(&id), &login.asked, &self.random);
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "INSERT INTO login (id, browser, client_id, asked, state, order_id, orders_made,
+                                version, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, 'open', $5, 1, 1, $6, $7) ON CONFLICT DO NOTHING"
+        )
+        .bind(&id)
+        .bind(login.browser.as_bytes())
+        .bind(&login.client_id)
+        .bind(&asked)
+        .bind(login.order.id.to_string())
+        .bind(now)
+        .bind(login.expires_at)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            rollback(tx).await?;
+            return Ok(false);
+        }
+        self.insert_order(&mut tx, login.id, &login.order, nonce, node)
+            .await?;
+        commit(tx).await?;
+        Ok(true)
+    }
+
+    /// Puts a new order in the place of `old`. Of any number of callers one does; the others get
+    /// `false` and have nothing stored.
+    pub async fn replace_order(
+        &self,
+        login: &Login,
+        old: Id<kind::Order>,
+        nonce: Option<Digest<secret::ReturnNonce>>,
+        node: &NodeName,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let rows =
+            on!(&mut tx, |tx| {
+                sqlx::query(
+            "UPDATE login SET order_id = $1, orders_made = orders_made + 1, version = version + 1
+              WHERE id = $2 AND order_id = $3 AND state = 'open' AND expires_at > $4
+                AND NOT EXISTS (
+                    SELECT 1 FROM bankid_order
+                     WHERE id = $3 AND progress = 'complete'
+                       AND comeback IN ('not_expected', 'here'))"
+        )
+        .bind(login.order.id.to_string())
+        .bind(login.id.to_string())
+        .bind(old.to_string())
+        .bind(now)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected())
+            })?;
+        if rows == 0 {
+            rollback(tx).await?;
+            return Ok(false);
+        }
+        // The old one may still wait for an answer: from here on a late one changes nothing.
+        end_order(&mut tx, old).await?;
+        self.insert_order(&mut tx, login.id, &login.order, nonce, node)
+            .await?;
+        commit(tx).await?;
+        Ok(true)
+    }
+
+    async fn insert_order(
+        &self,
+        tx: &mut Tx,
+        login: Id<kind::Login>,
+        order: &Order,
+        nonce: Option<Digest<secret::ReturnNonce>>,
+        node: &NodeName,
+    ) -> Result<()> {
+        let id = order.id.to_string();
+        let tokens = self
+            .sealer
+            .seal_json(tokens_of(&id), &order.tokens, &self.random);
+        let hint = match &order.progress {
+            Progress::Ordered(hint) => hint.0.as_str(),
+            _ => "",
+        };
+        on!(tx, |tx| sqlx::query(
+            "INSERT INTO bankid_order (id, login_id, device, tokens, received_at_ms, progress,
+                                       hint, return_nonce, comeback, node_id, node_epoch)
+             VALUES ($1, $2, $3, $4, $5, 'ordered', $6, $7, $8, $9, $10)"
+        )
+        .bind(&id)
+        .bind(login.to_string())
+        .bind(order.device)
+        .bind(&tokens)
+        .bind(order.received_at)
+        .bind(hint)
+        .bind(nonce.as_ref().map(Digest::as_bytes))
+        .bind(order.comeback)
+        .bind(&node.id)
+        .bind(node.epoch)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ())
+        .map_err(Fault::from))
+    }
+
+    /// Keeps what BankID said of an order that still waits. A terminal answer is stored here
+    /// before anyone acts on it; whoever holds it may store it. `false`: the order was no longer
+    /// waiting, and nothing was changed.
+    pub async fn keep_progress(
+        &self,
+        login: Id<kind::Login>,
+        order: Id<kind::Order>,
+        progress: &Progress,
+    ) -> Result<bool> {
+        let order_id = order.to_string();
+        let (name, hint) = match progress {
+            Progress::Ordered(hint) => ("ordered", hint.0.as_str()),
+            Progress::Failed(hint) => ("failed", hint.0.as_str()),
+            Progress::Complete(_) => ("complete", ""),
+            Progress::Cancelled => ("cancelled", ""),
+            Progress::Lost => ("lost", ""),
+            Progress::Spent => ("spent", ""),
+        };
+        let answer = match progress {
+            Progress::Complete(data) => Some(self.sealer.seal_json(
+                answer_of(&order_id),
+                data,
+                &self.random,
+            )),
+            _ => None,
+        };
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3
+              WHERE id = $4 AND progress = 'ordered'"
+        )
+        .bind(name)
+        .bind(hint)
+        .bind(answer.as_deref())
+        .bind(&order_id)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        self.committed_if_changed(tx, rows, login).await
+    }
+
+    /// Keeps that the app came back for this order, and where. The first return decides.
+    pub async fn keep_return(
+        &self,
+        login: Id<kind::Login>,
+        order: Id<kind::Order>,
+        comeback: Comeback,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE bankid_order SET comeback = $1
+              WHERE id = $2 AND comeback = 'awaited'
+                AND EXISTS (SELECT 1 FROM login
+                             WHERE id = $3 AND order_id = $2 AND state = 'open')"
+        )
+        .bind(comeback)
+        .bind(order.to_string())
+        .bind(login.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        self.committed_if_changed(tx, rows, login).await
+    }
+
+    /// Ends a login that is still open, and its order with it.
+    pub async fn cancel_login(&self, login: &Login) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE login SET state = 'cancelled', version = version + 1
+              WHERE id = $1 AND state = 'open'"
+        )
+        .bind(login.id.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if rows > 0 {
+            end_order(&mut tx, login.order.id).await?;
+        }
+        commit(tx).await?;
+        Ok(rows > 0)
+    }
+
+    async fn committed_if_changed(
+        &self,
+        mut tx: Tx,
+        rows: u64,
+        login: Id<kind::Login>,
+    ) -> Result<bool> {
+        if rows > 0 {
+            on!(&mut tx, |tx| sqlx::query(
+                "UPDATE login SET version = version + 1 WHERE id = $1"
+            )
+            .bind(login.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+        }
+        commit(tx).await?;
+        Ok(rows > 0)
+    }
+
+    /// Which of these logins have changed since the version that is known of them.
+    pub async fn changed_logins(
+        &self,
+        known: &[(Id<kind::Login>, i64)],
+    ) -> Result<Vec<Id<kind::Login>>> {
+        let mut changed = Vec::new();
+        for known in known.chunks(500) {
+            let rows: Vec<(String, i64)> = on!(&self.db, |db| {
+                let mut query = QueryBuilder::new("SELECT id, version FROM login WHERE id IN (");
+                let mut ids = query.separated(", ");
+                for (id, _) in known {
+                    ids.push_bind(id.to_string());
+                }
+                query.push(")");
+                query.build_query_as().fetch_all(db).await
+            })?;
+            let versions: std::collections::HashMap<String, i64> = rows.into_iter().collect();
+            changed.extend(known.iter().filter_map(|(id, version)| {
+                (versions.get(&id.to_string()) != Some(version)).then_some(*id)
+            }));
+        }
+        Ok(changed)
+    }
+
+    fn read(&self, row: LoginRow) -> Result<Login> {
+        let at = Row {
+            table: "login",
+            key: &row.id,
+        };
+        let hint = Hint(row.hint.clone());
+        let progress = match (row.progress.as_str(), &row.answer) {
+            ("ordered", _) => Progress::Ordered(hint),
+            ("failed", _) => Progress::Failed(hint),
+            ("cancelled", _) => Progress::Cancelled,
+            ("lost", _) => Progress::Lost,
+            ("spent", _) => Progress::Spent,
+            ("complete", Some(answer)) => {
+                Progress::Complete(self.sealer.open_json(answer_of(&row.order_id), answer)?)
+            }
+            _ => return Err(at.fault("progress")),
+        };
+        Ok(Login {
+            id: at.id("id", &row.id)?,
+            browser: at.digest("browser", &row.browser)?,
+            client_id: row.client_id,
+            asked: self.sealer.open_json(asked_of(&row.id), &row.asked)?,
+            expires_at: row.expires_at,
+            orders_made: row.orders_made,
+            state: row.state,
+            version: row.version,
+            order: Order {
+                id: at.id("order_id", &row.order_id)?,
+                device: row.device,
+                tokens: self
+                    .sealer
+                    .open_json(tokens_of(&row.order_id), &row.tokens)?,
+                received_at: row.received_at_ms,
+                progress,
+                comeback: row.comeback,
+            },
+        })
+    }
+}
+
+/// An order that nobody may be logged in by any more. Its answer, if it has one, is dropped.
+async fn end_order(tx: &mut Tx, order: Id<kind::Order>) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE bankid_order SET progress = 'cancelled', answer = NULL
+          WHERE id = $1 AND progress IN ('ordered', 'complete')"
+    )
+    .bind(order.to_string())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}

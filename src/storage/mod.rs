@@ -1,0 +1,185 @@
+//! What is kept, in SQLite or PostgreSQL: one text of SQL for both, one file for each table.
+//!
+//! A method is a sentence of the domain and is atomic. Who may do something once is decided by a
+//! conditional `UPDATE … RETURNING` or a unique insert, never by reading and then writing.
+//! Transactions do not leave this module.
+
+mod client;
+mod code;
+mod column;
+mod data_key;
+mod grant;
+mod login;
+mod node;
+mod person;
+mod session;
+mod signing_key;
+mod sweep;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use thiserror::Error;
+
+use crate::error::Fault;
+use crate::random::Random;
+use crate::secret::Sealer;
+
+pub use client::ManagedBy;
+pub use data_key::Keys;
+pub use grant::{Exchange, Finish};
+pub use node::{NodeName, TakenOver};
+pub use session::SessionRow;
+
+/// Either database. There is no third.
+#[derive(Clone, Debug)]
+pub enum Backend<S, P> {
+    /// One node, one file.
+    Sqlite(S),
+    /// Any number of nodes.
+    Postgres(P),
+}
+
+type Tx = Backend<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>;
+
+/// The result of everything that asks the database.
+pub type Result<T> = std::result::Result<T, Fault>;
+
+/// The database, with what seals and opens its values.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Backend<SqlitePool, PgPool>,
+    sealer: Sealer,
+    random: Random,
+}
+
+/// A database that cannot be used.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Neither `sqlite:` nor `postgres:`.
+    #[error("database.url must begin with sqlite: or postgres:")]
+    Scheme,
+    /// It cannot be reached.
+    #[error("the database cannot be opened: {0}")]
+    Connect(sqlx::Error),
+    /// Its tables cannot be made.
+    #[error("the database cannot be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Its keys cannot be read.
+    #[error("{0}")]
+    Keys(#[from] Fault),
+}
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Few, because SQLite has one writer: with sixteen a race of writers was twenty times slower.
+const SQLITE_CONNECTIONS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a request waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a writer waits for another one in SQLite.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs one sqlx expression against whichever database is behind the handle.
+macro_rules! on {
+    ($handle:expr, |$db:ident| $query:expr) => {
+        match $handle {
+            $crate::storage::Backend::Sqlite($db) => $query,
+            $crate::storage::Backend::Postgres($db) => $query,
+        }
+    };
+}
+pub(crate) use on;
+
+/// Connects, without touching the tables.
+async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, OpenError> {
+    if url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(OpenError::Connect)?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        SqlitePoolOptions::new()
+            .max_connections(SQLITE_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT + BUSY_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map(Backend::Sqlite)
+            .map_err(OpenError::Connect)
+    } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(OpenError::Connect)?
+            .disable_statement_logging();
+        PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map(Backend::Postgres)
+            .map_err(OpenError::Connect)
+    } else {
+        Err(OpenError::Scheme)
+    }
+}
+
+/// Makes or updates the tables.
+pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
+    let db = connect(url).await?;
+    on!(&db, |db| MIGRATOR.run(db).await)?;
+    on!(&db, |db| db.close().await);
+    Ok(())
+}
+
+impl Store {
+    /// Opens the database at `url`, makes or updates its tables, and opens its keys with the
+    /// master key; the keys are made when there are none.
+    pub async fn open(
+        url: &str,
+        master: &crate::secret::Key,
+        random: &Random,
+        now: crate::clock::Timestamp,
+    ) -> std::result::Result<(Store, Keys), OpenError> {
+        let db = connect(url).await?;
+        on!(&db, |db| MIGRATOR.run(db).await)?;
+        let keys = data_key::open_or_make(&db, master, random, now).await?;
+        let store = Store {
+            db,
+            sealer: keys.sealer.clone(),
+            random: random.clone(),
+        };
+        Ok((store, keys))
+    }
+
+    /// Whether several nodes may share this database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db, Backend::Postgres(_))
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        on!(&self.db, |db| db.close().await);
+    }
+
+    /// A transaction; on SQLite one that takes the write lock at once, so that it cannot fail in
+    /// the middle for want of it.
+    async fn begin(&self) -> Result<Tx> {
+        Ok(match &self.db {
+            Backend::Sqlite(db) => Backend::Sqlite(db.begin_with("BEGIN IMMEDIATE").await?),
+            Backend::Postgres(db) => Backend::Postgres(db.begin().await?),
+        })
+    }
+}
+
+async fn commit(tx: Tx) -> Result<()> {
+    Ok(on!(tx, |tx| tx.commit().await)?)
+}
+
+async fn rollback(tx: Tx) -> Result<()> {
+    Ok(on!(tx, |tx| tx.rollback().await)?)
+}

@@ -1,0 +1,14 @@
+"use strict";
+// Says that scripts run, and lets one click be one click.
+document.querySelector("[data-scripts]").value = "on";
+const form = document.querySelector("form.choices");
+form.addEventListener("submit", () => {
+  // After the form's data has been taken, or the pressed button's value would be lost.
+  setTimeout(() => {
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
+  });
+});
+// The back button may show this page as it was left.
+addEventListener("pageshow", () => {
+  for (const button of form.querySelectorAll("button")) button.disabled = false;
+});

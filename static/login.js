@@ -1,0 +1,106 @@
+"use strict";
+// Follows a login: by events, or by asking every second where events do not pass. The server
+// renders every screen; this script changes the code and the words within one, and loads the next.
+const root = document.getElementById("login");
+const address = root.dataset.login;
+const tab = root.dataset.tab;
+const path = root.querySelector("#qr path");
+const message = document.getElementById("message");
+let source = null;
+let timer = null;
+let failures = 0;
+let leaving = false;
+
+function show(state) {
+  if (leaving) return;
+  if (state.screen === "finish") {
+    leaving = true;
+    location.replace(address + "/finish");
+  } else if (state.screen !== root.dataset.screen) {
+    leaving = true;
+    location.replace(location.pathname);
+  } else {
+    // The old frame stays until the new one is here: there is no blank between them.
+    if (path && state.qr) path.setAttribute("d", state.qr);
+    // A live region speaks when its text changes, so it is only changed when it differs.
+    if (message && state.message && message.textContent !== state.message) {
+      message.textContent = state.message;
+    }
+  }
+}
+
+async function ask() {
+  timer = null;
+  try {
+    const answer = await fetch(address + "/status" + tab, { cache: "no-store" });
+    if (answer.ok) show(await answer.json());
+    else if (answer.status === 403) location.reload();
+  } catch {
+    // No network for the moment, or the server starts again: ask again.
+  }
+  if (!leaving && !document.hidden && !source) timer = setTimeout(ask, 1000);
+}
+
+function follow() {
+  if (leaving || source || timer) return;
+  if (failures > 2 || typeof EventSource === "undefined") {
+    ask();
+    return;
+  }
+  source = new EventSource(address + "/events" + tab);
+  source.onmessage = (event) => {
+    failures = 0;
+    show(JSON.parse(event.data));
+  };
+  source.onerror = () => {
+    rest();
+    failures += 1;
+    // A screen that has come to rest is told once, and the stream ends.
+    if (["failed", "over"].includes(root.dataset.screen)) return;
+    timer = setTimeout(() => {
+      timer = null;
+      follow();
+    }, 1000);
+  };
+}
+
+function rest() {
+  if (source) source.close();
+  source = null;
+  clearTimeout(timer);
+  timer = null;
+}
+
+// A hidden tab follows nothing: the server goes on without it, and tells it when it is back.
+document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+// The app came back to this very tab: only the fragment of its address changed.
+async function comeBack() {
+  const nonce = location.hash.slice(1);
+  if (!nonce.startsWith("rn_")) return;
+  history.replaceState(null, "", location.pathname);
+  const answer = await fetch(address + "/return", {
+    method: "POST",
+    body: new URLSearchParams({ nonce }),
+  });
+  if (answer.ok) {
+    leaving = true;
+    location.replace((await answer.json()).next);
+  }
+}
+addEventListener("hashchange", comeBack);
+comeBack();
+
+// The code fills the screen when it is activated, and Escape brings the page back.
+const qr = document.getElementById("qr");
+if (qr && qr.requestFullscreen) {
+  qr.addEventListener("click", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else qr.requestFullscreen();
+  });
+}
+
+if (!document.hidden) follow();
