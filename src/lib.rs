@@ -21,9 +21,11 @@
 pub mod authorize;
 pub mod bankid;
 pub mod claims;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod discovery;
 pub mod error;
 pub mod http;
@@ -36,6 +38,7 @@ pub mod secret;
 pub mod session;
 pub mod simulator;
 pub mod storage;
+pub mod telemetry;
 pub mod token;
 
 #[cfg(debug_assertions)]

@@ -1,1 +1,6 @@
-fn main() {}
+//! The command line.
+#![forbid(unsafe_code)]
+
+fn main() -> anyhow::Result<()> {
+    portvakt::cli::run()
+}

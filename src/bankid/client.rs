@@ -118,6 +118,25 @@ impl Client {
             .map(|_| ())
     }
 
+    /// Proves connection, certificates and routing without an order, which would cost money:
+    /// BankID answers 405 to `GET /auth`.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        let url = self
+            .base
+            .join("auth")
+            .expect("an operation is a path segment");
+        let answer = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .map_err(|e| unreachable(&e))?;
+        match answer.status().as_u16() {
+            405 => Ok(()),
+            status => Err(refused(status, &limited(answer).await?)),
+        }
+    }
+
     async fn post<Q: Serialize, A: DeserializeOwned>(
         &self,
         operation: &str,

@@ -1,1 +1,178 @@
-//! A BankID of our own: the relying-party API, and a phone to press buttons on.
+//! A BankID of our own, for development and tests: the relying-party API over mutual TLS ([`api`]),
+//! as strict as the real one, and a phone in the browser to press buttons on ([`phone`]).
+//!
+//! It cannot log anyone in as anyone behind a page's back: its phone approves what a phone sees, a
+//! code's text or a launch link.
+
+mod api;
+mod book;
+pub mod certificates;
+mod order;
+pub mod people;
+mod phone;
+mod request;
+mod rest;
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::dev::{ServerHandle, Service};
+use actix_web::http::{Method, header};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use rustls_pki_types::CertificateDer;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::random::Random;
+use book::Book;
+
+/// What a simulator is made of.
+pub struct Settings {
+    /// Bound; the relying-party API.
+    pub api: TcpListener,
+    /// The API's certificate, and whose clients it takes.
+    pub api_tls: Arc<rustls::ServerConfig>,
+    /// Bound; the phone.
+    pub phone: TcpListener,
+    /// The phone's address, as browsers know it.
+    pub phone_url: Url,
+    /// The phone's certificate; without, it is served in the clear.
+    pub phone_tls: Option<Arc<rustls::ServerConfig>>,
+    /// A root to trust, beside none, when the phone opens a return address in another browser.
+    pub return_root: Option<CertificateDer<'static>>,
+    /// The time.
+    pub clock: Clock,
+    /// The randomness.
+    pub random: Random,
+}
+
+/// A running simulator. Dropping it does not stop it.
+pub struct Simulator {
+    servers: [ServerHandle; 2],
+}
+
+impl Simulator {
+    /// Stops both servers.
+    pub async fn stop(&self) {
+        for server in &self.servers {
+            server.stop(false).await;
+        }
+    }
+}
+
+/// What both sides share.
+struct Shared {
+    // A std mutex: what is done under it is a map lookup, and never awaits.
+    book: Mutex<Book>,
+    clock: Clock,
+    random: Random,
+    other_browser: reqwest::Client,
+}
+
+impl Shared {
+    fn book<T>(&self, work: impl FnOnce(&mut Book) -> T) -> T {
+        work(&mut self.book.lock().expect("nothing panics under this lock"))
+    }
+
+    /// Opens an address as a browser without our cookies would.
+    async fn open_elsewhere(&self, address: &str) {
+        if let Err(error) = self.other_browser.get(address).send().await {
+            tracing::warn!(error = %error.without_url(), "the other browser could not open the return address");
+        }
+    }
+}
+
+/// Starts a simulator on the runtime that this is called on.
+pub fn start(settings: Settings) -> std::io::Result<Simulator> {
+    let shared = web::Data::new(Shared {
+        book: Mutex::default(),
+        clock: settings.clock,
+        random: settings.random,
+        other_browser: other_browser(settings.return_root).map_err(std::io::Error::other)?,
+    });
+    let api_data = shared.clone();
+    let api = HttpServer::new(move || {
+        App::new()
+            .app_data(api_data.clone())
+            .app_data(web::PayloadConfig::new(api::BODY_LIMIT))
+            .configure(api::routes)
+    })
+    .on_connect(api::remember_peer)
+    .workers(1)
+    .disable_signals()
+    .listen_rustls_0_23(settings.api, (*settings.api_tls).clone())?
+    .run();
+    let authority = Arc::new(authority(&settings.phone_url));
+    let phone = HttpServer::new(move || {
+        let authority = authority.clone();
+        App::new()
+            .app_data(shared.clone())
+            .configure(phone::routes)
+            .wrap_fn(move |request, service| {
+                // Another page in the same browser must not press the phone's buttons.
+                let sound = is_for_the_phone(request.request(), &authority);
+                let answer = service.call(request);
+                async move {
+                    if !sound {
+                        return Err(actix_web::error::InternalError::from_response(
+                            "misdirected",
+                            HttpResponse::MisdirectedRequest().finish(),
+                        )
+                        .into());
+                    }
+                    answer.await
+                }
+            })
+    })
+    .workers(1)
+    .disable_signals();
+    let phone = match settings.phone_tls {
+        None => phone.listen(settings.phone)?,
+        Some(tls) => phone.listen_rustls_0_23(settings.phone, (*tls).clone())?,
+    }
+    .run();
+    let servers = [api.handle(), phone.handle()];
+    tokio::spawn(api);
+    tokio::spawn(phone);
+    Ok(Simulator { servers })
+}
+
+fn authority(url: &Url) -> (String, String) {
+    let origin = url.origin().ascii_serialization();
+    let authority = origin
+        .split_once("://")
+        .map_or("", |(_, rest)| rest)
+        .to_owned();
+    (authority, origin)
+}
+
+/// The right name, and no form that another site sent.
+fn is_for_the_phone(
+    request: &actix_web::HttpRequest,
+    (authority, origin): &(String, String),
+) -> bool {
+    let header =
+        |name: header::HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let named = header(header::HOST) == Some(authority);
+    let site = header(header::HeaderName::from_static("sec-fetch-site"));
+    let from_us = match (site, header(header::ORIGIN)) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(shown)) => shown == origin,
+        (None, None) => true,
+    };
+    named && (request.method() != Method::POST || from_us)
+}
+
+fn other_browser(root: Option<CertificateDer<'static>>) -> reqwest::Result<reqwest::Client> {
+    let mut roots = Vec::new();
+    if let Some(root) = root {
+        roots.push(reqwest::Certificate::from_der(&root)?);
+    }
+    reqwest::Client::builder()
+        .tls_certs_only(roots)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(5))
+        .build()
+}

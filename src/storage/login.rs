@@ -146,9 +146,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let rows =
-            on!(&mut tx, |tx| {
-                sqlx::query(
+        let rows = on!(&mut tx, |tx| {
+            sqlx::query(
             "UPDATE login SET order_id = $1, orders_made = orders_made + 1, version = version + 1
               WHERE id = $2 AND order_id = $3 AND state = 'open' AND expires_at > $4
                 AND NOT EXISTS (
@@ -163,7 +162,7 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected())
-            })?;
+        })?;
         if rows == 0 {
             rollback(tx).await?;
             return Ok(false);

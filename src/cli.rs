@@ -1,0 +1,241 @@
+//! The command line: demo · serve · simulate · migrate · check.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::Clock;
+use crate::config::{Config, TlsFiles};
+use crate::demo;
+use crate::http;
+use crate::provider::Provider;
+use crate::random::Random;
+use crate::simulator::certificates::{Authority, server_config};
+use crate::simulator::{self, Settings};
+use crate::storage;
+use crate::telemetry::{self, LogFormat};
+
+/// An OpenID Provider whose only credential is Swedish BankID.
+#[derive(Debug, Parser)]
+#[command(name = "portvakt", version)]
+struct Arguments {
+    /// How logs look.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Provider, BankID simulator and a sample application, with nothing to configure.
+    Demo,
+    /// The provider.
+    Serve(ConfigFile),
+    /// BankID's API v6.0 and a phone in the browser, for anyone's tests.
+    Simulate(Simulate),
+    /// Makes or updates the database's tables.
+    Migrate(ConfigFile),
+    /// Reads configuration, database and BankID, and says what is wrong.
+    Check(ConfigFile),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, default_value = "portvakt.toml", env = "PORTVAKT_CONFIG")]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Simulate {
+    /// The port of the relying-party API (HTTPS, client certificates).
+    #[arg(long, default_value_t = demo::API_PORT)]
+    api_port: u16,
+    /// The port of the phone.
+    #[arg(long, default_value_t = demo::PHONE_PORT)]
+    phone_port: u16,
+    /// Where the certificates for relying parties are written.
+    #[arg(long, default_value = "portvakt-simulator")]
+    directory: PathBuf,
+    /// The name that people see in the app.
+    #[arg(long, default_value = "Test av BankID")]
+    name: String,
+}
+
+/// Runs the program with the arguments it was given.
+pub fn run() -> anyhow::Result<()> {
+    install_crypto();
+    let arguments = Arguments::parse();
+    telemetry::start(arguments.log_format);
+    raise_file_limit();
+    let runtime = Runtime::new().context("the runtime cannot start")?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Demo => demo::run(&runtime).await,
+            Command::Serve(file) => serve(&file.config, &runtime).await,
+            Command::Simulate(options) => simulate(&options).await,
+            Command::Migrate(file) => migrate(&file.config).await,
+            Command::Check(file) => check(&file.config).await,
+        }
+    })
+}
+
+/// One TLS library for everything, before anything uses it.
+pub fn install_crypto() {
+    // It fails when it was done before, as in tests, and then nothing needs doing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Each browser that waits holds a connection.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let tls = config.tls.as_ref().map(tls).transpose()?;
+    let provider = Provider::start(config, Clock::system(), Random::system()).await?;
+    let served = http::serve(provider.clone(), listener, tls, runtime.handle().clone())?;
+    tracing::info!(issuer = %provider.config.issuer.url, address = %provider.config.listen, "serving");
+    until_told_to_stop().await?;
+    tracing::info!("stopping");
+    served.handle.stop(true).await;
+    provider.stop().await;
+    Ok(())
+}
+
+fn tls(files: &TlsFiles) -> anyhow::Result<Arc<rustls::ServerConfig>> {
+    let chain = CertificateDer::pem_file_iter(&files.certificate_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| {
+            format!(
+                "listen.tls_certificate_file {}",
+                files.certificate_file.display()
+            )
+        })?;
+    let key = PrivateKeyDer::from_pem_file(&files.key_file)
+        .with_context(|| format!("listen.tls_key_file {}", files.key_file.display()))?;
+    let mut config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("listen: certificate and key do not fit together")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Ends at SIGTERM or SIGINT.
+pub async fn until_told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn simulate(options: &Simulate) -> anyhow::Result<()> {
+    let (clock, random) = (Clock::system(), Random::system());
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let bind = |port| {
+        let address = SocketAddr::new(loopback, port);
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+    };
+    let (api, phone) = (bind(options.api_port)?, bind(options.phone_port)?);
+    let phone_url = url::Url::parse(&format!("http://localhost:{}/", phone.local_addr()?.port()))?;
+    let api_url = format!("https://localhost:{}/rp/v6.0", api.local_addr()?.port());
+    let bankid = Authority::new("Simulated BankID SSL Root CA", &random, clock.now())?;
+    let banks = Authority::new("Simulated bank RP CA", &random, clock.now())?;
+    let server = bankid.server(&["localhost", "127.0.0.1"])?;
+    let party = banks.relying_party(&options.name)?;
+    let files = [
+        ("root.pem", bankid.root_pem()),
+        ("relying-party.pem", party.certificate_pem()),
+        ("relying-party.key", party.key_pem()),
+    ];
+    std::fs::create_dir_all(&options.directory)?;
+    for (name, text) in files {
+        write_private(&options.directory.join(name), &text)?;
+    }
+    let simulator = simulator::start(Settings {
+        api,
+        api_tls: server_config(&server, Some(&banks))?,
+        phone,
+        phone_url: phone_url.clone(),
+        phone_tls: None,
+        return_root: None,
+        clock,
+        random,
+    })?;
+    let directory = options.directory.display();
+    println!("The simulated BankID is ready. For portvakt.toml:\n");
+    println!(
+        "[bankid]\nenvironment = \"simulator\"\nurl = \"{api_url}\"\nphone_url = \"{phone_url}\""
+    );
+    println!("root_file = \"{directory}/root.pem\"");
+    println!("certificate_file = \"{directory}/relying-party.pem\"");
+    println!("key_file = \"{directory}/relying-party.key\"\n");
+    println!("The phone: {phone_url}");
+    until_told_to_stop().await?;
+    simulator.stop().await;
+    Ok(())
+}
+
+/// Writes a file that nobody else may read.
+pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut opened = options
+        .open(file)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    opened.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+async fn migrate(file: &Path) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
+    storage::migrate(&config.database_url).await?;
+    println!("The database is up to date.");
+    Ok(())
+}
+
+async fn check(file: &Path) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
+    println!("configuration: good");
+    let now = Clock::system().now();
+    let random = Random::system();
+    let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;
+    let database = opened.map(|_| ()).map_err(|e| e.to_string());
+    let bankid = match config.bankid.connect() {
+        Ok(client) => client.probe().await.map_err(|e| e.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let mut failed = 0;
+    for (what, result) in [("database", database), ("bankid", bankid)] {
+        match result {
+            Ok(()) => println!("{what}: good"),
+            Err(reason) => {
+                failed += 1;
+                println!("{what}: {reason}");
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of 2 checks failed");
+    }
+    Ok(())
+}

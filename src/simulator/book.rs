@@ -1,0 +1,239 @@
+//! All orders of the simulator, and what its two sides do with them: relying parties by their
+//! `orderRef`, phones by what a phone can see. Neither ever learns the other's name for an order.
+
+use std::collections::HashMap;
+
+use super::order::{Collected, Frame, Order, Ordered, Start, Tokens, Typed, Unusable};
+use super::people::Person;
+use crate::clock::Moment;
+use crate::random::Random;
+
+/// The orders.
+#[derive(Debug, Default)]
+pub struct Book {
+    orders: HashMap<String, Order>,
+    /// A phone's own name for an order that it has taken up.
+    handles: HashMap<String, String>,
+}
+
+/// What a phone shows of an order that it has taken up.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The phone's name for it.
+    pub handle: String,
+    /// Who asks.
+    pub relying_party: String,
+    /// For what.
+    pub text: String,
+    /// Whether the code must be typed, whatever else the phone could use.
+    pub pin_code: bool,
+    /// Who is asked.
+    pub person: &'static Person,
+    /// How the app was started.
+    pub start: Start,
+    /// Where the app goes afterwards; only an app on the same device goes anywhere.
+    pub return_url: Option<String>,
+}
+
+/// A code that is on some screen now.
+#[derive(Clone, Debug)]
+pub struct OnScreen {
+    /// Which, by the token that stands in the code.
+    pub qr_start_token: String,
+    /// Who asks.
+    pub relying_party: String,
+}
+
+/// What the app does after an approval on the same device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// Opens the return address in the browser that the phone page is in.
+    Here,
+    /// Opens it in another browser.
+    Elsewhere,
+    /// Opens nothing.
+    Nothing,
+    /// Is too old to know about return addresses, and fails.
+    OldApp,
+}
+
+impl Book {
+    /// A relying party orders.
+    pub fn auth(
+        &mut self,
+        relying_party: &str,
+        ordered: Ordered,
+        random: &Random,
+        now: Moment,
+    ) -> Tokens {
+        self.orders.retain(|_, order| !order.is_past(now));
+        let orders = &self.orders;
+        self.handles
+            .retain(|_, order_ref| orders.contains_key(order_ref));
+        let fresh = || random.uuid().to_string();
+        let tokens = Tokens {
+            order_ref: fresh(),
+            auto_start_token: fresh(),
+            qr_start_token: fresh(),
+            qr_start_secret: fresh(),
+        };
+        let order = Order::new(tokens.clone(), relying_party.to_owned(), ordered, now);
+        self.orders.insert(tokens.order_ref.clone(), order);
+        tokens
+    }
+
+    /// A relying party asks about its order; another's is as good as none.
+    pub fn collect(
+        &mut self,
+        relying_party: &str,
+        order_ref: &str,
+        now: Moment,
+    ) -> (Collected, bool) {
+        match self.own(relying_party, order_ref) {
+            Some(order) => (order.collect(now), order.ordered.return_risk),
+            None => (Collected::NoSuchOrder, false),
+        }
+    }
+
+    /// A relying party ends its order.
+    pub fn cancel(&mut self, relying_party: &str, order_ref: &str, now: Moment) -> bool {
+        self.own(relying_party, order_ref)
+            .is_some_and(|order| order.cancel(now))
+    }
+
+    fn own(&mut self, relying_party: &str, order_ref: &str) -> Option<&mut Order> {
+        self.orders
+            .get_mut(order_ref)
+            .filter(|order| order.relying_party == relying_party)
+    }
+
+    /// A phone scans a code.
+    pub fn scan(
+        &mut self,
+        text: &str,
+        by: &'static Person,
+        random: &Random,
+        now: Moment,
+    ) -> Result<Request, Unusable> {
+        let frame = Frame::parse(text).ok_or(Unusable::NotACode)?;
+        let order = self
+            .orders
+            .values_mut()
+            .find(|order| order.tokens.qr_start_token == frame.qr_start_token)
+            .ok_or(Unusable::NoOrder)?;
+        order.check_frame(&frame, now)?;
+        let order_ref = order.tokens.order_ref.clone();
+        self.claim(&order_ref, by, Start::Scanned, random, now)
+    }
+
+    /// A phone is started by a launch link.
+    pub fn open(
+        &mut self,
+        auto_start_token: &str,
+        by: &'static Person,
+        random: &Random,
+        now: Moment,
+    ) -> Result<Request, Unusable> {
+        let order_ref = self
+            .orders
+            .values()
+            .find(|order| order.tokens.auto_start_token == auto_start_token)
+            .map(|order| order.tokens.order_ref.clone())
+            .ok_or(Unusable::NoOrder)?;
+        self.claim(&order_ref, by, Start::Opened, random, now)
+    }
+
+    fn claim(
+        &mut self,
+        order_ref: &str,
+        by: &'static Person,
+        start: Start,
+        random: &Random,
+        now: Moment,
+    ) -> Result<Request, Unusable> {
+        let order = self.orders.get_mut(order_ref).ok_or(Unusable::NoOrder)?;
+        order.claim(by, start, now)?;
+        // One order at a time for each person: a newer one puts an end to the older.
+        for (other, order) in &mut self.orders {
+            if other != order_ref && order.claimed(now).is_some_and(|(p, _)| std::ptr::eq(p, by)) {
+                order.fail("cancelled", now);
+            }
+        }
+        let handle = hex::encode(random.bytes::<16>());
+        self.handles.insert(handle.clone(), order_ref.to_owned());
+        self.request(&handle, now).ok_or(Unusable::NoOrder)
+    }
+
+    fn by_handle(&mut self, handle: &str) -> Option<&mut Order> {
+        self.orders.get_mut(self.handles.get(handle)?)
+    }
+
+    /// What a phone shows, while there is something to approve.
+    pub fn request(&mut self, handle: &str, now: Moment) -> Option<Request> {
+        let order = self.by_handle(handle)?;
+        let (person, start) = order.claimed(now)?;
+        Some(Request {
+            handle: handle.to_owned(),
+            relying_party: order.relying_party.clone(),
+            text: order.ordered.text.clone(),
+            pin_code: order.ordered.pin_code,
+            person,
+            start,
+            return_url: match start {
+                Start::Opened => order.ordered.return_url.clone(),
+                Start::Scanned => None,
+            },
+        })
+    }
+
+    /// The person types their code.
+    pub fn approve(
+        &mut self,
+        handle: &str,
+        code: &str,
+        afterwards: Afterwards,
+        now: Moment,
+    ) -> Typed {
+        let Some(order) = self.by_handle(handle) else {
+            return Typed::Over;
+        };
+        let needs_return = order.ordered.return_url.is_some()
+            && order
+                .claimed(now)
+                .is_some_and(|(_, start)| start == Start::Opened);
+        if needs_return && afterwards == Afterwards::OldApp {
+            order.fail("notSupportedByUserApp", now);
+            return Typed::Over;
+        }
+        order.type_code(code, now)
+    }
+
+    /// The person says no.
+    pub fn decline(&mut self, handle: &str, now: Moment) -> bool {
+        self.by_handle(handle)
+            .is_some_and(|order| order.fail("userCancel", now))
+    }
+
+    /// The codes that are on screens now.
+    pub fn on_screen(&mut self, now: Moment) -> Vec<OnScreen> {
+        self.orders
+            .values_mut()
+            .filter_map(|order| {
+                // Whoever asks for a return wants a link to be opened, and shows no code.
+                let shows = order.is_waiting(now) && order.ordered.return_url.is_none();
+                shows.then(|| OnScreen {
+                    qr_start_token: order.tokens.qr_start_token.clone(),
+                    relying_party: order.relying_party.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// What a camera would read from a screen now.
+    pub fn frame_on_screen(&mut self, qr_start_token: &str, now: Moment) -> Option<String> {
+        self.orders
+            .values()
+            .find(|order| order.tokens.qr_start_token == qr_start_token)
+            .map(|order| order.frame(now))
+    }
+}

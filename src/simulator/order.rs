@@ -1,0 +1,538 @@
+//! One order at the simulator: a machine of plain values that is told what time it is.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use super::people::Person;
+use crate::clock::Moment;
+
+/// What was ordered.
+#[derive(Clone, Debug, Default)]
+pub struct Ordered {
+    /// Shown in the app.
+    pub text: String,
+    /// Where the app goes afterwards.
+    pub return_url: Option<String>,
+    /// Whether a risk is asked for.
+    pub return_risk: bool,
+    /// Whether the code must be typed.
+    pub pin_code: bool,
+    /// The only person who can finish it.
+    pub personal_number: Option<String>,
+}
+
+/// The four names of an order.
+#[derive(Clone)]
+pub struct Tokens {
+    /// For the relying party.
+    pub order_ref: String,
+    /// In launch links.
+    pub auto_start_token: String,
+    /// In frames.
+    pub qr_start_token: String,
+    /// The key of the frames.
+    pub qr_start_secret: String,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[tokens]")
+    }
+}
+
+/// An order.
+#[derive(Debug)]
+pub struct Order {
+    /// Its names.
+    pub tokens: Tokens,
+    /// Who asks, by the name in their certificate.
+    pub relying_party: String,
+    /// What was ordered.
+    pub ordered: Ordered,
+    created_at: Moment,
+    collected_at: Option<Moment>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting,
+    Claimed {
+        by: &'static Person,
+        start: Start,
+        wrong_codes: u8,
+    },
+    Failed {
+        hint: &'static str,
+        at: Moment,
+    },
+    Complete {
+        by: &'static Person,
+        at: Moment,
+    },
+    /// Its result was given, or it was cancelled: for the relying party it is no more.
+    Gone,
+}
+
+/// How an app was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A code was scanned.
+    Scanned,
+    /// A link was opened on the same device.
+    Opened,
+}
+
+/// What collect answers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Collected {
+    /// Not yet.
+    Pending(&'static str),
+    /// Not at all.
+    Failed(&'static str),
+    /// By whom.
+    Complete(&'static str),
+    /// Asked too soon after the last time.
+    TooSoon,
+    /// There is none.
+    NoSuchOrder,
+}
+
+/// Why a phone does not get an order, in the app's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// Not a code of BankID's, or forged.
+    NotACode,
+    /// An old frame.
+    TooOld,
+    /// No order waits for it.
+    NoOrder,
+    /// Another phone has it.
+    Taken,
+    /// Somebody else must do this.
+    WrongPerson,
+}
+
+impl Unusable {
+    /// A sentence for the person.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Unusable::NotACode => "This is not a valid BankID code.",
+            Unusable::TooOld => "The QR code is not valid because it is too old.",
+            Unusable::NoOrder => "There is nothing to approve. Start again on the page.",
+            Unusable::Taken => "Another phone has taken this up already.",
+            Unusable::WrongPerson => "This is meant for another person.",
+        }
+    }
+}
+
+/// What a typed code came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// Approved.
+    Approved,
+    /// Wrong; another try is left.
+    Wrong,
+    /// Wrong once too often: the order failed.
+    Blocked,
+    /// The order is over.
+    Over,
+}
+
+const START_WINDOW_MS: i64 = 30_000;
+const LIFETIME_MS: i64 = 3 * 60_000;
+const COMPLETE_KEPT_MS: i64 = 3 * 60_000;
+const FAILED_KEPT_MS: i64 = 5 * 60_000;
+const COLLECT_INTERVAL_MS: i64 = 1_000;
+/// The oldest frame that the app takes, and how far a frame may be ahead, in seconds.
+const FRAME_AGE: u64 = 5;
+const FRAME_AHEAD: u64 = 1;
+const TRIES: u8 = 3;
+/// The security code that nobody has.
+const WRONG_CODE: &str = "000000";
+
+impl Order {
+    /// An order that waits from now on.
+    pub fn new(tokens: Tokens, relying_party: String, ordered: Ordered, now: Moment) -> Order {
+        Order {
+            tokens,
+            relying_party,
+            ordered,
+            created_at: now,
+            collected_at: None,
+            state: State::Waiting,
+        }
+    }
+
+    /// Lets time pass.
+    fn advance(&mut self, now: Moment) {
+        let age = now.0 - self.created_at.0;
+        let ended = |after: i64| Moment(self.created_at.0 + after);
+        match self.state {
+            State::Waiting if age >= START_WINDOW_MS => {
+                self.state = State::Failed {
+                    hint: "startFailed",
+                    at: ended(START_WINDOW_MS),
+                };
+            }
+            State::Claimed { .. } if age >= LIFETIME_MS => {
+                self.state = State::Failed {
+                    hint: "expiredTransaction",
+                    at: ended(LIFETIME_MS),
+                };
+            }
+            _ => {}
+        }
+        match self.state {
+            State::Complete { at, .. } if now.0 - at.0 >= COMPLETE_KEPT_MS => {
+                self.state = State::Gone
+            }
+            State::Failed { at, .. } if now.0 - at.0 >= FAILED_KEPT_MS => self.state = State::Gone,
+            _ => {}
+        }
+    }
+
+    /// What the relying party is told. A result is told once.
+    pub fn collect(&mut self, now: Moment) -> Collected {
+        self.advance(now);
+        if matches!(self.state, State::Gone) {
+            return Collected::NoSuchOrder;
+        }
+        let last = self.collected_at.replace(now);
+        if last.is_some_and(|last| now.0 - last.0 < COLLECT_INTERVAL_MS) {
+            return Collected::TooSoon;
+        }
+        let collected = match self.state {
+            State::Waiting => Collected::Pending("outstandingTransaction"),
+            State::Claimed { .. } => Collected::Pending("userSign"),
+            State::Failed { hint, .. } => Collected::Failed(hint),
+            State::Complete { by, .. } => Collected::Complete(by.personal_number),
+            State::Gone => Collected::NoSuchOrder,
+        };
+        if matches!(collected, Collected::Failed(_) | Collected::Complete(_)) {
+            self.state = State::Gone;
+        }
+        collected
+    }
+
+    /// Ends an order that is still open.
+    pub fn cancel(&mut self, now: Moment) -> bool {
+        self.advance(now);
+        let open = matches!(self.state, State::Waiting | State::Claimed { .. });
+        if open {
+            self.state = State::Gone;
+        }
+        open
+    }
+
+    /// Whether no app has it yet.
+    pub fn is_waiting(&mut self, now: Moment) -> bool {
+        self.advance(now);
+        matches!(self.state, State::Waiting)
+    }
+
+    /// The frame that is on the relying party's screen now.
+    pub fn frame(&self, now: Moment) -> String {
+        let seconds = now.seconds_since(self.created_at);
+        let mac = hex::encode(mac(&self.tokens.qr_start_secret, &seconds.to_string()));
+        format!("bankid.{}.{seconds}.{mac}", self.tokens.qr_start_token)
+    }
+
+    /// Checks a frame as the app does: made with this order's secret, and fresh.
+    pub fn check_frame(&self, frame: &Frame<'_>, now: Moment) -> Result<(), Unusable> {
+        let expected = mac(&self.tokens.qr_start_secret, frame.time);
+        let shown = hex::decode(frame.code).map_err(|_| Unusable::NotACode)?;
+        if !bool::from(expected.ct_eq(&shown)) || frame.code != hex::encode(expected) {
+            return Err(Unusable::NotACode);
+        }
+        let time: u64 = frame.time.parse().map_err(|_| Unusable::NotACode)?;
+        let age = now.seconds_since(self.created_at);
+        if time > age + FRAME_AHEAD {
+            return Err(Unusable::NotACode);
+        }
+        if age > time + FRAME_AGE {
+            return Err(Unusable::TooOld);
+        }
+        Ok(())
+    }
+
+    /// An app takes the order up.
+    pub fn claim(
+        &mut self,
+        by: &'static Person,
+        start: Start,
+        now: Moment,
+    ) -> Result<(), Unusable> {
+        self.advance(now);
+        match self.state {
+            State::Waiting => {}
+            State::Claimed { .. } => return Err(Unusable::Taken),
+            _ => return Err(Unusable::NoOrder),
+        }
+        if self
+            .ordered
+            .personal_number
+            .as_deref()
+            .is_some_and(|n| n != by.personal_number)
+        {
+            self.state = State::Failed {
+                hint: "userCancel",
+                at: now,
+            };
+            return Err(Unusable::WrongPerson);
+        }
+        self.state = State::Claimed {
+            by,
+            start,
+            wrong_codes: 0,
+        };
+        Ok(())
+    }
+
+    /// Who has the order, and how their app was started.
+    pub fn claimed(&mut self, now: Moment) -> Option<(&'static Person, Start)> {
+        self.advance(now);
+        match self.state {
+            State::Claimed { by, start, .. } => Some((by, start)),
+            _ => None,
+        }
+    }
+
+    /// A code was typed.
+    pub fn type_code(&mut self, code: &str, now: Moment) -> Typed {
+        self.advance(now);
+        let State::Claimed {
+            by, wrong_codes, ..
+        } = &mut self.state
+        else {
+            return Typed::Over;
+        };
+        let sound =
+            code.len() >= 6 && code.bytes().all(|b| b.is_ascii_digit()) && code != WRONG_CODE;
+        if sound {
+            self.state = State::Complete { by, at: now };
+            return Typed::Approved;
+        }
+        *wrong_codes += 1;
+        if *wrong_codes < TRIES {
+            return Typed::Wrong;
+        }
+        self.state = State::Failed {
+            hint: "certificateErr",
+            at: now,
+        };
+        Typed::Blocked
+    }
+
+    /// The app or the person ends it.
+    pub fn fail(&mut self, hint: &'static str, now: Moment) -> bool {
+        self.advance(now);
+        let open = matches!(self.state, State::Claimed { .. });
+        if open {
+            self.state = State::Failed { hint, at: now };
+        }
+        open
+    }
+
+    /// Whether nothing more can come of it, so that it may be forgotten.
+    pub fn is_past(&self, now: Moment) -> bool {
+        now.0 - self.created_at.0 > LIFETIME_MS + FAILED_KEPT_MS + COMPLETE_KEPT_MS
+    }
+}
+
+/// The text of a frame, taken apart.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// Which order.
+    pub qr_start_token: &'a str,
+    time: &'a str,
+    code: &'a str,
+}
+
+impl<'a> Frame<'a> {
+    /// `bankid.<token>.<time>.<code>`; `None` for anything else.
+    pub fn parse(text: &'a str) -> Option<Frame<'a>> {
+        let mut parts = text.trim().split('.');
+        let frame = match (parts.next()?, parts.next()?, parts.next()?, parts.next()?) {
+            ("bankid", qr_start_token, time, code) => Frame {
+                qr_start_token,
+                time,
+                code,
+            },
+            _ => return None,
+        };
+        let plain = frame.time == "0" || !frame.time.starts_with('0');
+        let digits = !frame.time.is_empty() && frame.time.bytes().all(|b| b.is_ascii_digit());
+        (parts.next().is_none() && plain && digits).then_some(frame)
+    }
+}
+
+fn mac(secret: &str, time: &str) -> [u8; 32] {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(time.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::people::PEOPLE;
+    use super::*;
+
+    const START: i64 = 1_000_000;
+
+    fn order(ordered: Ordered) -> Order {
+        let tokens = Tokens {
+            order_ref: "131daac9-16c6-4618-beb0-365768f37288".into(),
+            auto_start_token: "7c40b5c9-fa74-49cf-b98c-bfe651f9a7c6".into(),
+            qr_start_token: "67df3917-fa0d-44e5-b327-edcc928297f8".into(),
+            qr_start_secret: "d28db9a7-4cde-429e-a983-359be676944c".into(),
+        };
+        Order::new(tokens, "Kommunen".into(), ordered, Moment(START))
+    }
+
+    fn after(seconds: i64) -> Moment {
+        Moment(START + seconds * 1000)
+    }
+
+    fn scanned(order: &Order, text: &str, at: Moment) -> Result<(), Unusable> {
+        order.check_frame(&Frame::parse(text).ok_or(Unusable::NotACode)?, at)
+    }
+
+    #[test]
+    fn a_frame_is_taken_when_it_is_right_and_fresh() {
+        let _shows = crate::shows!(accepting "PV-SIM-4", refusing "PV-SIM-4");
+        let order = order(Ordered::default());
+        let documented = "bankid.67df3917-fa0d-44e5-b327-edcc928297f8.0.dc69358e712458a66a7525beef148ae8526b1c71610eff2c16cdffb4cdac9bf8";
+        assert_eq!(order.frame(after(0)), documented);
+        assert_eq!(scanned(&order, documented, after(0)), Ok(()));
+        assert_eq!(scanned(&order, documented, after(5)), Ok(()));
+        assert_eq!(scanned(&order, documented, after(6)), Err(Unusable::TooOld));
+        assert_eq!(
+            scanned(&order, &order.frame(after(2)), after(0)),
+            Err(Unusable::NotACode),
+            "of the future"
+        );
+        for (text, why) in [
+            (
+                "4a3dd0ef244ef421665310b92069c1caca631e3dcc08549d823629e6e8ec17f6",
+                "the key as bytes",
+            ),
+            (
+                "89efba5ed323278df6bf0c146c58bb512d989d75a8ceaebad60d6d3b32bdb92b",
+                "key and message swapped",
+            ),
+            (
+                "DC69358E712458A66A7525BEEF148AE8526B1C71610EFF2C16CDFFB4CDAC9BF8",
+                "capitals",
+            ),
+            ("", "nothing"),
+        ] {
+            let text = format!("bankid.67df3917-fa0d-44e5-b327-edcc928297f8.0.{text}");
+            assert_eq!(
+                scanned(&order, &text, after(0)),
+                Err(Unusable::NotACode),
+                "{why}"
+            );
+        }
+        for text in [
+            "",
+            "bankid",
+            &order.tokens.order_ref,
+            &format!("{documented}.x"),
+            &documented.replace(".0.", ".00."),
+        ] {
+            assert_eq!(
+                scanned(&order, text, after(0)),
+                Err(Unusable::NotACode),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_order_must_be_started_in_time_and_its_result_is_given_once() {
+        let _shows = crate::shows!(accepting "PV-SIM-3", refusing "PV-SIM-3");
+        let mut order = order(Ordered::default());
+        assert_eq!(
+            order.collect(after(0)),
+            Collected::Pending("outstandingTransaction")
+        );
+        assert_eq!(order.collect(Moment(START + 999)), Collected::TooSoon);
+        assert_eq!(
+            order.collect(after(29)),
+            Collected::Pending("outstandingTransaction")
+        );
+        assert_eq!(order.collect(after(31)), Collected::Failed("startFailed"));
+        assert_eq!(order.collect(after(33)), Collected::NoSuchOrder);
+    }
+
+    #[test]
+    fn a_person_approves_once_and_in_time() {
+        let tolvan = &PEOPLE[0];
+        let mut one = order(Ordered::default());
+        one.claim(tolvan, Start::Scanned, after(1))
+            .expect("it waits");
+        assert_eq!(
+            one.claim(&PEOPLE[1], Start::Scanned, after(1)),
+            Err(Unusable::Taken)
+        );
+        assert_eq!(one.collect(after(2)), Collected::Pending("userSign"));
+        assert_eq!(one.type_code("123456", after(40)), Typed::Approved);
+        assert_eq!(one.type_code("123456", after(40)), Typed::Over);
+        assert_eq!(
+            one.collect(after(41)),
+            Collected::Complete(tolvan.personal_number)
+        );
+        assert_eq!(one.collect(after(43)), Collected::NoSuchOrder);
+        let mut late = order(Ordered::default());
+        late.claim(tolvan, Start::Opened, after(1))
+            .expect("it waits");
+        assert_eq!(
+            late.collect(after(181)),
+            Collected::Failed("expiredTransaction")
+        );
+        let mut kept = order(Ordered::default());
+        kept.claim(tolvan, Start::Opened, after(1))
+            .expect("it waits");
+        kept.type_code("123456", after(2));
+        assert_eq!(
+            kept.collect(after(182)),
+            Collected::NoSuchOrder,
+            "a result is kept for three minutes"
+        );
+    }
+
+    #[test]
+    fn wrong_codes_block_and_only_the_required_person_may() {
+        let mut one = order(Ordered::default());
+        one.claim(&PEOPLE[0], Start::Scanned, after(1))
+            .expect("it waits");
+        assert_eq!(one.type_code("000000", after(2)), Typed::Wrong);
+        assert_eq!(one.type_code("12345", after(2)), Typed::Wrong);
+        assert_eq!(one.type_code("abcdef", after(2)), Typed::Blocked);
+        assert_eq!(one.collect(after(3)), Collected::Failed("certificateErr"));
+        let mut other = order(Ordered {
+            personal_number: Some(PEOPLE[1].personal_number.into()),
+            ..Ordered::default()
+        });
+        assert_eq!(
+            other.claim(&PEOPLE[0], Start::Scanned, after(1)),
+            Err(Unusable::WrongPerson)
+        );
+    }
+
+    #[test]
+    fn an_order_is_cancelled_once() {
+        let mut one = order(Ordered::default());
+        assert!(one.cancel(after(1)));
+        assert!(!one.cancel(after(1)));
+        assert_eq!(
+            one.claim(&PEOPLE[0], Start::Scanned, after(2)),
+            Err(Unusable::NoOrder)
+        );
+    }
+}

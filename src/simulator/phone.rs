@@ -1,0 +1,326 @@
+//! ⚡ The phone in the browser: pick a person, scan a code or open a link, see who asks and for
+//! what, approve or decline.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, Data, Form, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use serde::Deserialize;
+
+use super::Shared;
+use super::book::{Afterwards, OnScreen, Request};
+use super::order::{Start, Typed, Unusable};
+use super::people::{PEOPLE, Person};
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/", web::get().to(home))
+        .route("/codes", web::get().to(codes))
+        .route("/scan", web::post().to(scan))
+        .route("/open", web::post().to(open))
+        .route("/order/{handle}", web::get().to(order))
+        .route("/order/{handle}/approve", web::post().to(approve))
+        .route("/order/{handle}/decline", web::post().to(decline))
+        .route("/done", web::get().to(done))
+        .route("/static/phone.css", web::get().to(style))
+        .route("/static/phone.js", web::get().to(script))
+        .configure(super::rest::routes)
+        .default_service(web::route().to(nowhere));
+}
+
+#[derive(Template)]
+#[template(path = "simulator/home.html")]
+struct Home {
+    people: &'static [Person],
+    chosen: String,
+    codes: Vec<OnScreen>,
+    /// The token of a launch link that opened this page.
+    auto_start_token: Option<String>,
+    trouble: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "simulator/order.html")]
+struct OrderPage {
+    request: Request,
+    is_wrong: bool,
+}
+
+#[derive(Template)]
+#[template(path = "simulator/done.html")]
+struct Done {
+    message: &'static str,
+    address: Option<String>,
+}
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
+    let html = template
+        .render()
+        .expect("a template of plain values always renders");
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header(("permissions-policy", "camera=(self)"))
+        .insert_header(("referrer-policy", "no-referrer"))
+        .insert_header(("x-content-type-options", "nosniff"))
+        .body(html)
+}
+
+fn see(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, path))
+        .finish()
+}
+
+#[derive(Deserialize)]
+struct HomeQuery {
+    autostarttoken: Option<String>,
+}
+
+async fn home(shared: Data<Shared>, request: HttpRequest, query: Query<HomeQuery>) -> HttpResponse {
+    show_home(&shared, &request, query.into_inner().autostarttoken, None)
+}
+
+fn show_home(
+    shared: &Shared,
+    request: &HttpRequest,
+    token: Option<String>,
+    trouble: Option<Unusable>,
+) -> HttpResponse {
+    let now = shared.clock.moment();
+    let chosen = request.cookie("person").map(|c| c.value().to_owned());
+    let status = match trouble {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::BAD_REQUEST,
+    };
+    page(
+        status,
+        &Home {
+            people: PEOPLE,
+            chosen: chosen.unwrap_or_else(|| PEOPLE[0].personal_number.to_owned()),
+            codes: shared.book(|book| book.on_screen(now)),
+            auto_start_token: token,
+            trouble: trouble.map(Unusable::sentence),
+        },
+    )
+}
+
+/// How many codes are on screens, and which: the page looks whether that changed.
+async fn codes(shared: Data<Shared>) -> HttpResponse {
+    let now = shared.clock.moment();
+    let mut codes: Vec<String> = shared.book(|book| {
+        book.on_screen(now)
+            .into_iter()
+            .map(|code| code.qr_start_token)
+            .collect()
+    });
+    codes.sort();
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(codes)
+}
+
+#[derive(Deserialize)]
+struct ScanForm {
+    person: String,
+    /// The text of a code.
+    text: Option<String>,
+    /// A code on some screen, by the token that stands in it.
+    screen: Option<String>,
+}
+
+async fn scan(shared: Data<Shared>, request: HttpRequest, form: Form<ScanForm>) -> HttpResponse {
+    let Some(person) = Person::find(&form.person) else {
+        return show_home(&shared, &request, None, Some(Unusable::NoOrder));
+    };
+    let now = shared.clock.moment();
+    let claimed = shared.book(|book| {
+        let text = match &form.screen {
+            Some(token) => book.frame_on_screen(token, now).ok_or(Unusable::NoOrder)?,
+            None => form.text.clone().unwrap_or_default(),
+        };
+        book.scan(&text, person, &shared.random, now)
+    });
+    claimed_or_home(&shared, &request, person, claimed)
+}
+
+#[derive(Deserialize)]
+struct OpenForm {
+    person: String,
+    /// A launch link, or the token in one.
+    link: String,
+}
+
+async fn open(shared: Data<Shared>, request: HttpRequest, form: Form<OpenForm>) -> HttpResponse {
+    let Some(person) = Person::find(&form.person) else {
+        return show_home(&shared, &request, None, Some(Unusable::NoOrder));
+    };
+    let now = shared.clock.moment();
+    let token = token_of_link(&form.link);
+    let claimed = shared.book(|book| book.open(&token, person, &shared.random, now));
+    claimed_or_home(&shared, &request, person, claimed)
+}
+
+/// The token in a launch link of either form.
+pub fn token_of_link(link: &str) -> String {
+    match url::Url::parse(link.trim()) {
+        Ok(url) => url
+            .query_pairs()
+            .find(|(name, _)| name == "autostarttoken")
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default(),
+        Err(_) => link.trim().to_owned(),
+    }
+}
+
+fn claimed_or_home(
+    shared: &Shared,
+    request: &HttpRequest,
+    person: &Person,
+    claimed: Result<Request, Unusable>,
+) -> HttpResponse {
+    match claimed {
+        Ok(claimed) => HttpResponse::SeeOther()
+            .insert_header((header::LOCATION, format!("/order/{}", claimed.handle)))
+            .insert_header((
+                header::SET_COOKIE,
+                format!(
+                    "person={}; Path=/; SameSite=Lax; HttpOnly",
+                    person.personal_number
+                ),
+            ))
+            .finish(),
+        Err(trouble) => show_home(shared, request, None, Some(trouble)),
+    }
+}
+
+#[derive(Deserialize)]
+struct OrderQuery {
+    wrong: Option<String>,
+}
+
+async fn order(
+    shared: Data<Shared>,
+    handle: Path<String>,
+    query: Query<OrderQuery>,
+) -> HttpResponse {
+    let now = shared.clock.moment();
+    match shared.book(|book| book.request(&handle, now)) {
+        Some(request) => page(
+            StatusCode::OK,
+            &OrderPage {
+                request,
+                is_wrong: query.wrong.is_some(),
+            },
+        ),
+        None => see("/done?what=over"),
+    }
+}
+
+#[derive(Deserialize)]
+struct ApproveForm {
+    code: String,
+    #[serde(default)]
+    afterwards: String,
+}
+
+async fn approve(
+    shared: Data<Shared>,
+    handle: Path<String>,
+    form: Form<ApproveForm>,
+) -> HttpResponse {
+    let afterwards = match form.afterwards.as_str() {
+        "elsewhere" => Afterwards::Elsewhere,
+        "nothing" => Afterwards::Nothing,
+        "old-app" => Afterwards::OldApp,
+        _ => Afterwards::Here,
+    };
+    let now = shared.clock.moment();
+    let return_url = shared
+        .book(|book| book.request(&handle, now))
+        .and_then(|r| r.return_url);
+    match shared.book(|book| book.approve(&handle, form.code.trim(), afterwards, now)) {
+        Typed::Wrong => see(&format!("/order/{handle}?wrong=1")),
+        Typed::Blocked => see("/done?what=blocked"),
+        Typed::Over => see("/done?what=over"),
+        Typed::Approved => match (return_url, afterwards) {
+            (Some(address), Afterwards::Here) => page(
+                StatusCode::OK,
+                &Done {
+                    message: "You have identified yourself. Going back to the browser.",
+                    address: Some(address),
+                },
+            ),
+            (Some(address), Afterwards::Elsewhere) => {
+                shared.open_elsewhere(&address).await;
+                see("/done?what=elsewhere")
+            }
+            _ => see("/done?what=approved"),
+        },
+    }
+}
+
+async fn decline(shared: Data<Shared>, handle: Path<String>) -> HttpResponse {
+    let now = shared.clock.moment();
+    shared.book(|book| book.decline(&handle, now));
+    see("/done?what=declined")
+}
+
+#[derive(Deserialize)]
+struct DoneQuery {
+    what: Option<String>,
+}
+
+async fn done(query: Query<DoneQuery>) -> HttpResponse {
+    let message = match query.what.as_deref() {
+        Some("approved") => "You have identified yourself. Go back to the page where you began.",
+        Some("declined") => "You said no. Nobody was logged in.",
+        Some("elsewhere") => {
+            "You have identified yourself, and the app went back to another browser."
+        }
+        Some("blocked") => "The code was wrong too many times. This BankID is blocked for now.",
+        _ => "This is over: it took too long, was cancelled, or the app is too old.",
+    };
+    page(
+        StatusCode::OK,
+        &Done {
+            message,
+            address: None,
+        },
+    )
+}
+
+async fn nowhere() -> HttpResponse {
+    page(
+        StatusCode::NOT_FOUND,
+        &Done {
+            message: "There is nothing here.",
+            address: None,
+        },
+    )
+}
+
+async fn style() -> HttpResponse {
+    asset(
+        "text/css; charset=utf-8",
+        include_str!("../../static/phone.css"),
+    )
+}
+
+async fn script() -> HttpResponse {
+    asset(
+        "text/javascript; charset=utf-8",
+        include_str!("../../static/phone.js"),
+    )
+}
+
+fn asset(content_type: &'static str, body: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(body)
+}

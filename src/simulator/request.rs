@@ -1,0 +1,276 @@
+//! The bodies that the API takes, checked as BankID checks them: unknown members are refused,
+//! and every limit of the relying-party API v6.0 holds.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::order::Ordered;
+
+/// Why a body is refused, as `details`.
+pub type Details = &'static str;
+
+/// `POST /auth`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AuthBody {
+    end_user_ip: String,
+    return_url: Option<String>,
+    #[serde(default)]
+    return_risk: bool,
+    user_visible_data: Option<String>,
+    user_visible_data_format: Option<String>,
+    user_non_visible_data: Option<String>,
+    requirement: Option<serde_json::Value>,
+    app: Option<App>,
+    web: Option<Web>,
+}
+
+/// `POST /collect` and `POST /cancel`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct OrderBody {
+    /// The order.
+    pub order_ref: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Requirement {
+    #[serde(default)]
+    pin_code: bool,
+    #[serde(default)]
+    mrtd: bool,
+    card_reader: Option<CardReader>,
+    certificate_policies: Option<Vec<String>>,
+    personal_number: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CardReader {
+    Class1,
+    Class2,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct App {
+    app_identifier: Option<String>,
+    device_os: Option<String>,
+    device_model_name: Option<String>,
+    device_identifier: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Web {
+    referring_domain: Option<String>,
+    user_agent: Option<String>,
+    device_identifier: Option<String>,
+}
+
+impl AuthBody {
+    /// What is ordered, if the order is sound.
+    pub fn check(self) -> Result<Ordered, Details> {
+        end_user_ip(&self.end_user_ip)?;
+        let visible = base64_within(self.user_visible_data.as_deref(), "Invalid userVisibleData")?;
+        base64_within(
+            self.user_non_visible_data.as_deref(),
+            "Invalid userNonVisibleData",
+        )?;
+        let format = self.user_visible_data_format.as_deref();
+        match (format, &visible) {
+            (None | Some("plaintext"), _) | (Some("simpleMarkdownV1"), Some(_)) => {}
+            _ => return Err("Invalid userVisibleDataFormat"),
+        }
+        context(self.app.as_ref(), self.web.as_ref())?;
+        let requirement = requirement(self.requirement)?;
+        let text = visible.map(String::from_utf8).transpose();
+        Ok(Ordered {
+            text: text
+                .map_err(|_| "Invalid userVisibleData")?
+                .unwrap_or_default(),
+            return_url: return_url(self.return_url)?,
+            return_risk: self.return_risk,
+            pin_code: requirement.pin_code,
+            personal_number: requirement.personal_number,
+        })
+    }
+}
+
+fn end_user_ip(text: &str) -> Result<(), Details> {
+    let ip: IpAddr = text.parse().map_err(|_| "Invalid endUserIp")?;
+    let is_mapped = |v6: Ipv6Addr| v6.to_ipv4_mapped().is_some();
+    match ip {
+        IpAddr::V6(v6) if is_mapped(v6) => Err("Invalid endUserIp"),
+        _ => Ok(()),
+    }
+}
+
+/// The literal `null` is taken for "nowhere".
+fn return_url(text: Option<String>) -> Result<Option<String>, Details> {
+    match text {
+        None => Ok(None),
+        Some(null) if null == "null" => Ok(None),
+        Some(url) if within(&url, 1, 512) && url::Url::parse(&url).is_ok() => Ok(Some(url)),
+        Some(_) => Err("Invalid returnUrl"),
+    }
+}
+
+fn base64_within(text: Option<&str>, details: Details) -> Result<Option<Vec<u8>>, Details> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    match STANDARD.decode(text) {
+        Ok(bytes) if within(text, 1, 1500) => Ok(Some(bytes)),
+        _ => Err(details),
+    }
+}
+
+fn requirement(value: Option<serde_json::Value>) -> Result<Requirement, Details> {
+    const INVALID: Details = "Invalid requirement";
+    let Some(value) = value else {
+        return Ok(Requirement::default());
+    };
+    let requirement: Requirement = serde_json::from_value(value).map_err(|_| INVALID)?;
+    let policies = requirement.certificate_policies.as_deref();
+    let number = requirement.personal_number.as_deref();
+    let sound = policies.is_none_or(|list| !list.is_empty() && list.iter().all(|p| is_policy(p)))
+        && number.is_none_or(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()))
+        && (requirement.card_reader.is_none() || policies.is_some())
+        && !(requirement.mrtd && requirement.card_reader.is_some());
+    sound.then_some(requirement).ok_or(INVALID)
+}
+
+/// An object identifier; one wildcard is allowed from the fifth arc.
+fn is_policy(text: &str) -> bool {
+    let arcs: Vec<&str> = text.split('.').collect();
+    let is_number = |arc: &&str| !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit());
+    match arcs.split_last() {
+        Some((&"*", before)) => before.len() >= 4 && before.iter().all(is_number),
+        _ => arcs.len() >= 3 && arcs.iter().all(is_number),
+    }
+}
+
+fn context(app: Option<&App>, web: Option<&Web>) -> Result<(), Details> {
+    match (app, web) {
+        (Some(_), Some(_)) => Err("Both app and web"),
+        (Some(app), None) => {
+            let members = [
+                &app.app_identifier,
+                &app.device_os,
+                &app.device_model_name,
+                &app.device_identifier,
+            ];
+            some_within(&members, 64).ok_or("Invalid app")
+        }
+        (None, Some(web)) => {
+            let domain = web.referring_domain.as_deref();
+            let is_domain = |d: &str| {
+                within(d, 3, 253)
+                    && d.bytes().all(|b| {
+                        b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.' || b == b'-'
+                    })
+            };
+            if !domain.is_none_or(is_domain) {
+                return Err("Invalid referringDomain");
+            }
+            if !web
+                .user_agent
+                .as_deref()
+                .is_none_or(|ua| within(ua, 1, 256))
+            {
+                return Err("Invalid userAgent");
+            }
+            if !web
+                .device_identifier
+                .as_deref()
+                .is_none_or(|id| within(id, 1, 64))
+            {
+                return Err("Invalid deviceIdentifier");
+            }
+            let members = [
+                &web.referring_domain,
+                &web.user_agent,
+                &web.device_identifier,
+            ];
+            some_within(&members, 256).ok_or("Invalid web")
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+fn some_within(members: &[&Option<String>], most: usize) -> Option<()> {
+    let given: Vec<&String> = members.iter().filter_map(|m| m.as_ref()).collect();
+    (!given.is_empty() && given.iter().all(|m| within(m, 1, most))).then_some(())
+}
+
+fn within(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn checked(change: Value) -> Result<Ordered, String> {
+        let mut body = json!({"endUserIp": "192.0.2.1"});
+        for (name, value) in change.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        let body: AuthBody = serde_json::from_value(body).map_err(|e| e.to_string())?;
+        body.check().map_err(str::to_owned)
+    }
+
+    #[test]
+    fn what_bankid_takes_is_taken() {
+        let _shows = crate::shows!(accepting "PV-SIM-2");
+        for sound in [
+            json!({}),
+            json!({"endUserIp": "2001:db8::1"}),
+            json!({"returnUrl": "https://login.example/r/1", "returnRisk": true}),
+            json!({"returnUrl": "null"}),
+            json!({"userVisibleData": "aGVq", "userVisibleDataFormat": "simpleMarkdownV1"}),
+            json!({"requirement": {"pinCode": true, "certificatePolicies": ["1.2.752.78.*"]}}),
+            json!({"requirement": {"personalNumber": "191212121212"}}),
+            json!({"web": {"referringDomain": "kommunen.se", "userAgent": "x".repeat(256)}}),
+            json!({"app": {"deviceOs": "iOS"}}),
+        ] {
+            assert!(checked(sound.clone()).is_ok(), "{sound}");
+        }
+    }
+
+    #[test]
+    fn what_bankid_refuses_is_refused() {
+        let _shows = crate::shows!(refusing "PV-SIM-2");
+        for bad in [
+            json!({"endUserIp": "::ffff:192.0.2.1"}),
+            json!({"endUserIp": "192.0.2.1:443"}),
+            json!({"endUserIp": ""}),
+            json!({"personalNumber": "191212121212"}),
+            json!({"returnUrl": ""}),
+            json!({"returnUrl": format!("https://a.example/{}", "x".repeat(512))}),
+            json!({"userVisibleData": ""}),
+            json!({"userVisibleData": "not base64"}),
+            json!({"userVisibleData": STANDARD.encode("x".repeat(1200))}),
+            json!({"userVisibleDataFormat": "simpleMarkdownV1"}),
+            json!({"userVisibleData": "aGVq", "userVisibleDataFormat": "html"}),
+            json!({"userNonVisibleData": "%"}),
+            json!({"requirement": {"risk": "low"}}),
+            json!({"requirement": {"personalNumber": "1212121212"}}),
+            json!({"requirement": {"certificatePolicies": ["1.2.*"]}}),
+            json!({"requirement": {"cardReader": "class1"}}),
+            json!({"web": {}}),
+            json!({"web": {"referringDomain": "Kommunen.se"}}),
+            json!({"web": {"userAgent": "x".repeat(257)}}),
+            json!({"web": {"userAgent": ""}}),
+            json!({"web": {"userAgent": "x"}, "app": {"deviceOs": "x"}}),
+        ] {
+            assert!(checked(bad.clone()).is_err(), "{bad}");
+        }
+    }
+}
