@@ -1,0 +1,18 @@
+//! The stories: real HTTP, real mutual TLS to the simulator, real databases, a real browser.
+
+mod support;
+
+mod authorize;
+mod binding;
+mod chromium;
+mod crash;
+mod login;
+mod logs;
+mod pages;
+mod races;
+mod same_device;
+mod simulator;
+mod sso;
+mod storage;
+mod token;
+mod userinfo;

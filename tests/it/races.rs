@@ -1,0 +1,128 @@
+//! Single use is one statement: of any number of parallel callers, one wins.
+
+use futures_util::future::join_all;
+use portvakt::shows;
+
+use crate::support::phone::TOLVAN;
+use crate::support::{Answer, App, Browser, on_both};
+
+on_both!(
+    a_hundred_parallel_exchanges_give_one_set_of_tokens,
+    async |database| {
+        let _shows = shows!(accepting "TK-15", refusing "TK-15", accepting "O3", refusing "O3", accepting "PV-RACE-1", refusing "PV-RACE-1");
+        let app = App::on(database).await;
+        let browser = Browser::new();
+        let answer = app.log_in(&browser, TOLVAN).await;
+        let exchanges = (0..100).map(|_| crate::token::exchange(&app, answer.code(), &[]));
+        let results = join_all(exchanges).await;
+        let won: Vec<_> = results.iter().filter(|r| r.status == 200).collect();
+        assert_eq!(won.len(), 1);
+        for lost in results.iter().filter(|r| r.status != 200) {
+            assert_eq!(
+                (lost.status, lost.body["error"].as_str()),
+                (400, Some("invalid_grant"))
+            );
+        }
+        // A code shown twice was stolen from somebody: what came of it is worth nothing.
+        let token = won[0].body["access_token"].as_str().expect("a token");
+        let userinfo = crate::userinfo::ask(&app, token).await;
+        assert_eq!(userinfo.status, 401);
+    }
+);
+
+on_both!(
+    twenty_parallel_posts_of_a_form_begin_one_login,
+    async |database| {
+        let _shows = shows!(accepting "PV-RACE-2", refusing "PV-RACE-2");
+        let app = App::on(database).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let pressed = join_all((0..20).map(|_| browser.press(&choice, "other"))).await;
+        let locations: std::collections::HashSet<_> =
+            pressed.iter().map(|p| (p.status, p.location())).collect();
+        assert_eq!(locations.len(), 1, "{locations:?}");
+        assert_eq!(pressed[0].status, 303);
+        let codes = reqwest::get(format!("{}codes", app.phone_url))
+            .await
+            .expect("an answer");
+        let codes: Vec<String> = codes.json().await.expect("JSON");
+        assert_eq!(codes.len(), 1, "one live order at BankID");
+        let login = browser.follow(&pressed[0]).await;
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        Answer::of(&browser.until_departure(&login).await).code();
+    }
+);
+
+on_both!(twenty_parallel_finishes_give_one_code, async |database| {
+    let _shows = shows!(accepting "B9", refusing "B9", accepting "PV-RACE-3", refusing "PV-RACE-3");
+    let app = App::on(database).await;
+    let browser = Browser::new();
+    let choice = browser.get(&app.authorize_url(&[])).await;
+    let login = browser.choose(&choice, "other").await;
+    app.phone
+        .scan(&login.qr_text(), TOLVAN)
+        .await
+        .approve()
+        .await;
+    loop {
+        let page = browser.get(&login.url).await;
+        if page.location().is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let url = format!("{}/finish", login.login_url());
+    let windows: Vec<Browser> = (0..20).map(|_| browser.copy()).collect();
+    let ends = join_all(windows.iter().map(|window| window.get(&url))).await;
+    let codes = ends.iter().filter(|page| page.status == 303).count();
+    assert_eq!(codes, 1);
+    assert!(ends.iter().all(|page| [303, 410].contains(&page.status)));
+    let stored = rows(&app, "SELECT count(*) FROM code").await;
+    assert_eq!(stored, 1);
+});
+
+on_both!(parallel_new_orders_leave_one_alive, async |database| {
+    let _shows = shows!(accepting "B12", refusing "B12");
+    let app = App::on(database).await;
+    let browser = Browser::new();
+    let choice = browser.get(&app.authorize_url(&[])).await;
+    let login = browser.choose(&choice, "other").await;
+    let pressed = join_all((0..10).map(|_| browser.press_on(&login, "order", "other"))).await;
+    assert!(pressed.iter().all(|page| page.status == 303));
+    let codes = reqwest::get(format!("{}codes", app.phone_url))
+        .await
+        .expect("an answer");
+    let codes: Vec<String> = codes.json().await.expect("JSON");
+    assert_eq!(codes.len(), 1, "one live order at BankID");
+    let page = browser.get(&login.url).await;
+    app.phone
+        .scan(&page.qr_text(), TOLVAN)
+        .await
+        .approve()
+        .await;
+    Answer::of(&browser.until_departure(&login).await).code();
+});
+
+async fn rows(app: &App, sql: &'static str) -> i64 {
+    let url = app.database.url(app.directory.path());
+    match &app.database {
+        crate::support::Database::Sqlite => {
+            let db = sqlx::SqlitePool::connect(&url).await.expect("the database");
+            sqlx::query_scalar(sql)
+                .fetch_one(&db)
+                .await
+                .expect("a count")
+        }
+        crate::support::Database::Postgres(_) => {
+            let db = sqlx::PgPool::connect(&url).await.expect("the database");
+            sqlx::query_scalar(sql)
+                .fetch_one(&db)
+                .await
+                .expect("a count")
+        }
+    }
+}

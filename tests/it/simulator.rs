@@ -1,0 +1,290 @@
+//! The simulator refuses what BankID refuses.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portvakt::clock::Clock;
+use portvakt::random::Random;
+use portvakt::shows;
+use portvakt::simulator::certificates::{Authority, Identity, server_config};
+use portvakt::simulator::{self, Settings, Simulator};
+use rustls::RootCertStore;
+use serde_json::{Value, json};
+
+use crate::support::{Phone, phone, run};
+
+struct Api {
+    url: String,
+    phone: Phone,
+    clock: Clock,
+    bankid: Authority,
+    http: reqwest::Client,
+    _simulator: Simulator,
+}
+
+fn client(root: &Authority, identity: Option<&Identity>) -> reqwest::Client {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.root()).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots);
+    let tls = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(vec![identity.certificate.clone()], identity.key())
+            .expect("a certificate"),
+    };
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .build()
+        .expect("a client")
+}
+
+async fn start() -> Api {
+    let (clock, random) = (Clock::system(), Random::system());
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let (api, phone) = (bind(), bind());
+    let bankid = Authority::new("Root", &random, clock.now()).expect("made");
+    let banks = Authority::new("Banks", &random, clock.now()).expect("made");
+    let party = banks.relying_party("Kommunen").expect("made");
+    let url = format!(
+        "https://localhost:{}/rp/v6.0",
+        api.local_addr().expect("bound").port()
+    );
+    let phone_url = format!(
+        "http://localhost:{}/",
+        phone.local_addr().expect("bound").port()
+    );
+    let simulator = simulator::start(Settings {
+        api,
+        api_tls: server_config(&bankid.server(&["localhost"]).expect("made"), Some(&banks))
+            .expect("made"),
+        phone,
+        phone_url: phone_url.parse().expect("an address"),
+        phone_tls: None,
+        return_root: None,
+        clock: clock.clone(),
+        random,
+    })
+    .expect("started");
+    let http = client(&bankid, Some(&party));
+    Api {
+        url,
+        phone: Phone::new(&phone_url),
+        clock,
+        bankid,
+        http,
+        _simulator: simulator,
+    }
+}
+
+impl Api {
+    async fn call(&self, operation: &str, body: Value) -> (u16, Value) {
+        let answer = self
+            .http
+            .post(format!("{}/{operation}", self.url))
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    async fn order(&self) -> Value {
+        let (status, order) = self.call("auth", json!({"endUserIp": "192.0.2.1"})).await;
+        assert_eq!(status, 200, "{order}");
+        order
+    }
+
+    fn frame(&self, order: &Value, seconds: u64) -> String {
+        use hmac::{Hmac, KeyInit, Mac};
+        let secret = order["qrStartSecret"].as_str().expect("a secret");
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
+        mac.update(seconds.to_string().as_bytes());
+        let token = order["qrStartToken"].as_str().expect("a token");
+        format!(
+            "bankid.{token}.{seconds}.{}",
+            hex::encode(mac.finalize().into_bytes())
+        )
+    }
+}
+
+#[test]
+fn nobody_gets_in_without_a_certificate_of_the_banks() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-1", refusing "PV-SIM-1");
+        let api = start().await;
+        let strangers =
+            Authority::new("Strangers", &Random::system(), api.clock.now()).expect("made");
+        let stranger = strangers.relying_party("Kommunen").expect("made");
+        for http in [
+            client(&api.bankid, None),
+            client(&api.bankid, Some(&stranger)),
+            client(&strangers, None),
+        ] {
+            assert!(
+                http.post(format!("{}/auth", api.url))
+                    .body("{}")
+                    .send()
+                    .await
+                    .is_err()
+            );
+        }
+        api.order().await;
+    });
+}
+
+#[test]
+fn the_framing_is_exact() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-2", refusing "PV-SIM-2");
+        let api = start().await;
+        let post = |kind: Option<&str>, body: &'static str| {
+            let request = api.http.post(format!("{}/auth", api.url)).body(body);
+            match kind {
+                Some(kind) => request.header("content-type", kind),
+                None => request,
+            }
+        };
+        const GOOD: &str = r#"{"endUserIp":"192.0.2.1"}"#;
+        for (request, status, code) in [
+            (
+                post(Some("application/json; charset=utf-8"), GOOD),
+                415,
+                "unsupportedMediaType",
+            ),
+            (post(None, GOOD), 415, "unsupportedMediaType"),
+            (
+                post(Some("application/json"), "{"),
+                400,
+                "invalidParameters",
+            ),
+            (
+                post(
+                    Some("application/json"),
+                    r#"{"endUserIp":"192.0.2.1","extra":1}"#,
+                ),
+                400,
+                "invalidParameters",
+            ),
+            (
+                api.http.get(format!("{}/auth", api.url)),
+                405,
+                "methodNotAllowed",
+            ),
+            (api.http.post(format!("{}/other", api.url)), 404, "notFound"),
+        ] {
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), status, "{code}");
+            let body: Value = answer.json().await.expect("JSON");
+            assert_eq!(body["errorCode"], code);
+            assert!(body["details"].is_string());
+        }
+        assert_eq!(
+            post(Some("application/json"), GOOD)
+                .send()
+                .await
+                .expect("an answer")
+                .status(),
+            200
+        );
+    });
+}
+
+#[test]
+fn an_order_lives_as_long_as_at_bankid_and_its_result_is_given_once() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-3", refusing "PV-SIM-3");
+        let api = start().await;
+        let order = api.order().await;
+        let body = json!({"orderRef": order["orderRef"]});
+        let (status, told) = api.call("collect", body.clone()).await;
+        assert_eq!(
+            (status, told["hintCode"].as_str()),
+            (200, Some("outstandingTransaction"))
+        );
+        let (status, told) = api.call("collect", body.clone()).await;
+        assert_eq!(
+            (status, told["errorCode"].as_str()),
+            (429, Some("tooManyRequests"))
+        );
+        api.clock.advance(Duration::from_secs(31));
+        let (_, told) = api.call("collect", body.clone()).await;
+        assert_eq!(
+            (told["status"].as_str(), told["hintCode"].as_str()),
+            (Some("failed"), Some("startFailed"))
+        );
+        let (status, told) = api.call("collect", body.clone()).await;
+        assert_eq!(
+            (status, told["details"].as_str()),
+            (400, Some("No such order"))
+        );
+        assert_eq!(api.call("cancel", body).await.0, 400);
+        let order = api.order().await;
+        let body = json!({"orderRef": order["orderRef"]});
+        assert_eq!(api.call("cancel", body.clone()).await, (200, json!({})));
+        assert_eq!(api.call("cancel", body).await.0, 400);
+    });
+}
+
+#[test]
+fn a_phone_approves_what_it_sees_and_never_an_order_by_its_reference() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-4", refusing "PV-SIM-4");
+        let api = start().await;
+        let order = api.order().await;
+        let reference = order["orderRef"].as_str().expect("a reference");
+        for seen in [
+            reference,
+            &api.frame(&order, 60),
+            &api.frame(&order, 0).replace("bankid", "x"),
+        ] {
+            assert!(
+                api.phone.try_scan(seen, phone::TOLVAN).await.is_err(),
+                "{seen}"
+            );
+        }
+        assert!(
+            api.phone
+                .try_open(
+                    &format!("bankid:///?autostarttoken={reference}"),
+                    phone::TOLVAN
+                )
+                .await
+                .is_err()
+        );
+        assert!(
+            api.phone
+                .raw("approve", json!({"orderRef": reference, "code": "123456"}))
+                .await
+                .is_err()
+        );
+        let claimed = api.phone.scan(&api.frame(&order, 0), phone::TOLVAN).await;
+        assert_eq!(claimed.relying_party, "Kommunen");
+        assert!(claimed.type_code("000000").await.is_err());
+        claimed.approve().await;
+        let (_, told) = api.call("collect", json!({"orderRef": reference})).await;
+        let user = &told["completionData"]["user"];
+        assert_eq!(
+            (user["personalNumber"].as_str(), user["name"].as_str()),
+            (Some(phone::TOLVAN), Some("Tolvan Tolvansson"))
+        );
+        assert!(told["completionData"]["signature"].is_string());
+
+        let order = api.order().await;
+        let link = format!(
+            "https://app.bankid.com/?autostarttoken={}",
+            order["autoStartToken"].as_str().expect("a token")
+        );
+        api.phone.open(&link, phone::ASA).await.decline().await;
+        let (_, told) = api
+            .call("collect", json!({"orderRef": order["orderRef"]}))
+            .await;
+        assert_eq!(told["hintCode"], "userCancel");
+    });
+}

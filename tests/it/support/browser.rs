@@ -1,0 +1,315 @@
+//! A browser without scripts: cookies, forms and redirects, and the headers that browsers send.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use portvakt::testing::canary;
+use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
+use serde_json::Value;
+
+pub struct Browser {
+    http: reqwest::Client,
+    cookies: Mutex<BTreeMap<String, String>>,
+    pub user_agent: &'static str,
+}
+
+/// What a browser got.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub url: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Browser {
+    pub fn new() -> Browser {
+        Browser::with_user_agent("Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0.0.0 Safari/537.36")
+    }
+
+    pub fn with_user_agent(user_agent: &'static str) -> Browser {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        Browser {
+            http,
+            cookies: Mutex::default(),
+            user_agent,
+        }
+    }
+
+    /// Another window on the same cookies, as they are now.
+    pub fn copy(&self) -> Browser {
+        let copy = Browser::with_user_agent(self.user_agent);
+        *copy.cookies.lock().expect("unpoisoned") =
+            self.cookies.lock().expect("unpoisoned").clone();
+        copy
+    }
+
+    pub fn cookie_names(&self) -> Vec<String> {
+        self.cookies
+            .lock()
+            .expect("unpoisoned")
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().expect("unpoisoned").get(name).cloned()
+    }
+
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.cookies
+            .lock()
+            .expect("unpoisoned")
+            .insert(name.to_owned(), value.to_owned());
+    }
+
+    pub fn forget_cookie(&self, name: &str) {
+        self.cookies.lock().expect("unpoisoned").remove(name);
+    }
+
+    pub async fn get(&self, url: &str) -> Page {
+        self.send(self.http.get(url)).await
+    }
+
+    /// A form of one of our own pages.
+    pub async fn post(&self, url: &str, form: &[(&str, &str)]) -> Page {
+        let request = self
+            .http
+            .post(url)
+            .form(form)
+            .header("origin", "null")
+            .header("sec-fetch-site", "same-origin");
+        self.send(request).await
+    }
+
+    /// A form of somebody else's page.
+    pub async fn post_from_elsewhere(&self, url: &str, form: &[(&str, &str)]) -> Page {
+        let request = self
+            .http
+            .post(url)
+            .form(form)
+            .header("origin", "https://evil.example")
+            .header("sec-fetch-site", "cross-site");
+        self.send(request).await
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Page {
+        let cookies = {
+            let cookies = self.cookies.lock().expect("unpoisoned");
+            let pairs: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            pairs.join("; ")
+        };
+        let request = match cookies.is_empty() {
+            true => request,
+            false => request.header("cookie", cookies),
+        };
+        let answer = request
+            .header("user-agent", self.user_agent)
+            .header("accept-language", "sv-SE,sv;q=0.9")
+            .send()
+            .await
+            .expect("an answer");
+        let page = Page {
+            url: answer.url().to_string(),
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            body: answer.text().await.expect("text"),
+        };
+        self.take_cookies(&page);
+        page
+    }
+
+    fn take_cookies(&self, page: &Page) {
+        let mut cookies = self.cookies.lock().expect("unpoisoned");
+        for header in page.headers.get_all(SET_COOKIE) {
+            let header = header.to_str().expect("ASCII");
+            let (pair, attributes) = header.split_once(';').unwrap_or((header, ""));
+            let (name, value) = pair.split_once('=').expect("a pair");
+            match attributes.contains("Max-Age=0") {
+                true => drop(cookies.remove(name)),
+                false => {
+                    canary(value);
+                    cookies.insert(name.to_owned(), value.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Presses a button of the choice page.
+    pub async fn choose(&self, choice: &Page, device: &str) -> Page {
+        let page = self.press(choice, device).await;
+        assert_eq!(page.status, 303, "{}", page.body);
+        self.follow(&page).await
+    }
+
+    /// The same, without going where it leads.
+    pub async fn press(&self, choice: &Page, device: &str) -> Page {
+        assert_eq!(
+            choice.status,
+            200,
+            "{:?} {}",
+            choice.location(),
+            choice.body
+        );
+        let form = choice.value("form");
+        let url = choice.absolute("/login");
+        self.post(
+            &url,
+            &[("form", &form), ("device", device), ("scripts", "off")],
+        )
+        .await
+    }
+
+    /// Goes where a redirect of ours leads.
+    pub async fn follow(&self, page: &Page) -> Page {
+        let location = page.location().expect("a redirect");
+        self.get(&page.absolute(&location)).await
+    }
+
+    /// A form of a login's own page.
+    pub async fn press_on(&self, login: &Page, what: &str, device: &str) -> Page {
+        let csrf = login.value("csrf");
+        let url = format!("{}/{what}", login.login_url());
+        self.post(&url, &[("csrf", &csrf), ("device", device)])
+            .await
+    }
+
+    /// Comes back to a login's page, as a page without scripts does, until it shows this screen.
+    pub async fn until(&self, login: &Page, screen: &str) -> Page {
+        let mut seen = String::new();
+        for _ in 0..120 {
+            let page = self.get(&login.url).await;
+            seen = page
+                .screen()
+                .unwrap_or_else(|| format!("{} {:?}", page.status, page.location()));
+            if seen == screen {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("the page never came to {screen}: {seen}");
+    }
+
+    /// Comes back to a login's page until it leads to the client.
+    pub async fn until_departure(&self, login: &Page) -> Page {
+        let mut seen = String::new();
+        for _ in 0..120 {
+            let page = self.get(&login.url).await;
+            if let Some(location) = page.location() {
+                assert!(location.ends_with("/finish"), "{location}");
+                return self.follow(&page).await;
+            }
+            seen = page.screen().unwrap_or(page.body);
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("the login never ended: {seen}");
+    }
+
+    pub async fn status(&self, login: &Page) -> (u16, Value) {
+        let page = self.get(&format!("{}/status", login.login_url())).await;
+        (
+            page.status,
+            serde_json::from_str(&page.body).unwrap_or_default(),
+        )
+    }
+}
+
+impl Page {
+    pub fn location(&self) -> Option<String> {
+        Some(
+            self.headers
+                .get(LOCATION)?
+                .to_str()
+                .expect("ASCII")
+                .to_owned(),
+        )
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("ASCII"))
+    }
+
+    pub fn absolute(&self, path: &str) -> String {
+        let base = url::Url::parse(&self.url).expect("an address");
+        base.join(path).expect("an address").into()
+    }
+
+    /// The value of a hidden field.
+    pub fn value(&self, name: &str) -> String {
+        let marker = format!("name=\"{name}\" value=\"");
+        self.after(&marker)
+            .unwrap_or_else(|| panic!("no {name} in {} {}", self.status, self.body))
+    }
+
+    pub fn after(&self, marker: &str) -> Option<String> {
+        let (_, rest) = self.body.split_once(marker)?;
+        let (value, _) = rest.split_once('"')?;
+        Some(value.replace("&amp;", "&").replace("&#38;", "&"))
+    }
+
+    pub fn screen(&self) -> Option<String> {
+        self.after("data-screen=\"")
+    }
+
+    /// The login's address, without what stands behind its id.
+    pub fn login_url(&self) -> String {
+        let login = self.after("data-login=\"").expect("a login page");
+        self.absolute(&login)
+    }
+
+    pub fn login_id(&self) -> String {
+        self.login_url()
+            .rsplit('/')
+            .next()
+            .expect("an id")
+            .to_owned()
+    }
+
+    pub fn launch_link(&self) -> String {
+        let link = self
+            .after("id=\"open-app\" href=\"")
+            .expect("a launch link");
+        if let Some((_, token)) = link.split_once("autostarttoken=") {
+            canary(token);
+        }
+        link
+    }
+
+    /// What a camera reads from the picture on the page.
+    pub fn qr_text(&self) -> String {
+        let path = self
+            .after("<path d=\"")
+            .unwrap_or_else(|| panic!("no code: {}", self.body));
+        read_qr(&path)
+    }
+}
+
+/// Decodes the picture by a reader that is not ours.
+pub fn read_qr(path: &str) -> String {
+    const SIDE: usize = 45;
+    let mut dark = [[false; SIDE]; SIDE];
+    for run in path.split('M').filter(|run| !run.is_empty()) {
+        let numbers: Vec<usize> = run
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        let (x, y, width) = (numbers[0], numbers[1], numbers[2]);
+        dark[y][x..x + width].fill(true);
+    }
+    let grid = rqrr::SimpleGrid::from_func(SIDE, |x, y| dark[y][x]);
+    let (_, text) = rqrr::Grid::new(grid).decode().expect("a readable code");
+    // The code's authentication is as secret as a password for as long as it is fresh.
+    if let Some(code) = text.rsplit('.').next() {
+        canary(code);
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! A fresh database for each story: a file, or a schema on the PostgreSQL that `./test` starts.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::left_out;
+
+#[derive(Clone)]
+pub enum Database {
+    Sqlite,
+    Postgres(Arc<Schema>),
+}
+
+/// A schema, dropped in the end.
+pub struct Schema {
+    server: String,
+    name: String,
+}
+
+static SAID: OnceLock<()> = OnceLock::new();
+
+impl Database {
+    pub fn sqlite() -> Database {
+        Database::Sqlite
+    }
+
+    /// A schema of its own, or nothing where there is no PostgreSQL and there need not be one.
+    pub fn postgres() -> Option<Database> {
+        let Ok(server) = std::env::var("PORTVAKT_TEST_POSTGRES") else {
+            left_out("PostgreSQL", &SAID);
+            return None;
+        };
+        let random = portvakt::random::Random::system();
+        let name = format!("t{}", hex::encode(random.bytes::<8>()));
+        execute(&server, format!("CREATE SCHEMA {name}"));
+        Some(Database::Postgres(Arc::new(Schema { server, name })))
+    }
+
+    pub fn url(&self, directory: &Path) -> String {
+        match self {
+            Database::Sqlite => format!("sqlite:{}/test.db", directory.display()),
+            Database::Postgres(schema) => {
+                format!(
+                    "{}?options=-c%20search_path%3D{}",
+                    schema.server, schema.name
+                )
+            }
+        }
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        execute(&self.server, format!("DROP SCHEMA {} CASCADE", self.name));
+    }
+}
+
+/// On a thread and a runtime of its own: a story's runtime may be ending.
+fn execute(server: &str, statement: String) {
+    let server = server.to_owned();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let mut connection = PgConnection::connect(&server)
+                .await
+                .expect("PostgreSQL answers");
+            connection
+                .execute(sqlx::AssertSqlSafe(statement))
+                .await
+                .expect("the statement runs");
+        });
+    })
+    .join()
+    .expect("no panic");
+}

@@ -1,0 +1,426 @@
+//! The actors: [`App`] is everything that runs, [`Browser`] a person's browser without scripts,
+//! [`Phone`] their phone.
+
+pub mod browser;
+pub mod chromium;
+pub mod database;
+pub mod phone;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, OnceLock};
+
+use actix_web::dev::ServerHandle;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use portvakt::clock::Clock;
+use portvakt::config::Config;
+use portvakt::demo::application;
+use portvakt::http;
+use portvakt::provider::Provider;
+use portvakt::random::Random;
+use portvakt::simulator::certificates::{Authority, server_config};
+use portvakt::simulator::{self, Settings, Simulator};
+use portvakt::testing::canary;
+use rustls_pki_types::CertificateDer;
+use tempfile::TempDir;
+
+pub use browser::{Browser, Page};
+pub use database::Database;
+pub use phone::Phone;
+
+/// Runs a story on a runtime like the program's own.
+pub fn run<F: Future>(story: F) -> F::Output {
+    portvakt::cli::install_crypto();
+    start_logs();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(story)
+}
+
+/// One body, run on both databases.
+macro_rules! on_both {
+    ($(#[$doc:meta])* $name:ident, $story:expr) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn sqlite() {
+                let database = $crate::support::Database::sqlite();
+                $crate::support::run(($story)(database));
+            }
+
+            #[test]
+            fn postgres() {
+                if let Some(database) = $crate::support::Database::postgres() {
+                    $crate::support::run(($story)(database));
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// Whether a part that needs more than a Rust toolchain may be left out. `./test` says that
+/// nothing may.
+pub fn may_leave_out() -> bool {
+    std::env::var_os("PORTVAKT_TEST_COMPLETE").is_none()
+}
+
+/// Says once which part is left out. Written to standard error itself: the test runner keeps what
+/// passing tests print to themselves.
+pub fn left_out(part: &'static str, said: &OnceLock<()>) {
+    assert!(may_leave_out(), "{part} is needed and not there");
+    said.get_or_init(|| {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "left out: {part} (./test runs it)");
+    });
+}
+
+/// Everything is logged, the libraries included, to be searched for what must not be there.
+fn start_logs() {
+    static STARTED: OnceLock<()> = OnceLock::new();
+    STARTED.get_or_init(|| {
+        let Some(directory) = std::env::var_os("PORTVAKT_TEST_RECORD") else {
+            return;
+        };
+        let directory = std::path::Path::new(&directory).join("logs");
+        std::fs::create_dir_all(&directory).expect("the record can be written");
+        let file = directory.join(format!("it-{}.log", std::process::id()));
+        let file = std::fs::File::create(file).expect("the record can be written");
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter("debug,portvakt=trace")
+            .with_ansi(false)
+            .with_writer(Arc::new(file))
+            .try_init();
+    });
+}
+
+/// The clients that every app knows.
+pub const CALLBACK: &str = "https://app.example/callback";
+pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough-%-+";
+
+/// How an app differs from the usual one.
+pub struct Options {
+    pub database: Database,
+    /// Names other than localhost, over TLS, as browsers will see them.
+    pub names: Option<Names>,
+    /// Makes the simulator's tokens known in advance.
+    pub simulator_seed: Option<u64>,
+}
+
+/// Host names of different registrable domains.
+#[derive(Clone, Copy)]
+pub struct Names {
+    pub provider: &'static str,
+    pub application: &'static str,
+    pub phone: &'static str,
+}
+
+impl Options {
+    pub fn on(database: Database) -> Options {
+        Options {
+            database,
+            names: None,
+            simulator_seed: None,
+        }
+    }
+}
+
+/// Provider, simulator and sample application, running.
+pub struct App {
+    pub provider: Provider,
+    pub issuer: String,
+    pub phone: Phone,
+    pub phone_url: String,
+    pub application: String,
+    pub clock: Clock,
+    /// The root that the pages' certificates come from, where they are served over TLS.
+    pub root: CertificateDer<'static>,
+    /// The configuration, to start another node or the program itself with.
+    pub config: String,
+    pub directory: Arc<TempDir>,
+    pub database: Database,
+    served: ServerHandle,
+    _simulator: Simulator,
+    _application: ServerHandle,
+}
+
+fn listener() -> TcpListener {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port")
+}
+
+impl App {
+    pub async fn start(options: Options) -> App {
+        let (clock, random) = (Clock::system(), Random::system());
+        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+        let names = options.names;
+        let (provider_listener, application_listener) = (listener(), listener());
+        let (phone_listener, api_listener) = (listener(), listener());
+        let scheme = if names.is_some() { "https" } else { "http" };
+        let address = |name: Option<&str>, listener: &TcpListener| {
+            let port = listener.local_addr().expect("bound").port();
+            format!("{scheme}://{}:{port}", name.unwrap_or("localhost"))
+        };
+        let issuer = address(names.map(|n| n.provider), &provider_listener);
+        let application_url = address(names.map(|n| n.application), &application_listener);
+        let phone_url = format!("{}/", address(names.map(|n| n.phone), &phone_listener));
+
+        let bankid = Authority::new("Test root", &random, clock.now()).expect("made");
+        let banks = Authority::new("Test banks", &random, clock.now()).expect("made");
+        let pages = Authority::new("Test pages", &random, clock.now()).expect("made");
+        let party = banks.relying_party("Testkommunen").expect("made");
+        for (name, text) in [
+            ("root.pem", bankid.root_pem()),
+            ("relying-party.pem", party.certificate_pem()),
+            ("relying-party.key", party.key_pem()),
+        ] {
+            std::fs::write(directory.path().join(name), text).expect("written");
+        }
+        let tls = names.map(|names| {
+            let hosts = [names.provider, names.application, names.phone];
+            let identity = pages.server(&hosts).expect("made");
+            std::fs::write(
+                directory.path().join("pages.pem"),
+                identity.certificate_pem(),
+            )
+            .expect("written");
+            std::fs::write(directory.path().join("pages.key"), identity.key_pem())
+                .expect("written");
+            server_config(&identity, None).expect("made")
+        });
+        let api_port = api_listener.local_addr().expect("bound").port();
+        let simulator_random = options
+            .simulator_seed
+            .map_or_else(Random::system, Random::seeded);
+        let simulator = simulator::start(Settings {
+            api: api_listener,
+            api_tls: server_config(&bankid.server(&["localhost"]).expect("made"), Some(&banks))
+                .expect("made"),
+            phone: phone_listener,
+            phone_url: phone_url.parse().expect("an address"),
+            phone_tls: tls.clone(),
+            return_root: Some(pages.root()),
+            clock: clock.clone(),
+            random: simulator_random,
+        })
+        .expect("started");
+        let provider_address = provider_listener.local_addr().expect("bound");
+        let config = configuration(&Placed {
+            issuer: &issuer,
+            listen: provider_address,
+            tls: tls.is_some(),
+            application: &application_url,
+            phone: &phone_url,
+            api_port,
+            database: &options.database.url(directory.path()),
+        });
+        let parsed = Config::parse(&config, directory.path()).expect("a good configuration");
+        let provider = Provider::start(parsed, clock.clone(), random.clone())
+            .await
+            .expect("it starts");
+        let runtime = tokio::runtime::Handle::current();
+        let served =
+            http::serve(provider.clone(), provider_listener, tls.clone(), runtime).expect("served");
+        let application = application::start(application::Settings {
+            listener: application_listener,
+            tls,
+            url: application_url.clone(),
+            issuer: issuer.clone(),
+            client_id: "sample".to_owned(),
+            client_secret: SECRET.to_owned(),
+            root: names.map(|_| pages.root()),
+            resolve: names
+                .map(|n| (n.provider.to_owned(), provider_address))
+                .into_iter()
+                .collect(),
+            random,
+        })
+        .expect("started");
+        canary(SECRET);
+        App {
+            provider,
+            phone: Phone::new(&phone_url),
+            phone_url,
+            issuer,
+            application: application_url,
+            clock,
+            root: pages.root(),
+            config,
+            directory,
+            database: options.database,
+            served: served.handle,
+            _simulator: simulator,
+            _application: application,
+        }
+    }
+
+    pub async fn on(database: Database) -> App {
+        App::start(Options::on(database)).await
+    }
+
+    /// Stops the provider and nothing else.
+    pub async fn stop_provider(&self) {
+        self.served.stop(false).await;
+        self.provider.stop().await;
+    }
+
+    /// An authorization request of the client `web`, with changes: a value replaces, `None`
+    /// leaves out.
+    pub fn authorize_url(&self, changes: &[(&str, Option<&str>)]) -> String {
+        let mut members: Vec<(&str, &str)> = vec![
+            ("client_id", "web"),
+            ("redirect_uri", CALLBACK),
+            ("response_type", "code"),
+            ("scope", "openid profile personal_number"),
+            ("state", "the-state"),
+            ("nonce", "the-nonce"),
+        ];
+        for (name, value) in changes {
+            members.retain(|(n, _)| n != name);
+            members.extend(value.map(|value| (*name, value)));
+        }
+        let mut url = url::Url::parse(&format!("{}/authorize", self.issuer)).expect("an address");
+        url.query_pairs_mut().extend_pairs(members);
+        url.into()
+    }
+
+    /// A whole login by QR, up to the redirect with a code.
+    pub async fn log_in(&self, browser: &Browser, person: &str) -> Answer {
+        self.log_in_with(browser, person, &[]).await
+    }
+
+    pub async fn log_in_with(
+        &self,
+        browser: &Browser,
+        person: &str,
+        changes: &[(&str, Option<&str>)],
+    ) -> Answer {
+        let choice = browser.get(&self.authorize_url(changes)).await;
+        let login = browser.choose(&choice, "other").await;
+        self.phone
+            .scan(&login.qr_text(), person)
+            .await
+            .approve()
+            .await;
+        let finished = browser.until_departure(&login).await;
+        Answer::of(&finished)
+    }
+}
+
+/// What a client reads from the redirect back to it.
+#[derive(Debug)]
+pub struct Answer {
+    pub url: url::Url,
+    members: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub fn of(page: &Page) -> Answer {
+        let location = page.location().expect("a redirect");
+        Answer::at(&location)
+    }
+
+    pub fn at(location: &str) -> Answer {
+        let url = url::Url::parse(location).expect("an address");
+        let members: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let answer = Answer { url, members };
+        if let Some(code) = answer.get("code") {
+            canary(code);
+        }
+        answer
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let mut found = self.members.iter().filter(|(n, _)| n == name);
+        let (first, second) = (found.next(), found.next());
+        assert!(second.is_none(), "{name} came twice");
+        first.map(|(_, value)| value.as_str())
+    }
+
+    pub fn code(&self) -> &str {
+        self.get("code")
+            .unwrap_or_else(|| panic!("no code: {:?}", self.get("error")))
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.members.iter().map(|(n, _)| n.as_str()).collect()
+    }
+}
+
+struct Placed<'a> {
+    issuer: &'a str,
+    listen: SocketAddr,
+    tls: bool,
+    application: &'a str,
+    phone: &'a str,
+    api_port: u16,
+    database: &'a str,
+}
+
+fn configuration(at: &Placed<'_>) -> String {
+    let master_key = STANDARD.encode([7; 32]);
+    canary(&master_key);
+    let tls = match at.tls {
+        true => "tls_certificate_file = \"pages.pem\"\ntls_key_file = \"pages.key\"",
+        false => "",
+    };
+    format!(
+        r#"issuer = "{issuer}"
+[listen]
+address = "{listen}"
+{tls}
+[database]
+url = "{database}"
+[keys]
+master_key = "{master_key}"
+[bankid]
+environment = "simulator"
+url = "https://localhost:{api_port}/rp/v6.0"
+phone_url = "{phone}"
+root_file = "root.pem"
+certificate_file = "relying-party.pem"
+key_file = "relying-party.key"
+danger_simulated_bankid = true
+
+[[client]]
+client_id = "sample"
+client_secret = "{SECRET}"
+client_name = "Provappen"
+redirect_uris = ["{application}/callback"]
+personal_number = {{ purpose = "Tests." }}
+
+[[client]]
+client_id = "web"
+client_secret = "{SECRET}"
+client_name = "Kommunens e-tjänster"
+redirect_uris = ["{CALLBACK}", "https://app.example/callback?a=1"]
+purpose = {{ sv = "Ansök om bygglov.", en = "Apply for a building permit." }}
+pkce = "accepted"
+personal_number = {{ purpose = "Tests." }}
+
+[[client]]
+client_id = "strict"
+client_secret = "{SECRET}-strict"
+client_name = "Strikta appen"
+redirect_uris = ["https://strict.example/callback"]
+
+[[client]]
+client_id = "public"
+token_endpoint_auth = "none"
+client_name = "Öppna appen"
+redirect_uris = ["http://127.0.0.1/callback", "https://public.example/callback"]
+sector = "public.example"
+pkce = "accepted"
+"#,
+        issuer = at.issuer,
+        listen = at.listen,
+        database = at.database,
+        api_port = at.api_port,
+        phone = at.phone,
+        application = at.application,
+    )
+}

@@ -1,0 +1,138 @@
+//! A person's phone, by the simulator's REST door.
+
+use portvakt::testing::canary;
+use serde_json::{Value, json};
+
+pub const TOLVAN: &str = "191212121212";
+pub const ASA: &str = "199003152387";
+pub const YUSUF: &str = "198506722399";
+
+#[derive(Clone)]
+pub struct Phone {
+    url: String,
+    http: reqwest::Client,
+}
+
+/// An order that a phone has taken up.
+#[derive(Debug)]
+pub struct Claimed {
+    pub relying_party: String,
+    pub text: String,
+    pub return_url: Option<String>,
+    handle: String,
+    phone: Phone,
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Phone")
+    }
+}
+
+impl Phone {
+    pub fn new(url: &str) -> Phone {
+        for text in [
+            TOLVAN,
+            ASA,
+            YUSUF,
+            "Tolvansson",
+            "Östergren-Lindström",
+            "Demir",
+        ] {
+            canary(text);
+        }
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Phone {
+            url: url.to_owned(),
+            http,
+        }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value, String> {
+        let answer = self
+            .http
+            .post(format!("{}api/{path}", self.url))
+            .json(&body)
+            .send()
+            .await
+            .expect("the simulator answers");
+        let sound = answer.status().is_success();
+        let body: Value = answer.json().await.expect("JSON");
+        match sound {
+            true => Ok(body),
+            false => Err(body["error"].as_str().unwrap_or_default().to_owned()),
+        }
+    }
+
+    pub async fn try_scan(&self, text: &str, person: &str) -> Result<Claimed, String> {
+        let body = self
+            .post("scan", json!({ "qr": text, "person": person }))
+            .await?;
+        Ok(self.claimed(&body))
+    }
+
+    pub async fn scan(&self, text: &str, person: &str) -> Claimed {
+        self.try_scan(text, person)
+            .await
+            .expect("the code is taken")
+    }
+
+    pub async fn try_open(&self, link: &str, person: &str) -> Result<Claimed, String> {
+        let body = self
+            .post("open", json!({ "link": link, "person": person }))
+            .await?;
+        Ok(self.claimed(&body))
+    }
+
+    pub async fn open(&self, link: &str, person: &str) -> Claimed {
+        self.try_open(link, person)
+            .await
+            .expect("the link is taken")
+    }
+
+    pub async fn raw(&self, path: &str, body: Value) -> Result<Value, String> {
+        self.post(path, body).await
+    }
+
+    fn claimed(&self, body: &Value) -> Claimed {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let return_url = body["returnUrl"].as_str().map(str::to_owned);
+        if let Some(nonce) = return_url
+            .as_deref()
+            .and_then(|url| url.rsplit(['/', '#']).next())
+        {
+            canary(nonce);
+        }
+        Claimed {
+            relying_party: text("relyingParty"),
+            text: text("text"),
+            handle: text("handle"),
+            return_url,
+            phone: self.clone(),
+        }
+    }
+}
+
+impl Claimed {
+    pub async fn type_code(&self, code: &str) -> Result<(), String> {
+        let body = json!({ "handle": self.handle, "code": code });
+        self.phone.post("approve", body).await.map(|_| ())
+    }
+
+    pub async fn approve(&self) {
+        self.type_code("123456")
+            .await
+            .expect("the approval is taken");
+    }
+
+    pub async fn decline(&self) {
+        let body = json!({ "handle": self.handle });
+        self.phone
+            .post("decline", body)
+            .await
+            .expect("the refusal is taken");
+    }
+}
