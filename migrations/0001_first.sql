@@ -31,7 +31,7 @@ CREATE TABLE client_secret (
 -- One interaction. Its order is the one that counts; earlier ones stay until it is swept.
 CREATE TABLE login (
     id          TEXT   NOT NULL PRIMARY KEY,
-    browser     BYTEA  NOT NULL,
+    browser     BYTEA  NOT NULL UNIQUE,
     client_id   TEXT   NOT NULL,
     asked       BYTEA  NOT NULL,
     state       TEXT   NOT NULL CHECK (state IN ('open', 'finished', 'cancelled')),

@@ -103,4 +103,10 @@ if (qr && qr.requestFullscreen) {
   });
 }
 
+// A form of the person's own goes first: what the events say on its way must not overtake it.
+document.addEventListener("submit", () => {
+  leaving = true;
+  rest();
+});
+
 if (!document.hidden) follow();

@@ -13,7 +13,7 @@ use crate::id::ClientId;
 
 /// The parameters of a request in the order they came. Names may repeat here; who reads them
 /// refuses that.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Parameters(Vec<(String, String)>);
 

@@ -4,6 +4,7 @@
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::assets::url;
 use super::input::Request;
+use super::login;
 use super::page::{Bounce, Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
 use crate::authorize::request::{AuthorizationRequest, Parameters};
@@ -163,7 +164,13 @@ async fn answer_to(
                 refusal,
             )))
         }
-        _ => Ok(choice(provider, request, &admitted, raw, language)),
+        _ => {
+            let form = match login::resumable(provider, request, &raw).await? {
+                Some((id, cookie)) => ChoiceForm::resuming(id, cookie, raw, now),
+                None => ChoiceForm::new(raw, &provider.random, now),
+            };
+            Ok(choice(provider, request, &admitted, &form, language))
+        }
     }
 }
 
@@ -213,14 +220,13 @@ fn choice(
     provider: &Provider,
     request: &Request,
     admitted: &Admitted,
-    raw: Parameters,
+    form: &ChoiceForm,
     language: Language,
 ) -> Answer {
     let issuer = &provider.config.issuer;
     let cookie = request
         .cookie::<secret::FormCookie>(&cookie_name(issuer, FORM_COOKIE))
         .unwrap_or_else(|| Secret::fresh(&provider.random));
-    let form = ChoiceForm::new(raw, &provider.random, provider.clock.now());
     let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
     let frame = Frame::new(language, provider.config.bankid.simulated);
     let released = Release::decide(&admitted.request, &admitted.client).all();

@@ -39,35 +39,75 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let Ok(admitted) = authorize::admit(&provider, &form.parameters).await? else {
         return Ok(answer::stale_form(&view));
     };
-    let language = authorize::language(&form.parameters, &request);
-    if provider.store.login(form.login).await?.is_none() {
-        let asked = Asked {
-            language,
-            ip: request.ip,
-            platform: Platform::of(request.header("user-agent").unwrap_or_default()),
-            scripts: fields.first("scripts") == Some("on"),
-            parameters: form.parameters.clone(),
-        };
-        let browser = form.cookie.digest();
-        let begun = ordering::begin(
-            &provider,
-            form.login,
-            browser,
-            asked,
-            &admitted.client,
-            device,
-        )
-        .await;
-        match begun {
-            Ok(()) => {}
-            Err(Error::Fault(fault @ Fault::BankId(_))) => {
-                tracing::error!(%fault, reference = %view.reference, "no order could be made");
-                return Ok(answer::bankid_unavailable(&View { language, ..view }));
-            }
-            Err(other) => return Err(other),
+    let started = match provider.store.login(form.login).await? {
+        None => begin(&provider, &request, &form, &fields, &admitted, device).await,
+        // The back button led to the choice again, and now it is the other device.
+        Some(login) if login.order.device != device => {
+            ordering::again(&provider, &login, device).await.map(|_| ())
         }
+        Some(_) => Ok(()),
+    };
+    if let Err(error) = started {
+        let language = authorize::language(&form.parameters, &request);
+        return no_order(error, View { language, ..view });
     }
     Ok(with_login_cookie(&provider, &request, &form))
+}
+
+async fn begin(
+    provider: &Provider,
+    request: &Request,
+    form: &ChoiceForm,
+    fields: &Parameters,
+    admitted: &Admitted,
+    device: Device,
+) -> Result<(), Error> {
+    let asked = Asked {
+        language: authorize::language(&form.parameters, request),
+        ip: request.ip,
+        platform: Platform::of(request.header("user-agent").unwrap_or_default()),
+        scripts: fields.first("scripts") == Some("on"),
+        parameters: form.parameters.clone(),
+    };
+    let (id, browser) = (form.login, form.cookie.digest());
+    ordering::begin(provider, id, browser, asked, &admitted.client, device).await
+}
+
+/// BankID made no order: a page with a way on. Anything else that failed is none of its business.
+fn no_order(error: Error, view: View) -> Result<Answer, Error> {
+    match error {
+        Error::Fault(fault @ Fault::BankId(_)) => {
+            tracing::error!(%fault, reference = %view.reference, "no order could be made");
+            Ok(answer::bankid_unavailable(&view))
+        }
+        other => Err(other),
+    }
+}
+
+/// A login that this browser has begun for the very same request and that is still open.
+pub async fn resumable(
+    provider: &Provider,
+    request: &Request,
+    parameters: &Parameters,
+) -> Result<Option<(Id<crate::id::kind::Login>, Secret<secret::LoginCookie>)>, Error> {
+    let prefix = cookie_name(&provider.config.issuer, "l-");
+    let cookies: Vec<Secret<secret::LoginCookie>> = request
+        .cookies()
+        .filter(|(name, _)| name.starts_with(&prefix))
+        .filter_map(|(_, value)| Secret::parse(value))
+        .take(COOKIES)
+        .collect();
+    let now = provider.clock.now();
+    for cookie in cookies {
+        let login = provider.store.login_of_browser(cookie.digest()).await?;
+        if let Some(login) = login
+            && login.is_open(now)
+            && login.asked.parameters == *parameters
+        {
+            return Ok(Some((login.id, cookie)));
+        }
+    }
+    Ok(None)
 }
 
 fn choice_form(provider: &Provider, request: &Request) -> Option<(ChoiceForm, Parameters)> {
@@ -163,6 +203,10 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
     );
     match screen {
         Screen::Finish => return Ok(Answer::see(&format!("/login/{}/finish", login.id))),
+        // Whoever cancelled is on the way back to the client, by whichever page comes first.
+        Screen::Over if login.state == State::Cancelled => {
+            return Ok(Answer::see(&format!("/login/{}/left", login.id)));
+        }
         Screen::Over => {
             return Ok(answer::over(&View {
                 language: login.asked.language,
@@ -241,14 +285,13 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     match ordering::again(&provider, &login, device).await {
         // Whoever was first, the page shows how it is now.
         Ok(_) => Ok(Answer::see(&format!("/login/{}", login.id))),
-        Err(Error::Fault(fault @ Fault::BankId(_))) => {
-            tracing::error!(%fault, reference = %view.reference, "no order could be made");
-            Ok(answer::bankid_unavailable(&View {
+        Err(error) => no_order(
+            error,
+            View {
                 language: login.asked.language,
                 ..view
-            }))
-        }
-        Err(other) => Err(other),
+            },
+        ),
     }
 }
 

@@ -41,6 +41,22 @@ impl ChoiceForm {
         }
     }
 
+    /// A form that leads back to a login which this browser has begun for the same request: by the
+    /// back button, or in a second tab.
+    pub fn resuming(
+        login: Id<kind::Login>,
+        cookie: Secret<secret::LoginCookie>,
+        parameters: Parameters,
+        now: Timestamp,
+    ) -> ChoiceForm {
+        ChoiceForm {
+            login,
+            cookie,
+            parameters,
+            issued_at: now,
+        }
+    }
+
     /// Seals the form for the browser that holds `cookie`.
     pub fn seal(
         &self,

@@ -81,6 +81,20 @@ impl Store {
         row.map(|row| self.read(row)).transpose()
     }
 
+    /// The login that a browser began with this cookie.
+    pub async fn login_of_browser(
+        &self,
+        cookie: Digest<secret::LoginCookie>,
+    ) -> Result<Option<Login>> {
+        let row: Option<LoginRow> = on!(&self.db, |db| sqlx::query_as(select_login!(
+            "WHERE l.browser = $1"
+        ))
+        .bind(cookie.as_bytes())
+        .fetch_optional(db)
+        .await)?;
+        row.map(|row| self.read(row)).transpose()
+    }
+
     /// The login whose app was told to come back with this nonce, and whether that was for its
     /// current order.
     pub async fn login_by_return(

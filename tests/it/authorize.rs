@@ -293,10 +293,7 @@ fn looking_at_the_choice_orders_nothing_and_writes_nothing() {
                 200
             );
         }
-        let codes = reqwest::get(format!("{}codes", app.phone_url))
-            .await
-            .expect("an answer");
-        assert_eq!(codes.text().await.expect("text"), "[]");
+        assert_eq!(app.phone.codes_on_screen().await, 0);
         let file = app.database.url(app.directory.path());
         let db = sqlx::SqlitePool::connect(&file)
             .await
@@ -346,13 +343,13 @@ fn a_request_by_post_makes_one_more_way_with_this_browsers_cookies() {
         assert_eq!(from_elsewhere.status, 403);
         let not_a_form = browser
             .send(
-                reqwest::Client::new()
+                app.http
                     .post(&url)
                     .json(&serde_json::json!({"client_id": "web"})),
             )
             .await;
         page_with(&not_a_form, "Parametrarna kan inte läsas");
-        let put = browser.send(reqwest::Client::new().put(&url)).await;
+        let put = browser.send(app.http.put(&url)).await;
         assert_eq!(put.status, 405);
     });
 }

@@ -1,1 +1,252 @@
+//! Whole logins by the pages' own buttons, in Chromium, over TLS, with application, provider and
+//! simulator on different sites, so that cookies, forms and headers obey the rules of production.
 
+use portvakt::shows;
+
+use crate::support::browser::read_qr;
+use crate::support::chromium::{Chromium, Scripts, browsers, is_there};
+use crate::support::phone::{ASA, TOLVAN};
+use crate::support::{App, Database, Names, Options, run};
+
+const NAMES: Names = Names {
+    provider: "login.portvakt.example",
+    application: "app.kommunen.example",
+    phone: "phone.simulator.example",
+};
+
+async fn app() -> App {
+    let options = Options {
+        names: Some(NAMES),
+        ..Options::on(Database::sqlite())
+    };
+    App::start(options).await
+}
+
+/// From the application to the choice.
+async fn ask(browser: &Chromium, app: &App) {
+    browser.go(&app.application).await;
+    browser.press("#log-in").await;
+    browser.see("button[value=other]").await;
+}
+
+async fn logged_in(browser: &Chromium, person: &str) {
+    browser.see("#id-token").await;
+    let text = browser.text().await;
+    assert!(
+        text.contains(person) && text.contains("https://login.portvakt.example"),
+        "{text}"
+    );
+}
+
+async fn scan_on_screen(phone: &Chromium, app: &App, person: &str) {
+    phone.go(&app.phone_url).await;
+    phone.press(&format!("input[value='{person}']")).await;
+    phone.press("button[name=screen]").await;
+    phone.see("#approve").await;
+}
+
+fn log_in_by_qr(scripts: Scripts) {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-BROWSER-1", accepting "PV-NOSCRIPT-1");
+        let app = app().await;
+        let [browser, phone] = browsers(&app.certificate, scripts).await;
+        ask(&browser, &app).await;
+        assert!(browser.text().await.contains("Provappen"));
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        scan_on_screen(&phone, &app, TOLVAN).await;
+        browser.see("[data-screen=working]").await;
+        phone.press("#approve").await;
+        logged_in(&browser, TOLVAN).await;
+        browser.press("#log-out").await;
+        browser.see("#log-in").await;
+    });
+}
+
+#[test]
+fn a_login_by_qr_with_scripts() {
+    log_in_by_qr(Scripts::On);
+}
+
+#[test]
+fn a_login_by_qr_without_scripts() {
+    log_in_by_qr(Scripts::Off);
+}
+
+fn log_in_on_this_device(scripts: Scripts) {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-BROWSER-1", accepting "PV-NOSCRIPT-1");
+        let app = app().await;
+        let [browser] = browsers(&app.certificate, scripts).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=this]").await;
+        browser.press("#open-app").await;
+        browser.press(&format!("input[value='{ASA}']")).await;
+        browser.press("#continue").await;
+        browser.press("#approve").await;
+        logged_in(&browser, ASA).await;
+    });
+}
+
+#[test]
+fn a_login_on_this_device_with_scripts() {
+    log_in_on_this_device(Scripts::On);
+}
+
+#[test]
+fn a_login_on_this_device_without_scripts() {
+    log_in_on_this_device(Scripts::Off);
+}
+
+#[test]
+fn the_code_on_the_page_moves_and_its_text_can_be_pasted() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-QR-2", accepting "PV-EVENTS-1");
+        let app = app().await;
+        let [browser, phone] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=other]").await;
+        let first = browser.attribute("#qr path", "d").await;
+        let mut second = first.clone();
+        while second == first {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            second = browser.attribute("#qr path", "d").await;
+        }
+        phone.go(&app.phone_url).await;
+        let latest = browser.attribute("#qr path", "d").await;
+        phone.write("#text", &read_qr(&latest)).await;
+        phone.press("#scan-text").await;
+        phone.press("#approve").await;
+        logged_in(&browser, TOLVAN).await;
+    });
+}
+
+#[test]
+fn the_returned_tab_finishes_and_the_first_says_so() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-TAB-1");
+        let app = app().await;
+        let [browser] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=this]").await;
+        let link = browser.attribute("#open-app", "href").await;
+        let first = browser.tab().await;
+        // The app is another program: the page that it was started from stays where it is.
+        let second = browser.open_tab().await;
+        browser.go(&link).await;
+        browser.press("#continue").await;
+        browser.see("#approve").await;
+        browser.show_tab(&first).await;
+        browser.see("[data-screen=working]").await;
+        browser.show_tab(&second).await;
+        browser.press("#approve").await;
+        browser.see("[data-screen=working], #id-token").await;
+        browser.show_tab(&first).await;
+        browser.see("[data-screen=other-tab], h1").await;
+        browser.show_tab(&second).await;
+        logged_in(&browser, TOLVAN).await;
+        browser.show_tab(&first).await;
+        browser.client.refresh().await.expect("it loads");
+        assert!(
+            browser
+                .client
+                .find(fantoccini::Locator::Css("#id-token"))
+                .await
+                .is_err()
+        );
+    });
+}
+
+#[test]
+fn a_return_in_another_browser_is_told_in_both() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-ELSE-1");
+        let app = app().await;
+        let [browser, other] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=this]").await;
+        let link = browser.attribute("#open-app", "href").await;
+        other.go(&link).await;
+        other.press("#continue").await;
+        other.press("#approve").await;
+        other.read("Fel webbläsare").await;
+        browser.see("[data-screen=elsewhere]").await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        scan_on_screen(&other, &app, TOLVAN).await;
+        other.press("#approve").await;
+        logged_in(&browser, TOLVAN).await;
+        // Next time it warns first.
+        browser.press("#log-out").await;
+        browser.press("#log-in").await;
+        browser.see("#id-token").await;
+    });
+}
+
+#[test]
+fn cancel_leads_back_to_the_application() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "LI-07");
+        let app = app().await;
+        for scripts in [Scripts::On, Scripts::Off] {
+            let [browser] = browsers(&app.certificate, scripts).await;
+            ask(&browser, &app).await;
+            browser.press("button[value=other]").await;
+            browser.press("#cancel").await;
+            browser.see("#trouble").await;
+            browser.read("access_denied").await;
+        }
+    });
+}
+
+#[test]
+fn a_double_click_begins_one_login() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-RACE-2");
+        let app = app().await;
+        let [browser] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        let script =
+            "const b = document.querySelector('button[value=other]'); b.click(); b.click();";
+        browser
+            .client
+            .execute(script, Vec::new())
+            .await
+            .expect("it runs");
+        browser.see("[data-screen=scan]").await;
+        assert_eq!(app.phone.codes_on_screen().await, 1);
+        // The back button, and the choice once more: the same login.
+        let login = browser.client.current_url().await.expect("an address");
+        browser.client.back().await.expect("it goes back");
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        assert_eq!(
+            browser.client.current_url().await.expect("an address"),
+            login
+        );
+        browser.client.refresh().await.expect("it loads");
+        browser.see("[data-screen=scan]").await;
+        assert_eq!(app.phone.codes_on_screen().await, 1);
+    });
+}

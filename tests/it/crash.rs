@@ -1,1 +1,269 @@
+//! The program itself, killed while people log in.
 
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use portvakt::shows;
+
+use crate::support::browser::read_qr;
+use crate::support::chromium::{Scripts, browsers, is_there};
+use crate::support::phone::TOLVAN;
+use crate::support::{Answer, App, Browser, Database, Names, Options, on_both, run};
+
+/// `portvakt serve`, as an operator starts it.
+pub struct Serving {
+    child: Child,
+    pub log: std::path::PathBuf,
+}
+
+impl Serving {
+    /// Starts it with an app's configuration, with lines changed, and waits until it answers.
+    pub async fn start(app: &App, name: &str, changes: &[(&str, &str)]) -> Serving {
+        let mut config = app.config.clone();
+        for (from, to) in changes {
+            assert!(config.contains(from), "{from}");
+            config = config.replace(from, to);
+        }
+        let file = app.directory.path().join(format!("{name}.toml"));
+        std::fs::write(&file, &config).expect("written");
+        let log = app.directory.path().join(format!("{name}.log"));
+        let before = std::fs::read_to_string(&log).unwrap_or_default().len();
+        let child = Command::new(env!("CARGO_BIN_EXE_portvakt"))
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env("RUST_LOG", "trace")
+            .stderr(
+                std::fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(&log)
+                    .expect("a log"),
+            )
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let serving = Serving { child, log };
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let said = std::fs::read_to_string(&serving.log).expect("a log");
+            if said[before..].contains("serving") {
+                return serving;
+            }
+        }
+        panic!(
+            "it does not serve: {}",
+            std::fs::read_to_string(&serving.log).expect("a log")
+        );
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is killed");
+        self.child.wait().expect("it is gone");
+    }
+
+    /// SIGTERM, and whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        let pid = self.child.id().to_string();
+        Command::new("kill").arg(pid).status().expect("kill runs");
+        self.child.wait().expect("it is gone").success()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // What it said is searched with the rest.
+        if let Some(record) = std::env::var_os("PORTVAKT_TEST_RECORD") {
+            let name = format!("serve-{}.log", self.child.id());
+            let _ = std::fs::copy(
+                &self.log,
+                std::path::Path::new(&record).join("logs").join(name),
+            );
+        }
+    }
+}
+
+on_both!(a_login_outlives_the_provider, async |database| {
+    let _shows = shows!(accepting "PV-RESUME-1");
+    let app = App::on(database).await;
+    app.stop_provider().await;
+    // A name that lasts, so that the new start knows what the old one left.
+    let named = [("[bankid]", "[node]\nid = \"one\"\n[bankid]")];
+    let mut serving = Serving::start(&app, "one", &named).await;
+    let browser = Browser::new();
+    let choice = browser.get(&app.authorize_url(&[])).await;
+    let login = browser.choose(&choice, "other").await;
+    serving.kill();
+    let _again = Serving::start(&app, "one", &named).await;
+    let scan = browser.until(&login, "scan").await;
+    app.phone
+        .scan(&scan.qr_text(), TOLVAN)
+        .await
+        .approve()
+        .await;
+    let answer = Answer::of(&browser.until_departure(&login).await);
+    crate::token::redeem(&app, &answer).await;
+});
+
+#[test]
+fn the_other_node_completes_what_a_killed_one_began() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "PV-NODE-1");
+        let app = App::on(database).await;
+        app.stop_provider().await;
+        let mut first = Serving::start(&app, "first", &[]).await;
+        let port = free_port();
+        let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
+        let elsewhere = format!("127.0.0.1:{port}");
+        let _second =
+            Serving::start(&app, "second", &[(address.as_str(), elsewhere.as_str())]).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        // From here on the browser is connected to the other node, which did not make the order.
+        browser.connect_to(port);
+        let scan = browser.get(&login.url).await;
+        assert_eq!(scan.screen().as_deref(), Some("scan"));
+        let claimed = app.phone.scan(&scan.qr_text(), TOLVAN).await;
+        browser.until(&login, "working").await;
+        first.kill();
+        claimed.approve().await;
+        let answer = Answer::of(&browser.until_departure(&login).await);
+        assert!(answer.code().starts_with("ac_"));
+    });
+}
+
+#[test]
+fn a_page_resumes_by_itself_when_the_provider_is_back() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-RESUME-1", accepting "PV-EVENTS-1");
+        let names = Names {
+            provider: "login.portvakt.example",
+            application: "app.kommunen.example",
+            phone: "phone.simulator.example",
+        };
+        let options = Options {
+            names: Some(names),
+            ..Options::on(Database::sqlite())
+        };
+        let app = App::start(options).await;
+        app.stop_provider().await;
+        let mut serving = Serving::start(&app, "one", &[]).await;
+        let [browser] = browsers(&app.certificate, Scripts::On).await;
+        browser.go(&app.application).await;
+        browser.press("#log-in").await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        serving.kill();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let frozen = browser.attribute("#qr path", "d").await;
+        let _again = Serving::start(&app, "one", &[]).await;
+        let mut moving = frozen.clone();
+        for _ in 0..150 {
+            moving = browser.attribute("#qr path", "d").await;
+            if moving != frozen {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_ne!(moving, frozen, "the code moves again");
+        app.phone
+            .scan(&read_qr(&moving), TOLVAN)
+            .await
+            .approve()
+            .await;
+        browser.see("#id-token").await;
+    });
+}
+
+#[test]
+fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
+    run(async {
+        let _shows = shows!(accepting "PV-CONFIG-1", refusing "PV-CONFIG-1");
+        let app = App::on(Database::sqlite()).await;
+        app.stop_provider().await;
+        let mut serving = Serving::start(&app, "one", &[]).await;
+        assert!(serving.stop());
+        let program = |arguments: &[&str]| {
+            let output = Command::new(env!("CARGO_BIN_EXE_portvakt"))
+                .args(arguments)
+                .arg("--config")
+                .arg(app.directory.path().join("one.toml"))
+                .output()
+                .expect("it runs");
+            let said = [output.stdout, output.stderr].concat();
+            (
+                output.status.success(),
+                String::from_utf8(said).expect("UTF-8"),
+            )
+        };
+        let (sound, said) = program(&["check"]);
+        assert!(
+            sound && said.contains("bankid: good") && said.contains("database: good"),
+            "{said}"
+        );
+        assert!(program(&["migrate"]).0);
+        for (from, to, problem) in [
+            (
+                "issuer = \"http://localhost",
+                "issuer = \"http://login.example",
+                "issuer: must be https",
+            ),
+            ("danger_simulated_bankid = true", "", "ok"),
+            (
+                "environment = \"simulator\"",
+                "environment = \"production\"",
+                "url and phone_url are for a simulator alone",
+            ),
+            (
+                "root_file = \"root.pem\"",
+                "root_file = \"none.pem\"",
+                "bankid.root_file",
+            ),
+            (
+                "[keys]",
+                "[keys]\nmaster_key_file = \"x\"",
+                "exclude each other",
+            ),
+            (
+                "pkce = \"accepted\"",
+                "pkce = \"accepted\"\nunknown = 1",
+                "unknown",
+            ),
+            (
+                "\"https://app.example/callback?a=1\"",
+                "\"http://app.example/callback\"",
+                "redirect URI",
+            ),
+            (
+                "\"https://app.example/callback?a=1\"",
+                "\"https://other.example/callback\"",
+                "several hosts",
+            ),
+            ("[listen]", "[listen]\nnonsense = true", "nonsense"),
+        ] {
+            let changed = app.config.replacen(from, to, 1);
+            assert_ne!(changed, app.config, "{from}");
+            std::fs::write(app.directory.path().join("one.toml"), changed).expect("written");
+            let (sound, said) = program(&["check"]);
+            assert_eq!(
+                (sound, said.contains(problem) || problem == "ok"),
+                (problem == "ok", true),
+                "{from}: {said}"
+            );
+        }
+    });
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    free.local_addr().expect("bound").port()
+}

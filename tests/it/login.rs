@@ -288,6 +288,21 @@ fn reload_back_and_a_second_tab_resume() {
         // The back button shows the choice again, and its form leads to the same login.
         let same = browser.choose(&choice, "other").await;
         assert_eq!(same.login_id(), login.login_id());
+        let anew = browser.get(&app.authorize_url(&[])).await;
+        let same = browser.choose(&anew, "other").await;
+        assert_eq!(
+            same.login_id(),
+            login.login_id(),
+            "the same request, in the same browser"
+        );
+        let other = browser
+            .get(&app.authorize_url(&[("state", Some("another"))]))
+            .await;
+        assert_ne!(
+            browser.choose(&other, "other").await.login_id(),
+            login.login_id()
+        );
+        assert_eq!(app.phone.codes_on_screen().await, 2);
         let tab = browser.copy().get(&login.url).await;
         app.phone.scan(&tab.qr_text(), TOLVAN).await.approve().await;
         Answer::of(&browser.until_departure(&login).await).code();
@@ -306,8 +321,11 @@ fn several_logins_side_by_side_work_and_five_are_enough() {
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let mut logins = Vec::new();
-        for _ in 0..6 {
-            let choice = browser.get(&app.authorize_url(&[])).await;
+        for n in 0..6 {
+            let state = format!("login {n}");
+            let choice = browser
+                .get(&app.authorize_url(&[("state", Some(&state))]))
+                .await;
             logins.push(browser.choose(&choice, "other").await);
         }
         let held = browser

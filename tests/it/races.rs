@@ -42,11 +42,11 @@ on_both!(
             pressed.iter().map(|p| (p.status, p.location())).collect();
         assert_eq!(locations.len(), 1, "{locations:?}");
         assert_eq!(pressed[0].status, 303);
-        let codes = reqwest::get(format!("{}codes", app.phone_url))
-            .await
-            .expect("an answer");
-        let codes: Vec<String> = codes.json().await.expect("JSON");
-        assert_eq!(codes.len(), 1, "one live order at BankID");
+        assert_eq!(
+            app.phone.codes_on_screen().await,
+            1,
+            "one live order at BankID"
+        );
         let login = browser.follow(&pressed[0]).await;
         app.phone
             .scan(&login.qr_text(), TOLVAN)
@@ -93,11 +93,11 @@ on_both!(parallel_new_orders_leave_one_alive, async |database| {
     let login = browser.choose(&choice, "other").await;
     let pressed = join_all((0..10).map(|_| browser.press_on(&login, "order", "other"))).await;
     assert!(pressed.iter().all(|page| page.status == 303));
-    let codes = reqwest::get(format!("{}codes", app.phone_url))
-        .await
-        .expect("an answer");
-    let codes: Vec<String> = codes.json().await.expect("JSON");
-    assert_eq!(codes.len(), 1, "one live order at BankID");
+    assert_eq!(
+        app.phone.codes_on_screen().await,
+        1,
+        "one live order at BankID"
+    );
     let page = browser.get(&login.url).await;
     app.phone
         .scan(&page.qr_text(), TOLVAN)

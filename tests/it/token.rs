@@ -57,7 +57,8 @@ fn form<'a>(code: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a 
 
 /// An exchange by the client `web`; a change with an empty value leaves the member out.
 pub async fn exchange(app: &App, code: &str, changes: &[(&str, &str)]) -> Told {
-    let request = reqwest::Client::new()
+    let request = app
+        .http
         .post(url(app))
         .basic_auth("web", Some(SECRET))
         .form(&form(code, changes));
@@ -72,7 +73,10 @@ pub async fn redeem(app: &App, answer: &Answer) -> Value {
 
 /// The claims of an ID token, verified with the published keys.
 pub async fn claims(app: &App, tokens: &Value) -> Value {
-    let jwks: jsonwebtoken::jwk::JwkSet = reqwest::get(format!("{}/jwks", app.issuer))
+    let jwks: jsonwebtoken::jwk::JwkSet = app
+        .http
+        .get(format!("{}/jwks", app.issuer))
+        .send()
         .await
         .expect("an answer")
         .json()
@@ -246,7 +250,7 @@ fn a_number_goes_to_nobody_who_is_not_entitled() {
             ("client_secret", &secret),
             ("code_verifier", verifier),
         ];
-        let told = told(reqwest::Client::new().post(url(&app)).form(&form)).await;
+        let told = told(app.http.post(url(&app)).form(&form)).await;
         assert_eq!(told.status, 200, "{}", told.body);
         assert!(claims(&app, &told.body).await["personal_number"].is_null());
         let userinfo =
@@ -291,7 +295,7 @@ fn a_public_client_exchanges_with_its_verifier() {
                 "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
             ),
         ];
-        let told = told(reqwest::Client::new().post(url(&app)).form(&form)).await;
+        let told = told(app.http.post(url(&app)).form(&form)).await;
         assert_eq!(told.status, 200, "{}", told.body);
     });
 }
@@ -303,7 +307,7 @@ fn failed_authentication_never_spends_a_code_and_a_wrong_companion_does() {
         let app = App::on(Database::sqlite()).await;
         let answer = app.log_in(&Browser::new(), TOLVAN).await;
         let code = answer.code();
-        let http = reqwest::Client::new();
+        let http = &app.http;
         let wrong_secret = told(
             http.post(url(&app))
                 .basic_auth("web", Some("wrong"))
@@ -402,7 +406,7 @@ fn requests_that_are_none_are_refused_in_json() {
     run(async {
         let _shows = shows!(accepting "TK-01", refusing "TK-01", refusing "TK-02", refusing "TK-03", accepting "TK-03", refusing "TK-05", refusing "O8", accepting "O8", refusing "O23");
         let app = App::on(Database::sqlite()).await;
-        let http = reqwest::Client::new();
+        let http = &app.http;
         let basic = format!("Basic {}", STANDARD.encode(format!("web:{SECRET}")));
         let post = |body: &str, kind: &str| {
             http.post(url(&app))

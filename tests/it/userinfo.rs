@@ -25,7 +25,8 @@ impl From<Page> for Told {
 
 /// By GET with the token in the header.
 pub async fn ask(app: &App, token: &str) -> Told {
-    let request = reqwest::Client::new()
+    let request = app
+        .http
         .get(format!("{}/userinfo", app.issuer))
         .bearer_auth(token);
     Browser::new().send(request).await.into()
@@ -40,7 +41,7 @@ fn a_token_opens_it_by_get_by_post_and_by_form() {
         let tokens = crate::token::redeem(&app, &answer).await;
         let token = tokens["access_token"].as_str().expect("a token");
         let url = format!("{}/userinfo", app.issuer);
-        let (http, browser) = (reqwest::Client::new(), Browser::new());
+        let (http, browser) = (&app.http, Browser::new());
         let form = [("access_token", token)];
         for request in [
             http.get(&url).bearer_auth(token),

@@ -1,6 +1,5 @@
 //! A browser without scripts: cookies, forms and redirects, and the headers that browsers send.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -10,7 +9,10 @@ use serde_json::Value;
 
 pub struct Browser {
     http: reqwest::Client,
-    cookies: Mutex<BTreeMap<String, String>>,
+    /// In the order that they were first set, which is the order that they are sent in.
+    cookies: Mutex<Vec<(String, String)>>,
+    /// Another port that is connected to, whatever the address says.
+    port: Mutex<Option<u16>>,
     pub user_agent: &'static str,
 }
 
@@ -38,6 +40,7 @@ impl Browser {
         Browser {
             http,
             cookies: Mutex::default(),
+            port: Mutex::default(),
             user_agent,
         }
     }
@@ -51,31 +54,55 @@ impl Browser {
     }
 
     pub fn cookie_names(&self) -> Vec<String> {
-        self.cookies
-            .lock()
-            .expect("unpoisoned")
-            .keys()
-            .cloned()
-            .collect()
+        let cookies = self.cookies.lock().expect("unpoisoned");
+        cookies.iter().map(|(name, _)| name.clone()).collect()
     }
 
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.lock().expect("unpoisoned").get(name).cloned()
+        let cookies = self.cookies.lock().expect("unpoisoned");
+        cookies
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.clone())
     }
 
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.cookies
-            .lock()
-            .expect("unpoisoned")
-            .insert(name.to_owned(), value.to_owned());
+        let mut cookies = self.cookies.lock().expect("unpoisoned");
+        match cookies.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => *old = value.to_owned(),
+            None => cookies.push((name.to_owned(), value.to_owned())),
+        }
     }
 
-    pub fn forget_cookie(&self, name: &str) {
-        self.cookies.lock().expect("unpoisoned").remove(name);
+    /// From now on everything goes to this port of the machine, as through a load balancer.
+    pub fn connect_to(&self, port: u16) {
+        *self.port.lock().expect("unpoisoned") = Some(port);
+    }
+
+    fn rerouted(&self, url: &str) -> (String, Option<String>) {
+        let mut url = url::Url::parse(url).expect("an address");
+        match *self.port.lock().expect("unpoisoned") {
+            None => (url.into(), None),
+            Some(port) => {
+                let host = url.authority().to_owned();
+                url.set_port(Some(port)).expect("an address with a port");
+                (url.into(), Some(host))
+            }
+        }
     }
 
     pub async fn get(&self, url: &str) -> Page {
-        self.send(self.http.get(url)).await
+        let (sent_to, host) = self.rerouted(url);
+        let request = self.http.get(sent_to);
+        let request = match host {
+            Some(host) => request.header("host", host),
+            None => request,
+        };
+        let page = self.send(request).await;
+        Page {
+            url: url.to_owned(),
+            ..page
+        }
     }
 
     /// A form of one of our own pages.
@@ -127,17 +154,16 @@ impl Browser {
     }
 
     fn take_cookies(&self, page: &Page) {
-        let mut cookies = self.cookies.lock().expect("unpoisoned");
         for header in page.headers.get_all(SET_COOKIE) {
             let header = header.to_str().expect("ASCII");
             let (pair, attributes) = header.split_once(';').unwrap_or((header, ""));
             let (name, value) = pair.split_once('=').expect("a pair");
-            match attributes.contains("Max-Age=0") {
-                true => drop(cookies.remove(name)),
-                false => {
-                    canary(value);
-                    cookies.insert(name.to_owned(), value.to_owned());
-                }
+            if attributes.contains("Max-Age=0") {
+                let mut cookies = self.cookies.lock().expect("unpoisoned");
+                cookies.retain(|(n, _)| n != name);
+            } else {
+                canary(value);
+                self.set_cookie(name, value);
             }
         }
     }

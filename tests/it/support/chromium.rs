@@ -1,1 +1,225 @@
+//! A real browser: headless Chromium, driven by ChromeDriver.
 
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fantoccini::wd::WindowHandle;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustls_pki_types::CertificateDer;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::left_out;
+
+/// Whether pages' scripts run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scripts {
+    On,
+    Off,
+}
+
+/// One browser with a profile of its own.
+pub struct Chromium {
+    pub client: Client,
+    driver: Child,
+    _profile: TempDir,
+    _turn: SemaphorePermit<'static>,
+}
+
+static SAID: OnceLock<()> = OnceLock::new();
+/// Two cores do not drive eight browsers.
+static TURNS: Semaphore = Semaphore::const_new(4);
+
+/// Whether there is a Chromium; where there need not be one, its tests are left out.
+pub fn is_there() -> bool {
+    let there = std::env::var_os("PORTVAKT_TEST_CHROMEDRIVER").is_some();
+    if !there {
+        left_out("Chromium", &SAID);
+    }
+    there
+}
+
+/// Enough turns for all browsers of a story, taken together so that two stories never wait for
+/// each other.
+pub async fn browsers<const N: usize>(
+    certificate: &CertificateDer<'_>,
+    scripts: Scripts,
+) -> [Chromium; N] {
+    let many = u32::try_from(N).expect("a few");
+    let mut turns = TURNS.acquire_many(many).await.expect("never closed");
+    let mut started = Vec::new();
+    for _ in 0..N {
+        let turn = turns.split(1).expect("one for each");
+        started.push(Chromium::start(certificate, scripts, turn).await);
+    }
+    started.try_into().ok().expect("as many as were started")
+}
+
+impl Chromium {
+    async fn start(
+        certificate: &CertificateDer<'_>,
+        scripts: Scripts,
+        turn: SemaphorePermit<'static>,
+    ) -> Chromium {
+        let path = |name: &str| std::env::var(name).expect("is_there() was asked");
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|free| free.local_addr())
+            .expect("a free port")
+            .port();
+        let driver = Command::new(path("PORTVAKT_TEST_CHROMEDRIVER"))
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("ChromeDriver starts");
+        let profile = tempfile::tempdir().expect("a directory");
+        let capabilities = json!({
+            "goog:chromeOptions": {
+                "binary": path("PORTVAKT_TEST_CHROMIUM"),
+                "args": [
+                    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                    "--no-first-run", "--disable-background-networking",
+                    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                    "--window-size=900,900",
+                    "--host-resolver-rules=MAP *.example 127.0.0.1",
+                    format!("--ignore-certificate-errors-spki-list={}", fingerprint(certificate)),
+                    format!("--user-data-dir={}", profile.path().display()),
+                ],
+                "prefs": {
+                    "intl.accept_languages": "sv-SE,sv",
+                    "profile.managed_default_content_settings.javascript":
+                        if scripts == Scripts::On { 1 } else { 2 },
+                },
+            }
+        });
+        let capabilities = capabilities.as_object().expect("an object").clone();
+        let url = format!("http://127.0.0.1:{port}");
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let mut problem = None;
+        for _ in 0..100 {
+            match builder.connect(&url).await {
+                Ok(client) => {
+                    return Chromium {
+                        client,
+                        driver,
+                        _profile: profile,
+                        _turn: turn,
+                    };
+                }
+                Err(error) => problem = Some(error),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("Chromium does not start: {problem:?}");
+    }
+
+    pub async fn go(&self, url: &str) {
+        self.client.goto(url).await.expect("the page loads");
+    }
+
+    /// Waits until something is on the page, whichever page that is by then.
+    pub async fn see(&self, css: &str) -> fantoccini::elements::Element {
+        for _ in 0..300 {
+            if let Ok(found) = self.client.find(Locator::Css(css)).await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let url = self.client.current_url().await;
+        panic!("there is no {css} at {url:?}: {}", self.text().await);
+    }
+
+    /// Presses a button or follows a link. Pages without scripts come back by themselves, and may
+    /// do so under the finger: then it is pressed again.
+    pub async fn press(&self, css: &str) {
+        let mut problem = None;
+        for _ in 0..50 {
+            match self.see(css).await.click().await {
+                Ok(()) => return,
+                Err(error) => problem = Some(error),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{css} cannot be pressed: {problem:?}");
+    }
+
+    pub async fn write(&self, css: &str, text: &str) {
+        self.see(css)
+            .await
+            .send_keys(text)
+            .await
+            .expect("it can be written in");
+    }
+
+    /// An attribute, read again when the page changed meanwhile.
+    pub async fn attribute(&self, css: &str, name: &str) -> String {
+        for _ in 0..50 {
+            if let Ok(Some(value)) = self.see(css).await.attr(name).await {
+                return value;
+            }
+        }
+        panic!("{css} has no {name}");
+    }
+
+    pub async fn text(&self) -> String {
+        match self.client.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Waits for a text on the page.
+    pub async fn read(&self, text: &str) {
+        let mut seen = String::new();
+        for _ in 0..300 {
+            seen = self.text().await;
+            if seen.contains(text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{text} never came: {seen}");
+    }
+
+    pub async fn tab(&self) -> WindowHandle {
+        self.client.window().await.expect("a window")
+    }
+
+    /// Another tab, in front.
+    pub async fn open_tab(&self) -> WindowHandle {
+        let opened = self.client.new_window(true).await.expect("a tab");
+        self.show_tab(&opened.handle).await;
+        opened.handle
+    }
+
+    pub async fn show_tab(&self, tab: &WindowHandle) {
+        self.client
+            .switch_to_window(tab.clone())
+            .await
+            .expect("the tab is there");
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // ChromeDriver ends its browser when it is told to go, not when it is killed.
+        let pid = self.driver.id().to_string();
+        let _ = Command::new("kill").arg(pid).status();
+        let _ = self.driver.wait();
+    }
+}
+
+/// SHA-256 of a certificate's public key, as Chromium's switch wants it.
+fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    let (_, parsed) = X509Certificate::from_der(certificate).expect("a certificate");
+    STANDARD.encode(Sha256::digest(parsed.tbs_certificate.subject_pki.raw))
+}

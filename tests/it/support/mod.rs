@@ -135,11 +135,13 @@ pub struct App {
     pub provider: Provider,
     pub issuer: String,
     pub phone: Phone,
+    /// A client application's own connections to the provider.
+    pub http: reqwest::Client,
     pub phone_url: String,
     pub application: String,
     pub clock: Clock,
-    /// The root that the pages' certificates come from, where they are served over TLS.
-    pub root: CertificateDer<'static>,
+    /// The certificate that the pages are served with, where they are served over TLS.
+    pub certificate: CertificateDer<'static>,
     /// The configuration, to start another node or the program itself with.
     pub config: String,
     pub directory: Arc<TempDir>,
@@ -180,9 +182,10 @@ impl App {
         ] {
             std::fs::write(directory.path().join(name), text).expect("written");
         }
-        let tls = names.map(|names| {
-            let hosts = [names.provider, names.application, names.phone];
-            let identity = pages.server(&hosts).expect("made");
+        let hosts = names.map_or(["localhost"; 3], |n| [n.provider, n.application, n.phone]);
+        let identity = pages.server(&hosts).expect("made");
+        let certificate = identity.certificate.clone();
+        let tls = names.map(|_| {
             std::fs::write(
                 directory.path().join("pages.pem"),
                 identity.certificate_pem(),
@@ -243,12 +246,19 @@ impl App {
         canary(SECRET);
         App {
             provider,
-            phone: Phone::new(&phone_url),
+            phone: match names {
+                Some(names) => Phone::behind(&phone_url, names.phone, &pages.root()),
+                None => Phone::new(&phone_url),
+            },
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client"),
             phone_url,
             issuer,
             application: application_url,
             clock,
-            root: pages.root(),
+            certificate,
             config,
             directory,
             database: options.database,

@@ -1,6 +1,9 @@
 //! A person's phone, by the simulator's REST door.
 
+use std::net::SocketAddr;
+
 use portvakt::testing::canary;
+use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 pub const TOLVAN: &str = "191212121212";
@@ -31,6 +34,22 @@ impl std::fmt::Debug for Phone {
 
 impl Phone {
     pub fn new(url: &str) -> Phone {
+        Phone::named(url, reqwest::Client::builder())
+    }
+
+    /// A phone behind a name that only browsers here can look up, with a certificate of ours.
+    pub fn behind(url: &str, name: &str, root: &CertificateDer<'_>) -> Phone {
+        let root = reqwest::Certificate::from_der(root).expect("a certificate");
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        Phone::named(
+            url,
+            reqwest::Client::builder()
+                .tls_certs_only([root])
+                .resolve(name, loopback),
+        )
+    }
+
+    fn named(url: &str, http: reqwest::ClientBuilder) -> Phone {
         for text in [
             TOLVAN,
             ASA,
@@ -41,10 +60,7 @@ impl Phone {
         ] {
             canary(text);
         }
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
+        let http = http.no_proxy().build().expect("a client");
         Phone {
             url: url.to_owned(),
             http,
@@ -95,6 +111,17 @@ impl Phone {
 
     pub async fn raw(&self, path: &str, body: Value) -> Result<Value, String> {
         self.post(path, body).await
+    }
+
+    /// How many orders wait to be scanned.
+    pub async fn codes_on_screen(&self) -> usize {
+        let answer = self
+            .http
+            .get(format!("{}codes", self.url))
+            .send()
+            .await
+            .expect("an answer");
+        answer.json::<Vec<String>>().await.expect("JSON").len()
     }
 
     fn claimed(&self, body: &Value) -> Claimed {
