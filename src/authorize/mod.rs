@@ -1,4 +1,4 @@
-//! 1. What is asked, and may it be? (OpenID Connect Core §3.1.2, RFC 6749 §4.1)
+//! What is asked, and may it be? Step 1 of a login (OpenID Connect Core §3.1.2, RFC 6749 §4.1)
 //!
 //! [`admit`] is the table of rules in order. It has two halves: before the redirect URI is proven
 //! nothing may be sent to it, and a mistake is shown on a page of our own; after that, a mistake

@@ -1,5 +1,5 @@
-//! 5. What the client may know: what it asked for ([`request`]), what of it is released
-//! ([`release`]), and the name that it knows the person by ([`subject`]).
+//! What the client may know (step 5 of a login): what it asked for ([`request`]), what of it is
+//! released ([`release`]), and the name that it knows the person by ([`subject`]).
 
 pub mod release;
 pub mod request;

@@ -1,4 +1,4 @@
-//! 2. The person: one interaction, from the choice of a device to its end.
+//! The person (step 2): one interaction, from the choice of a device to its end.
 //!
 //! A [`Login`] moves only forward, by [`Login::on`]; the database repeats each step as a
 //! conditional update, so that of any number of callers one moves it.

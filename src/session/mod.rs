@@ -1,5 +1,5 @@
-//! 4. Single sign-on: a person who logged in is known for a while, to the client that they logged
-//! in to.
+//! Single sign-on (step 4): a person who logged in is known for a while, to the client that they
+//! logged in to.
 
 use crate::authorize::interaction::Standing;
 use crate::claims::release::Identity;

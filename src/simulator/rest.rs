@@ -14,12 +14,34 @@ use super::people::{PEOPLE, Person};
 use super::phone::token_of_link;
 
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/api/people", web::get().to(people))
-        .route("/api/scan", web::post().to(scan))
-        .route("/api/open", web::post().to(open))
-        .route("/api/approve", web::post().to(approve))
-        .route("/api/decline", web::post().to(decline));
+    config.route("/api/people", web::get().to(people));
+    for (path, door) in [
+        ("/api/scan", scan as Door),
+        ("/api/open", open),
+        ("/api/approve", approve),
+        ("/api/decline", decline),
+    ] {
+        let handler = move |shared: Data<Shared>, body: Bytes| async move {
+            match door(&shared, &body) {
+                Ok(value) => HttpResponse::Ok().json(value),
+                Err(Refused(sentence)) => {
+                    HttpResponse::BadRequest().json(json!({ "error": sentence }))
+                }
+            }
+        };
+        config.route(path, web::post().to(handler));
+    }
+}
+
+type Door = fn(&Shared, &Bytes) -> Result<Value, Refused>;
+
+/// Why nothing was done, in a sentence.
+struct Refused(&'static str);
+
+impl From<Unusable> for Refused {
+    fn from(unusable: Unusable) -> Refused {
+        Refused(unusable.sentence())
+    }
 }
 
 async fn people() -> HttpResponse {
@@ -30,28 +52,21 @@ async fn people() -> HttpResponse {
     HttpResponse::Ok().json(people)
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, HttpResponse> {
-    serde_json::from_slice(body).map_err(|_| refused("The body is not what this door takes."))
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|_| Refused("The body is not what this door takes."))
 }
 
-fn refused(sentence: &str) -> HttpResponse {
-    HttpResponse::BadRequest().json(json!({ "error": sentence }))
+fn person(number: &str) -> Result<&'static Person, Refused> {
+    Person::find(number).ok_or(Refused("There is no such person."))
 }
 
-fn person(number: &str) -> Result<&'static Person, HttpResponse> {
-    Person::find(number).ok_or_else(|| refused("There is no such person."))
-}
-
-fn claimed(result: Result<Request, Unusable>) -> HttpResponse {
-    match result {
-        Ok(request) => HttpResponse::Ok().json(json!({
-            "handle": request.handle,
-            "relyingParty": request.relying_party,
-            "text": request.text,
-            "returnUrl": request.return_url,
-        })),
-        Err(trouble) => refused(trouble.sentence()),
-    }
+fn told(request: &Request) -> Value {
+    json!({
+        "handle": request.handle,
+        "relyingParty": request.relying_party,
+        "text": request.text,
+        "returnUrl": request.return_url,
+    })
 }
 
 #[derive(Deserialize)]
@@ -61,17 +76,12 @@ struct Scan {
     person: String,
 }
 
-async fn scan(shared: Data<Shared>, body: Bytes) -> Result<HttpResponse, actix_web::Error> {
-    Ok(scanned(&shared, &body).unwrap_or_else(|refused| refused))
-}
-
-fn scanned(shared: &Shared, body: &Bytes) -> Result<HttpResponse, HttpResponse> {
+fn scan(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
     let asked: Scan = read(body)?;
     let person = person(&asked.person)?;
     let now = shared.clock.moment();
-    Ok(claimed(shared.book(|book| {
-        book.scan(&asked.qr, person, &shared.random, now)
-    })))
+    let request = shared.book(|book| book.scan(&asked.qr, person, &shared.random, now))?;
+    Ok(told(&request))
 }
 
 #[derive(Deserialize)]
@@ -81,17 +91,12 @@ struct Open {
     person: String,
 }
 
-async fn open(shared: Data<Shared>, body: Bytes) -> Result<HttpResponse, actix_web::Error> {
-    Ok(opened(&shared, &body).unwrap_or_else(|refused| refused))
-}
-
-fn opened(shared: &Shared, body: &Bytes) -> Result<HttpResponse, HttpResponse> {
+fn open(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
     let asked: Open = read(body)?;
     let person = person(&asked.person)?;
     let (token, now) = (token_of_link(&asked.link), shared.clock.moment());
-    Ok(claimed(shared.book(|book| {
-        book.open(&token, person, &shared.random, now)
-    })))
+    let request = shared.book(|book| book.open(&token, person, &shared.random, now))?;
+    Ok(told(&request))
 }
 
 #[derive(Deserialize)]
@@ -101,24 +106,24 @@ struct Approve {
     code: String,
 }
 
-async fn approve(shared: Data<Shared>, body: Bytes) -> Result<HttpResponse, actix_web::Error> {
-    Ok(approved(&shared, &body).unwrap_or_else(|refused| refused))
-}
-
-fn approved(shared: &Shared, body: &Bytes) -> Result<HttpResponse, HttpResponse> {
+fn approve(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
     let asked: Approve = read(body)?;
     let now = shared.clock.moment();
-    let request = shared.book(|book| book.request(&asked.handle, now));
-    let typed =
-        shared.book(|book| book.approve(&asked.handle, &asked.code, Afterwards::Nothing, now));
+    let (request, typed) = shared.book(|book| {
+        let request = book.request(&asked.handle, now);
+        let afterwards = Afterwards::Nothing;
+        (
+            request,
+            book.approve(&asked.handle, &asked.code, afterwards, now),
+        )
+    });
     match typed {
         Typed::Approved => {
-            let return_url = request.and_then(|request| request.return_url);
-            Ok(HttpResponse::Ok().json(json!({ "returnUrl": return_url })))
+            Ok(json!({ "returnUrl": request.and_then(|request| request.return_url) }))
         }
-        Typed::Wrong => Err(refused("The code is wrong.")),
-        Typed::Blocked => Err(refused("The code was wrong too many times.")),
-        Typed::Over => Err(refused(Unusable::NoOrder.sentence())),
+        Typed::Wrong => Err(Refused("The code is wrong.")),
+        Typed::Blocked => Err(Refused("The code was wrong too many times.")),
+        Typed::Over => Err(Unusable::NoOrder.into()),
     }
 }
 
@@ -128,14 +133,11 @@ struct Decline {
     handle: String,
 }
 
-async fn decline(shared: Data<Shared>, body: Bytes) -> Result<HttpResponse, actix_web::Error> {
-    let asked: Decline = match read(&body) {
-        Ok(asked) => asked,
-        Err(refused) => return Ok(refused),
-    };
+fn decline(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let asked: Decline = read(body)?;
     let now = shared.clock.moment();
-    Ok(match shared.book(|book| book.decline(&asked.handle, now)) {
-        true => HttpResponse::Ok().json(json!({})),
-        false => refused(Unusable::NoOrder.sentence()),
-    })
+    match shared.book(|book| book.decline(&asked.handle, now)) {
+        true => Ok(json!({})),
+        false => Err(Unusable::NoOrder.into()),
+    }
 }

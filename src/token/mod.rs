@@ -1,4 +1,4 @@
-//! 6. Code → tokens → their afterlife.
+//! Code → tokens → their afterlife (step 6).
 
 pub mod code;
 pub mod grant;

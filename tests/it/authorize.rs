@@ -4,6 +4,9 @@ use portvakt::shows;
 
 use crate::support::{Answer, App, Browser, CALLBACK, Database, Page, run};
 
+/// A parameter that is replaced, or left out.
+type Change<'a> = (&'a str, Option<&'a str>);
+
 fn page_with(page: &Page, text: &str) {
     assert_eq!(page.status, 400, "{}", page.body);
     assert_eq!(page.location(), None, "never a redirect");
@@ -21,7 +24,7 @@ fn who_asks_and_where_to_answer_must_be_certain_before_anything_is_sent() {
         let _shows = shows!(refusing "AU-02", refusing "AU-03", refusing "AU-04", refusing "AU-05", refusing "AU-11", refusing "AU-47", refusing "O1");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
-        let cases: &[(&[(&str, Option<&str>)], &str)] = &[
+        let cases: &[(&[Change], &str)] = &[
             (&[("client_id", None)], "client_id saknas"),
             (&[("client_id", Some(""))], "client_id saknas"),
             (&[("client_id", Some("nobody"))], "client_id är okänt"),
@@ -107,7 +110,7 @@ fn every_other_mistake_is_told_to_the_client_with_state_and_issuer() {
         let browser = Browser::new();
         let long = "n".repeat(513);
         let essential = r#"{"id_token":{"acr":{"essential":true,"value":"http://id.elegnamnden.se/loa/1.0/loa4"}}}"#;
-        let cases: &[(&[(&str, Option<&str>)], &str)] = &[
+        let cases: &[(&[Change], &str)] = &[
             (&[("response_type", None)], "invalid_request"),
             (
                 &[("response_type", Some("token"))],
