@@ -111,6 +111,7 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     tracing::info!(issuer = %provider.config.issuer.url, address = %provider.config.listen, "serving");
     until_told_to_stop().await?;
     tracing::info!("stopping");
+    provider.begin_to_stop();
     served.handle.stop(true).await;
     provider.stop().await;
     Ok(())

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::authorize::Policy;
 use crate::bankid::client::Client as BankIdClient;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
+use crate::id::ClientId;
 use crate::jose::keyring::Keyring;
 use crate::login::collector::Collector;
 use crate::login::followed::Followed;
@@ -43,6 +45,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The randomness.
     pub random: Random,
+    /// Whether the provider is about to stop: pages that follow a login are let go.
+    pub stopping: watch::Sender<bool>,
 }
 
 impl std::ops::Deref for Provider {
@@ -61,6 +65,11 @@ pub enum StartError {
     /// A part of the start that failed.
     #[error("{0}")]
     Fault(#[from] Fault),
+    /// A sector that differs from the one that a client was created with.
+    #[error(
+        "client.{0}: the sector is {1} and cannot be changed: the client would know nobody any more"
+    )]
+    Sector(ClientId, String),
     /// BankID's certificates.
     #[error("bankid: {0}")]
     BankId(#[from] crate::bankid::client::SetupError),
@@ -109,6 +118,7 @@ impl Provider {
             collector,
             clock,
             random,
+            stopping: watch::Sender::new(false),
         }));
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
@@ -117,6 +127,12 @@ impl Provider {
             tokio::spawn(say_that_logins_are_simulated());
         }
         Ok(provider)
+    }
+
+    /// Lets go of the pages that follow a login. They come back by themselves, to this node's next
+    /// start or to another node.
+    pub fn begin_to_stop(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// Hands its orders to the other nodes and closes the database.
@@ -167,8 +183,14 @@ impl Provider {
     }
 }
 
-async fn register_clients(config: &Config, store: &Store, clock: &Clock) -> Result<(), Fault> {
+async fn register_clients(config: &Config, store: &Store, clock: &Clock) -> Result<(), StartError> {
     for registered in &config.clients {
+        let kept = store.client(registered.client.client_id.as_str()).await?;
+        if let (Some(kept), Some(named)) = (kept, &registered.named_sector)
+            && kept.sector != *named
+        {
+            return Err(StartError::Sector(kept.client_id, kept.sector));
+        }
         let (client, secrets) = (&registered.client, &registered.secrets);
         store
             .register_client(client, secrets, ManagedBy::File, clock.now())
@@ -179,7 +201,7 @@ async fn register_clients(config: &Config, store: &Store, clock: &Clock) -> Resu
         .iter()
         .map(|c| c.client.client_id.clone())
         .collect();
-    store.forget_file_clients_except(&named).await
+    Ok(store.forget_file_clients_except(&named).await?)
 }
 
 /// A node on its own keeps its name, so that a new start of it knows what the last one left. Nodes

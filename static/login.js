@@ -16,6 +16,10 @@ function show(state) {
   if (state.screen === "finish") {
     leaving = true;
     location.replace(address + "/finish");
+  } else if (state.screen === "over" && root.dataset.screen === "other-tab") {
+    // It ended where this page said that it would.
+    leaving = true;
+    rest();
   } else if (state.screen !== root.dataset.screen) {
     leaving = true;
     location.replace(location.pathname);

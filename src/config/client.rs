@@ -12,6 +12,8 @@ use crate::secret::Digest;
 pub struct RegisteredClient {
     /// The client.
     pub client: Client,
+    /// The sector, when the file names one.
+    pub named_sector: Option<String>,
     /// What its secrets are recognised by.
     pub secrets: Vec<Digest<ClientSecret>>,
 }
@@ -60,8 +62,8 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
             vec![Digest::of(&secret)]
         }
     };
-    let sector = match written.sector {
-        Some(sector) => sector,
+    let sector = match &written.sector {
+        Some(sector) => sector.clone(),
         None => sole_host(&written.metadata)?,
     };
     if written
@@ -78,6 +80,7 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
             sector,
             metadata: written.metadata,
         },
+        named_sector: written.sector,
         secrets,
     })
 }

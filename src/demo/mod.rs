@@ -101,6 +101,7 @@ pub async fn run(runtime: &Runtime) -> anyhow::Result<()> {
     );
     println!("and scan the code there. Press Ctrl+C to stop.");
     until_told_to_stop().await?;
+    provider.begin_to_stop();
     served.handle.stop(false).await;
     provider.stop().await;
     Ok(())

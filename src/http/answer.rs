@@ -27,6 +27,8 @@ pub struct View {
     pub language: Language,
     /// By which name a failure is found in the log.
     pub reference: String,
+    /// Whether to say that BankID is simulated.
+    pub simulated: bool,
 }
 
 /// Who reads a door's refusals.

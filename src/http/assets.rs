@@ -60,6 +60,6 @@ pub async fn asset(provider: Provider, request: Request) -> Result<Answer, Error
     let found = ASSETS.values().find(|asset| asset.served_as == name);
     Ok(match found {
         Some(asset) => Answer::asset(asset.content_type, asset.body),
-        None => answer::not_found(&request.view(&provider.random)),
+        None => answer::not_found(&request.view(&provider)),
     })
 }

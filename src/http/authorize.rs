@@ -55,7 +55,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
 
 /// The second half of [`post`].
 pub async fn resume(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let stale = || Ok(answer::stale_form(&request.view(&provider.random)));
+    let stale = || Ok(answer::stale_form(&request.view(&provider)));
     if !request.is_from_our_pages(&provider.config.issuer) {
         return stale();
     }
@@ -75,7 +75,7 @@ enum Way {
 }
 
 fn unreadable(provider: &Provider, request: &Request) -> Answer {
-    answer::mistake_page(PageMistake::Unreadable, &request.view(&provider.random))
+    answer::mistake_page(PageMistake::Unreadable, &request.view(&provider))
 }
 
 /// A request that was admitted, with its client.
@@ -124,7 +124,7 @@ async fn answer_to(
         Err(Refused::Page(mistake)) => {
             let view = View {
                 language,
-                ..request.view(&provider.random)
+                ..request.view(&provider)
             };
             return Ok(answer::mistake_page(mistake, &view));
         }
@@ -237,7 +237,7 @@ fn choice(
             .purpose
             .as_ref()
             .map(|p| p.text(language).to_owned()),
-        claims: Choice::claims_in_words(released, frame.words),
+        claims: Choice::claims_in_words(&released, frame.words),
         form: sealed,
         hand_held: Platform::of(request.header("user-agent").unwrap_or_default()).is_hand_held(),
         elsewhere_before: request

@@ -13,7 +13,7 @@ use crate::authorize::request::Parameters;
 use crate::bankid::message::Language;
 use crate::config::issuer::Issuer;
 use crate::id::Id;
-use crate::random::Random;
+use crate::provider::Provider;
 use crate::secret::{Kind, Secret};
 
 /// A request as plain values, which can be sent to another thread.
@@ -164,10 +164,11 @@ impl Request {
     }
 
     /// How to talk to whoever sent this.
-    pub fn view(&self, random: &Random) -> View {
+    pub fn view(&self, provider: &Provider) -> View {
         View {
             language: Language::choose(None, self.header("accept-language")),
-            reference: hex::encode(random.bytes::<5>()),
+            reference: hex::encode(provider.random.bytes::<5>()),
+            simulated: provider.config.bankid.simulated,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{Code, Error, Fault, Refusal};
 use crate::id::Id;
 use crate::login::binding::{ChoiceForm, csrf_token, is_csrf_token};
 use crate::login::progress::{Screen, Tab, screen};
-use crate::login::{Asked, LIFETIME, Login, Progress, State, Unfinished, ordering};
+use crate::login::{Asked, Event, LIFETIME, Login, Progress, State, Unfinished, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::Session;
@@ -29,15 +29,22 @@ use crate::token::grant::Grant;
 
 /// The person chose a device: the login begins with its first order.
 pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let view = request.view(&provider.random);
+    let view = request.view(&provider);
     let Some((form, fields)) = choice_form(&provider, &request) else {
-        return Ok(answer::stale_form(&view));
-    };
-    let Some(device) = device(&fields) else {
         return Ok(answer::stale_form(&view));
     };
     let Ok(admitted) = authorize::admit(&provider, &form.parameters).await? else {
         return Ok(answer::stale_form(&view));
+    };
+    let Some(device) = device(&fields) else {
+        let language = authorize::language(&form.parameters, &request);
+        return Ok(match fields.first("device") {
+            // The person would rather not.
+            Some("none") => {
+                Answer::depart_by_page(&denied(&provider, &admitted, CANCELLED), language)
+            }
+            _ => answer::stale_form(&view),
+        });
     };
     let started = match provider.store.login(form.login).await? {
         None => begin(&provider, &request, &form, &fields, &admitted, device).await,
@@ -189,7 +196,7 @@ pub async fn returned_page(provider: Provider, request: Request) -> Result<Answe
 }
 
 async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, Error> {
-    let view = request.view(&provider.random);
+    let view = request.view(&provider);
     let Some(login) = own_login(&provider, &request).await? else {
         return Ok(answer::wrong_browser(&view));
     };
@@ -275,7 +282,7 @@ async fn own_form(
 
 /// Another order: a new try, or the other device.
 pub async fn order_again(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let view = request.view(&provider.random);
+    let view = request.view(&provider);
     let Some((login, fields)) = own_form(&provider, &request).await? else {
         return Ok(answer::stale_form(&view));
     };
@@ -298,9 +305,10 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
 /// The person gives up.
 pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Error> {
     let Some((login, _)) = own_form(&provider, &request).await? else {
-        return Ok(answer::stale_form(&request.view(&provider.random)));
+        return Ok(answer::stale_form(&request.view(&provider)));
     };
-    if provider.store.cancel_login(&login).await? {
+    let cancelled = login.clone().on(Event::Cancelled, provider.clock.now());
+    if cancelled.is_ok() && provider.store.cancel_login(&login).await? {
         if let Progress::Ordered(_) = login.order.progress {
             ordering::cancel_at_bankid(&provider, &login.order).await;
         }
@@ -317,7 +325,7 @@ const OTHER_PERSON: Refusal = Refusal::new(
 
 /// Off to the client, with the news that there will be no code.
 pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let view = request.view(&provider.random);
+    let view = request.view(&provider);
     let Some(login) = own_login(&provider, &request).await? else {
         return Ok(answer::wrong_browser(&view));
     };
@@ -347,7 +355,7 @@ fn expired(login: &Login) -> SetCookie {
 
 /// The end of a login, in the browser that began it: session, grant and code in one commit.
 pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let view = request.view(&provider.random);
+    let view = request.view(&provider);
     let Some(login) = own_login(&provider, &request).await? else {
         return Ok(answer::wrong_browser(&view));
     };
@@ -401,6 +409,9 @@ async fn conclude(
         client_id: &admitted.client.client_id,
         approved: Release::decide(&admitted.request, &admitted.client).all(),
     };
+    if login.clone().on(Event::Finished, now).is_err() {
+        return Ok(None);
+    }
     let lifetime = provider.config.login.session_lifetime;
     let fresh = Id::fresh(&provider.random);
     let departure = provider

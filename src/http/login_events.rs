@@ -92,7 +92,9 @@ impl Following {
             let age = self.provider.clock.moment().0 - login.order.received_at.0;
             Duration::from_millis(u64::try_from(1000 - age.rem_euclid(1000)).unwrap_or(1000))
         };
+        let mut stopping = self.provider.stopping.subscribe();
         tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => None,
             changed = self.login.changed() => changed.ok(),
             () = tokio::time::sleep(until_next_second) => Some(()),
         }

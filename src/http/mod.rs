@@ -204,7 +204,7 @@ where
         let answer = match request.is_for(&provider.config.issuer) {
             false => answer::misdirected(),
             true => {
-                let view = request.view(&provider.random);
+                let view = request.view(&provider);
                 let work = data.runtime.spawn(door(provider.clone(), request));
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
                 result.unwrap_or_else(|error| answer::of_error(face, error, &view))
@@ -222,7 +222,7 @@ async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpRe
     let issuer = &data.provider.config.issuer;
     let request = Request::read(&request, web::Bytes::new(), &[]);
     let answer = match request.is_for(issuer) {
-        true => answer::not_found(&request.view(&data.provider.random)),
+        true => answer::not_found(&request.view(&data.provider)),
         false => answer::misdirected(),
     };
     answer.into_response(issuer)

@@ -1,6 +1,8 @@
 //! The pages: one struct for each template, with plain values and no logic in the template beyond
 //! `if`, `for` and `match`.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::answer::View;
@@ -48,11 +50,17 @@ pub struct Choice {
 }
 
 impl Choice {
-    pub fn claims_in_words(
-        claims: impl IntoIterator<Item = Claim>,
-        words: &Words,
-    ) -> Vec<&'static str> {
-        claims.into_iter().map(|claim| words.claim(claim)).collect()
+    pub fn claims_in_words(claims: &BTreeSet<Claim>, words: &Words) -> Vec<&'static str> {
+        // Whoever learns the whole name learns its parts.
+        let is_said = |claim: &Claim| {
+            !(matches!(claim, Claim::GivenName | Claim::FamilyName)
+                && claims.contains(&Claim::Name))
+        };
+        claims
+            .iter()
+            .filter(|claim| is_said(claim))
+            .map(|claim| words.claim(*claim))
+            .collect()
     }
 }
 
@@ -118,7 +126,7 @@ pub struct WrongBrowser {
 impl WrongBrowser {
     pub fn new(view: &View) -> WrongBrowser {
         WrongBrowser {
-            frame: Frame::new(view.language, false),
+            frame: Frame::new(view.language, view.simulated),
             script: url("return.js"),
         }
     }
@@ -139,7 +147,7 @@ pub struct ErrorPage {
 impl ErrorPage {
     fn new(view: &View, heading: &'static str, help: &'static str) -> ErrorPage {
         ErrorPage {
-            frame: Frame::new(view.language, false),
+            frame: Frame::new(view.language, view.simulated),
             heading,
             help,
             reason: None,
@@ -221,13 +229,14 @@ mod tests {
         let view = View {
             language,
             reference: "r".into(),
+            simulated: true,
         };
         let mut pages = vec![
             Choice {
                 frame: frame(),
                 client_name: "<script>".into(),
                 purpose: Some("<i>".into()),
-                claims: Choice::claims_in_words(Claim::ALL, Words::of(language)),
+                claims: Choice::claims_in_words(&Claim::ALL.into(), Words::of(language)),
                 form: "f".into(),
                 hand_held: true,
                 elsewhere_before: true,

@@ -5,7 +5,7 @@ use super::answer::{self, Answer};
 use super::input::Request;
 use super::login::is_own;
 use crate::error::Error;
-use crate::login::{Comeback, Login};
+use crate::login::{Event, Login};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 
@@ -14,7 +14,7 @@ pub async fn by_address(provider: Provider, request: Request) -> Result<Answer, 
     let nonce = request.path_part("nonce").unwrap_or_default().to_owned();
     Ok(match come_back(&provider, &request, &nonce).await? {
         Some(login) => Answer::see(&format!("/login/{}/returned", login.id)),
-        None => answer::wrong_browser(&request.view(&provider.random)),
+        None => answer::wrong_browser(&request.view(&provider)),
     })
 }
 
@@ -44,15 +44,11 @@ async fn come_back(
         return Ok(None);
     };
     let here = is_own(provider, request, &login);
-    let comeback = if here {
-        Comeback::Here
-    } else {
-        Comeback::Elsewhere
-    };
-    if provider
-        .store
-        .keep_return(login.id, login.order.id, comeback)
-        .await?
+    let returned = login
+        .clone()
+        .on(Event::Returned { here }, provider.clock.now());
+    if let Ok(moved) = returned
+        && provider.store.keep_return(&moved).await?
     {
         if !here {
             tracing::warn!(login = %login.id, "BankID returned to a browser that did not begin the login");

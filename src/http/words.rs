@@ -79,7 +79,7 @@ words! {
     leaving_help: "Händer ingenting?", "Nothing happens?";
     go_on: "Gå vidare", "Go on";
     wrong_browser_heading: "Fel webbläsare", "Wrong browser";
-    wrong_browser_help: "Inloggningen började i en annan webbläsare, eller så tar den här inte emot kakor. Gå tillbaka till webbläsaren där du började. Ingen har loggats in här.", "The login began in another browser, or this one does not accept cookies. Go back to the browser where you began. Nobody has been logged in here.";
+    wrong_browser_help: "Inloggningen började i en annan webbläsare, eller så är den redan klar. Gå tillbaka till webbläsaren och fliken där du började. Kommer du hit i samma webbläsare tar den kanske inte emot kakor.", "The login began in another browser, or it is finished already. Go back to the browser and the tab where you began. If this is the same browser, it may not accept cookies.";
     error_heading: "Något är fel med inloggningen", "Something is wrong with this login";
     mistake_help: "Tjänsten som du kom från skickade en begäran som vi inte kan besvara. Det är inget som du har gjort. Gå tillbaka till tjänsten, och berätta för dem om det händer igen.", "The service that you came from sent a request that we cannot answer. It is nothing that you did. Go back to the service, and tell them if it happens again.";
     for_developers: "För tjänstens utvecklare", "For the service's developers";

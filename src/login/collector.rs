@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::followed::Followed;
-use super::{Login, Progress};
+use super::{Event, Login, Progress};
 use crate::bankid::client::{Client, Failure, REQUEST_TIMEOUT};
-use crate::bankid::collect::{Collected, Hint};
+use crate::bankid::collect::Collected;
 use crate::clock::{Clock, Seconds, Timestamp};
 use crate::error::Fault;
 use crate::id::{Id, kind};
@@ -149,26 +149,28 @@ impl Collector {
         self.0.store.stop_node(&self.node()).await
     }
 
+    /// Asks no more about an order that was ended here.
+    pub fn release(&self, order: Id<kind::Order>) {
+        self.state(|state| state.collecting.remove(&order));
+    }
+
     /// Collects a login's order from now on, on the runtime that this is called on.
     pub fn collect(&self, login: &Login, taken_over_at: Option<Timestamp>) {
-        let Progress::Ordered(hint) = &login.order.progress else {
+        if !matches!(login.order.progress, Progress::Ordered(_)) {
             return;
-        };
+        }
         let fresh = self.state(|state| state.collecting.insert(login.order.id));
         if !fresh {
             return;
         }
         let poller = Poller {
             collector: self.clone(),
-            login: login.id,
-            order: login.order.id,
-            order_ref: login.order.tokens.order_ref.clone(),
             over_at: login.order.received_at.timestamp() + ORDER_LIFETIME,
             taken_over_at,
-            hint: hint.clone(),
+            login: login.clone(),
         };
         tokio::spawn(async move {
-            let (collector, order) = (poller.collector.clone(), poller.order);
+            let (collector, order) = (poller.collector.clone(), poller.login.order.id);
             poller.run().await;
             collector.state(|state| state.collecting.remove(&order));
         });
@@ -177,72 +179,78 @@ impl Collector {
 
 struct Poller {
     collector: Collector,
-    login: Id<kind::Login>,
-    order: Id<kind::Order>,
-    order_ref: String,
+    /// As it was when its order was made, moved on by what BankID said since.
+    login: Login,
     over_at: Timestamp,
     taken_over_at: Option<Timestamp>,
-    hint: Hint,
 }
 
 impl Poller {
     async fn run(mut self) {
-        while self.collector.is_alive() {
+        while self.collector.is_alive() && self.collector.collects(&self.login) {
             let next = Instant::now() + INTERVAL;
-            let answer = self.collector.0.bankid.collect(&self.order_ref).await;
-            let terminal = match answer {
-                Ok(Collected::Pending { hint_code }) => {
-                    if !self.keep_hint(hint_code).await {
-                        return;
-                    }
-                    None
-                }
-                Ok(Collected::Failed { hint_code }) => Some(Progress::Failed(hint_code)),
+            let order_ref = &self.login.order.tokens.order_ref;
+            let answer = self.collector.0.bankid.collect(order_ref).await;
+            let event = match answer {
+                Ok(Collected::Pending { hint_code }) => Some(Event::Hinted(hint_code)),
+                Ok(Collected::Failed { hint_code }) => Some(Event::Failed(hint_code)),
                 Ok(Collected::Complete { completion_data }) => {
-                    Some(Progress::Complete(completion_data))
+                    Some(Event::Completed(completion_data))
                 }
                 Err(failure) => self.after(&failure),
             };
-            if let Some(progress) = terminal {
-                return self.keep(progress).await;
+            if let Some(event) = event
+                && !self.take(event).await
+            {
+                return;
             }
             sleep_until(next).await;
         }
     }
 
-    /// `false` when the order no longer waits.
-    async fn keep_hint(&mut self, hint: Hint) -> bool {
-        if hint == self.hint {
-            return true;
+    /// Keeps what BankID said. `false` when there is nothing more to ask.
+    async fn take(&mut self, event: Event) -> bool {
+        let now = self.collector.0.clock.now();
+        let Ok(moved) = self.login.clone().on(event, now) else {
+            return false;
+        };
+        match (&self.login.order.progress, &moved.order.progress) {
+            (Progress::Ordered(known), Progress::Ordered(hint)) if known == hint => true,
+            (_, Progress::Ordered(_)) => self.keep_hint(moved).await,
+            _ => {
+                self.keep_answer(moved).await;
+                false
+            }
         }
-        let progress = Progress::Ordered(hint.clone());
-        let store = &self.collector.0.store;
-        match store.keep_progress(self.login, self.order, &progress).await {
+    }
+
+    /// `false` when the order no longer waits.
+    async fn keep_hint(&mut self, moved: Login) -> bool {
+        match self.keep(&moved).await {
             Ok(true) => {
-                self.hint = hint;
+                self.login = moved;
                 self.tell().await;
                 true
             }
             Ok(false) => false,
             Err(fault) => {
                 // The next answer brings the hint again.
-                tracing::error!(%fault, login = %self.login, "a hint could not be stored");
+                tracing::error!(%fault, login = %self.login.id, "a hint could not be stored");
                 true
             }
         }
     }
 
     /// Stores a terminal answer, which BankID gives only once: for as long as it takes.
-    async fn keep(&self, progress: Progress) {
-        let store = &self.collector.0.store;
+    async fn keep_answer(&self, moved: Login) {
         loop {
-            match store.keep_progress(self.login, self.order, &progress).await {
+            match self.keep(&moved).await {
                 Ok(true) => return self.tell().await,
                 Ok(false) => return,
                 Err(fault) => {
-                    tracing::error!(%fault, login = %self.login, "an answer could not be stored yet");
+                    tracing::error!(%fault, login = %moved.id, "an answer could not be stored yet");
                     sleep(Duration::from_millis(500)).await;
-                    if self.collector.0.clock.now() > self.over_at + super::LIFETIME {
+                    if self.collector.0.clock.now() > moved.expires_at {
                         return;
                     }
                 }
@@ -250,16 +258,23 @@ impl Poller {
         }
     }
 
+    async fn keep(&self, moved: &Login) -> Result<bool, Fault> {
+        let store = &self.collector.0.store;
+        store
+            .keep_progress(moved.id, moved.order.id, &moved.order.progress)
+            .await
+    }
+
     async fn tell(&self) {
-        if let Err(fault) = self.collector.0.followed.refresh(self.login).await {
-            tracing::error!(%fault, login = %self.login, "a changed login could not be read");
+        if let Err(fault) = self.collector.0.followed.refresh(self.login.id).await {
+            tracing::error!(%fault, login = %self.login.id, "a changed login could not be read");
         }
     }
 
     /// What a failed question means: mostly nothing, the order is asked for again. When BankID
     /// says that there is no such order, its answer was given before: to a node that died with it,
     /// which may still be storing it while its lease and its request last.
-    fn after(&self, failure: &Failure) -> Option<Progress> {
+    fn after(&self, failure: &Failure) -> Option<Event> {
         let now = self.collector.0.clock.now();
         if let Failure::Refused {
             no_such_order: true,
@@ -268,9 +283,9 @@ impl Poller {
         {
             let grace = LEASE + Seconds(REQUEST_TIMEOUT.as_secs().cast_signed());
             let patient = self.taken_over_at.is_some_and(|at| now <= at + grace);
-            return (!patient).then_some(Progress::Lost);
+            return (!patient).then_some(Event::Lost);
         }
-        tracing::warn!(%failure, login = %self.login, "BankID could not be asked about an order");
-        (now > self.over_at).then_some(Progress::Lost)
+        tracing::warn!(%failure, login = %self.login.id, "BankID could not be asked about an order");
+        (now > self.over_at).then_some(Event::Lost)
     }
 }

@@ -1,8 +1,6 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
-use std::sync::Arc;
-
-use super::{Asked, Comeback, LIFETIME, Login, Order, Progress, State};
+use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, State};
 use crate::bankid::collect::Hint;
 use crate::bankid::launch::Platform;
 use crate::bankid::message::{Device, Language};
@@ -41,8 +39,8 @@ pub async fn begin(
     started(provider, login, began).await.map(|_| ())
 }
 
-/// Makes a new order for a login, in the place of the present one, which is cancelled at BankID
-/// first. `false`: it may not, or somebody else did at the same moment.
+/// Makes a new order for a login, in the place of the present one, which is ended first. `false`: it
+/// may not, or somebody else did at the same moment.
 pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result<bool, Error> {
     let now = provider.clock.now();
     if !login.may_order_again(now) {
@@ -51,19 +49,22 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
     let Some(client) = provider.store.client(login.client_id.as_str()).await? else {
         return Ok(false);
     };
-    if let Progress::Ordered(_) = login.order.progress {
-        cancel_at_bankid(provider, &login.order).await;
+    if let Progress::Ordered(_) = login.order.progress
+        && !end_order(provider, login).await?
+    {
+        return Ok(false);
     }
     let (order, nonce) = order(provider, login.id, &login.asked, &client, device).await?;
+    let now = provider.clock.now();
     let old = login.order.id;
-    let renewed = Login {
-        order,
-        orders_made: login.orders_made + 1,
-        version: login.version + 1,
-        ..login.clone()
+    let Ok(renewed) = login
+        .clone()
+        .on(Event::Reordered(Box::new(order.clone())), now)
+    else {
+        cancel_at_bankid(provider, &order).await;
+        return Ok(false);
     };
     let node = provider.collector.node();
-    let now = provider.clock.now();
     let replaced = provider
         .store
         .replace_order(&renewed, old, nonce, &node, now)
@@ -71,8 +72,22 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
     started(provider, renewed, replaced).await
 }
 
-/// What follows when an order was made: it is collected, or, when it lost its race or could not be
-/// stored, cancelled.
+/// Ends an order that still waits: here first, so that nothing that BankID says of it later counts,
+/// then at BankID. `false` when it no longer waits.
+async fn end_order(provider: &Provider, login: &Login) -> Result<bool, Error> {
+    let progress = Progress::Cancelled;
+    let ended = provider
+        .store
+        .keep_progress(login.id, login.order.id, &progress)
+        .await?;
+    if ended {
+        provider.followed.refresh(login.id).await?;
+        cancel_at_bankid(provider, &login.order).await;
+    }
+    Ok(ended)
+}
+
+/// What follows when an order was made: it is collected, or, when it lost its race, cancelled.
 async fn started(
     provider: &Provider,
     login: Login,
@@ -80,11 +95,10 @@ async fn started(
 ) -> Result<bool, Error> {
     match stored {
         Ok(true) => {
-            let login = match provider.followed.refresh(login.id).await? {
-                Some(login) => login,
-                None => Arc::new(login),
-            };
             provider.collector.collect(&login, None);
+            if let Err(fault) = provider.followed.refresh(login.id).await {
+                tracing::error!(%fault, login = %login.id, "a changed login could not be read");
+            }
             Ok(true)
         }
         Ok(false) => {
@@ -92,8 +106,26 @@ async fn started(
             Ok(false)
         }
         Err(fault) => {
-            cancel_at_bankid(provider, &login.order).await;
+            tokio::spawn(settle(provider.clone(), login));
             Err(fault.into())
+        }
+    }
+}
+
+/// How long a database that failed is asked whether it stored an order. BankID's own start window
+/// is over by then.
+const DOUBT: u32 = 60;
+
+/// Nobody knows whether a commit that failed happened: a stored order must be collected, and one
+/// that was not stored must not be left open.
+async fn settle(provider: Provider, login: Login) {
+    for _ in 0..DOUBT {
+        match provider.followed.refresh(login.id).await {
+            Ok(Some(stored)) if stored.order.id == login.order.id => {
+                return provider.collector.collect(&stored, None);
+            }
+            Ok(_) => return cancel_at_bankid(&provider, &login.order).await,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
         }
     }
 }
@@ -101,6 +133,7 @@ async fn started(
 /// Ends an order at BankID, as far as that can be done: an order that nobody ends is over within
 /// three minutes.
 pub async fn cancel_at_bankid(provider: &Provider, order: &Order) {
+    provider.collector.release(order.id);
     if let Err(failure) = provider.bankid.cancel(&order.tokens.order_ref).await {
         tracing::info!(%failure, "an order could not be cancelled");
     }

@@ -212,7 +212,8 @@ impl Store {
         token: Digest<secret::AccessToken>,
         now: Timestamp,
     ) -> Result<Option<Grant>> {
-        let row: Option<GrantRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<GrantRow> = on!(&self.db, |db| {
+            sqlx::query_as(
             "SELECT g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
                     g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
                FROM access_token t JOIN client_grant g ON g.id = t.grant_id
@@ -221,7 +222,8 @@ impl Store {
         .bind(token.as_bytes())
         .bind(now)
         .fetch_optional(db)
-        .await)?;
+        .await
+        })?;
         row.map(|row| self.read_grant(row)).transpose()
     }
 

@@ -268,12 +268,7 @@ impl Store {
     }
 
     /// Keeps that the app came back for this order, and where. The first return decides.
-    pub async fn keep_return(
-        &self,
-        login: Id<kind::Login>,
-        order: Id<kind::Order>,
-        comeback: Comeback,
-    ) -> Result<bool> {
+    pub async fn keep_return(&self, login: &Login) -> Result<bool> {
         let mut tx = self.begin().await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE bankid_order SET comeback = $1
@@ -281,13 +276,13 @@ impl Store {
                 AND EXISTS (SELECT 1 FROM login
                              WHERE id = $3 AND order_id = $2 AND state = 'open')"
         )
-        .bind(comeback)
-        .bind(order.to_string())
-        .bind(login.to_string())
+        .bind(login.order.comeback)
+        .bind(login.order.id.to_string())
+        .bind(login.id.to_string())
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
-        self.committed_if_changed(tx, rows, login).await
+        self.committed_if_changed(tx, rows, login.id).await
     }
 
     /// Ends a login that is still open, and its order with it.

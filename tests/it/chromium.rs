@@ -131,6 +131,42 @@ fn the_code_on_the_page_moves_and_its_text_can_be_pasted() {
 }
 
 #[test]
+fn where_events_do_not_pass_the_page_asks() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-POLL-1");
+        let app = app().await;
+        let [browser, phone] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        // As after three failures, from here on.
+        let give_up = "rest(); window.EventSource = class { constructor() { throw new Error(); } }; failures = 3; follow(); return source === null;";
+        let asks = browser
+            .client
+            .execute(give_up, Vec::new())
+            .await
+            .expect("it runs");
+        assert_eq!(asks, true);
+        let first = browser.attribute("#qr path", "d").await;
+        let mut second = first.clone();
+        for _ in 0..100 {
+            second = browser.attribute("#qr path", "d").await;
+            if second != first {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_ne!(first, second, "the code moves");
+        scan_on_screen(&phone, &app, TOLVAN).await;
+        phone.press("#approve").await;
+        logged_in(&browser, TOLVAN).await;
+    });
+}
+
+#[test]
 fn the_returned_tab_finishes_and_the_first_says_so() {
     if !is_there() {
         return;

@@ -191,7 +191,25 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
         let mut serving = Serving::start(&app, "one", &[]).await;
+        // A page that follows a login does not hold the program up.
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let name = format!("l-{}", &login.login_id()[..8]);
+        let cookie = format!("{name}={}", browser.cookie(&name).expect("a cookie"));
+        let events = format!("{}/events", login.login_url());
+        let mut events = app
+            .http
+            .get(events)
+            .header("cookie", cookie)
+            .send()
+            .await
+            .expect("an answer");
+        assert!(events.chunk().await.expect("a chunk").is_some());
+        let following =
+            tokio::spawn(async move { while let Ok(Some(_)) = events.chunk().await {} });
         assert!(serving.stop());
+        following.await.expect("the stream ended");
         let program = |arguments: &[&str]| {
             let output = Command::new(env!("CARGO_BIN_EXE_portvakt"))
                 .args(arguments)
@@ -249,6 +267,7 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
                 "several hosts",
             ),
             ("[listen]", "[listen]\nnonsense = true", "nonsense"),
+            ("bankid]", "bankid]\nnonsense = 1", "nonsense"),
         ] {
             let changed = app.config.replacen(from, to, 1);
             assert_ne!(changed, app.config, "{from}");

@@ -368,3 +368,46 @@ fn a_login_is_over_when_its_time_is_up() {
         assert_eq!(finish.status, 410);
     });
 }
+
+#[test]
+fn whoever_would_rather_not_leaves_before_anything_is_ordered() {
+    run(async {
+        let _shows = shows!(accepting "LI-07");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let left = browser.press(&choice, "none").await;
+        assert_eq!(left.status, 200);
+        let answer = Answer::at(&left.after("content=\"0;url=").expect("a refresh"));
+        assert_eq!(
+            (answer.get("error"), answer.get("state")),
+            (Some("access_denied"), Some("the-state"))
+        );
+        assert_eq!(app.phone.codes_on_screen().await, 0);
+    });
+}
+
+#[test]
+fn a_bankid_that_does_not_answer_costs_nobody_their_login() {
+    run(async {
+        let _shows = shows!(accepting "PV-DOWN-1", refusing "PV-DOWN-1");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let other = browser
+            .get(&app.authorize_url(&[("state", Some("another"))]))
+            .await;
+        app.simulator.stop().await;
+        let down = browser.press(&other, "other").await;
+        assert_eq!(down.status, 503);
+        assert!(down.body.contains("BankID svarar inte"), "{}", down.body);
+        // A new order in the place of a running one: the old one is ended, and the page says so.
+        let again = browser.press_on(&login, "order", "other").await;
+        assert_eq!(again.status, 503);
+        let failed = browser.get(&login.url).await;
+        assert_eq!(failed.screen().as_deref(), Some("failed"));
+        assert!(failed.body.contains("Försök igen"), "{}", failed.body);
+        assert!(failed.body.contains("value=\"other\""), "there is a way on");
+    });
+}

@@ -147,7 +147,7 @@ pub struct App {
     pub directory: Arc<TempDir>,
     pub database: Database,
     served: ServerHandle,
-    _simulator: Simulator,
+    pub simulator: Simulator,
     _application: ServerHandle,
 }
 
@@ -263,7 +263,7 @@ impl App {
             directory,
             database: options.database,
             served: served.handle,
-            _simulator: simulator,
+            simulator,
             _application: application,
         }
     }
