@@ -304,15 +304,26 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
 
 /// The person gives up.
 pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let Some((login, _)) = own_form(&provider, &request).await? else {
+    let Some((mut login, _)) = own_form(&provider, &request).await? else {
         return Ok(answer::stale_form(&request.view(&provider)));
     };
-    let cancelled = login.clone().on(Event::Cancelled, provider.clock.now());
-    if cancelled.is_ok() && provider.store.cancel_login(&login).await? {
-        if let Progress::Ordered(_) = login.order.progress {
-            ordering::cancel_at_bankid(&provider, &login.order).await;
+    // A renewal at the same moment gives the login another order: then that one is ended.
+    while login
+        .clone()
+        .on(Event::Cancelled, provider.clock.now())
+        .is_ok()
+    {
+        if provider.store.cancel_login(&login).await? {
+            if let Progress::Ordered(_) = login.order.progress {
+                ordering::cancel_at_bankid(&provider, &login.order).await;
+            }
+            provider.followed.refresh(login.id).await?;
+            break;
         }
-        provider.followed.refresh(login.id).await?;
+        match provider.store.login(login.id).await? {
+            Some(now) => login = now,
+            None => break,
+        }
     }
     Ok(Answer::see(&format!("/login/{}/left", login.id)))
 }

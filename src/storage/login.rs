@@ -163,11 +163,7 @@ impl Store {
         let rows = on!(&mut tx, |tx| {
             sqlx::query(
             "UPDATE login SET order_id = $1, orders_made = orders_made + 1, version = version + 1
-              WHERE id = $2 AND order_id = $3 AND state = 'open' AND expires_at > $4
-                AND NOT EXISTS (
-                    SELECT 1 FROM bankid_order
-                     WHERE id = $3 AND progress = 'complete'
-                       AND comeback IN ('not_expected', 'here'))"
+              WHERE id = $2 AND order_id = $3 AND state = 'open' AND expires_at > $4"
         )
         .bind(login.order.id.to_string())
         .bind(login.id.to_string())
@@ -177,12 +173,12 @@ impl Store {
         .await
         .map(|done| done.rows_affected())
         })?;
-        if rows == 0 {
+        // The old one may still wait for an answer: from here on a late one changes nothing. One
+        // that is about to log the person in is not replaced.
+        if rows == 0 || end_order(&mut tx, old).await? == 0 {
             rollback(tx).await?;
             return Ok(false);
         }
-        // The old one may still wait for an answer: from here on a late one changes nothing.
-        end_order(&mut tx, old).await?;
         self.insert_order(&mut tx, login.id, &login.order, nonce, node)
             .await?;
         commit(tx).await?;
@@ -253,6 +249,7 @@ impl Store {
             _ => None,
         };
         let mut tx = self.begin().await?;
+        lock_login(&mut tx, login).await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3
               WHERE id = $4 AND progress = 'ordered'"
@@ -264,62 +261,54 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
-        self.committed_if_changed(tx, rows, login).await
+        commit_if(tx, rows > 0).await
     }
 
     /// Keeps that the app came back for this order, and where. The first return decides.
     pub async fn keep_return(&self, login: &Login) -> Result<bool> {
         let mut tx = self.begin().await?;
+        let is_current = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE login SET version = version + 1
+              WHERE id = $1 AND order_id = $2 AND state = 'open'"
+        )
+        .bind(login.id.to_string())
+        .bind(login.order.id.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected() > 0))?;
         let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET comeback = $1
-              WHERE id = $2 AND comeback = 'awaited'
-                AND EXISTS (SELECT 1 FROM login
-                             WHERE id = $3 AND order_id = $2 AND state = 'open')"
+            "UPDATE bankid_order SET comeback = $1 WHERE id = $2 AND comeback = 'awaited'"
         )
         .bind(login.order.comeback)
         .bind(login.order.id.to_string())
-        .bind(login.id.to_string())
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
-        self.committed_if_changed(tx, rows, login.id).await
+        commit_if(tx, is_current && rows > 0).await
     }
 
-    /// Ends a login that is still open, and its order with it.
+    /// Ends a login that is still open, and its order with it. `false`: it is over already, or has
+    /// another order by now.
     pub async fn cancel_login(&self, login: &Login) -> Result<bool> {
         let mut tx = self.begin().await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE login SET state = 'cancelled', version = version + 1
-              WHERE id = $1 AND state = 'open'"
+              WHERE id = $1 AND order_id = $2 AND state = 'open'"
         )
         .bind(login.id.to_string())
+        .bind(login.order.id.to_string())
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
-        if rows > 0 {
-            end_order(&mut tx, login.order.id).await?;
-        }
-        commit(tx).await?;
-        Ok(rows > 0)
-    }
-
-    async fn committed_if_changed(
-        &self,
-        mut tx: Tx,
-        rows: u64,
-        login: Id<kind::Login>,
-    ) -> Result<bool> {
-        if rows > 0 {
-            on!(&mut tx, |tx| sqlx::query(
-                "UPDATE login SET version = version + 1 WHERE id = $1"
-            )
-            .bind(login.to_string())
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
-        }
-        commit(tx).await?;
-        Ok(rows > 0)
+        on!(&mut tx, |tx| sqlx::query(
+            "UPDATE bankid_order SET progress = 'cancelled', answer = NULL
+              WHERE id = $1 AND progress IN ('ordered', 'complete')"
+        )
+        .bind(login.order.id.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        commit_if(tx, rows > 0).await
     }
 
     /// Which of these logins have changed since the version that is known of them.
@@ -386,15 +375,42 @@ impl Store {
     }
 }
 
-/// An order that nobody may be logged in by any more. Its answer, if it has one, is dropped.
-async fn end_order(tx: &mut Tx, order: Id<kind::Order>) -> Result<()> {
+/// Counts a change of a login, and keeps everyone else from changing it until this transaction ends.
+/// Every transaction that touches a login and its order begins with the login: two that took their
+/// locks in different orders would wait for each other.
+async fn lock_login(tx: &mut Tx, login: Id<kind::Login>) -> Result<()> {
     on!(tx, |tx| sqlx::query(
-        "UPDATE bankid_order SET progress = 'cancelled', answer = NULL
-          WHERE id = $1 AND progress IN ('ordered', 'complete')"
+        "UPDATE login SET version = version + 1 WHERE id = $1"
+    )
+    .bind(login.to_string())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}
+
+async fn commit_if(tx: Tx, changed: bool) -> Result<bool> {
+    match changed {
+        true => commit(tx).await?,
+        false => rollback(tx).await?,
+    }
+    Ok(changed)
+}
+
+/// Makes an order one that nobody may be logged in by any more, and drops its answer, if it has one.
+/// Says how many rows that was: none when it is about to log the person in.
+async fn end_order(tx: &mut Tx, order: Id<kind::Order>) -> Result<u64> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE bankid_order
+            SET progress = CASE WHEN progress IN ('ordered', 'complete') THEN 'cancelled'
+                                ELSE progress END,
+                answer = NULL
+          WHERE id = $1
+            AND NOT (progress = 'complete' AND comeback IN ('not_expected', 'here'))"
     )
     .bind(order.to_string())
     .execute(&mut **tx)
     .await
-    .map(|_| ())
+    .map(|done| done.rows_affected())
     .map_err(Fault::from))
 }

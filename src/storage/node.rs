@@ -74,10 +74,47 @@ impl Store {
 
     /// Takes over the waiting orders of nodes that have not been heard of since `dead_before`. Of
     /// several nodes one gets each.
+    ///
+    /// First who is dead, then whose orders: whether a row may be taken must be said by its own
+    /// columns. PostgreSQL looks at them again when it had to wait for another node's update, but
+    /// not at other tables.
     pub async fn take_over_orders(
         &self,
         node: &NodeName,
         dead_before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<TakenOver>> {
+        let mut taken = Vec::new();
+        for dead in self.dead_nodes(node, dead_before).await? {
+            taken.extend(self.take_over_from(&dead, node, now).await?);
+        }
+        Ok(taken)
+    }
+
+    async fn dead_nodes(&self, node: &NodeName, dead_before: Timestamp) -> Result<Vec<NodeName>> {
+        let rows: Vec<(String, i64)> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT DISTINCT node_id, node_epoch FROM bankid_order
+              WHERE progress = 'ordered'
+                AND NOT EXISTS (
+                    SELECT 1 FROM node
+                     WHERE node.id = bankid_order.node_id
+                       AND node.epoch = bankid_order.node_epoch
+                       AND (node.heartbeat_at > $1 OR node.id = $2))"
+        )
+        .bind(dead_before)
+        .bind(&node.id)
+        .fetch_all(db)
+        .await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, epoch)| NodeName { id, epoch })
+            .collect())
+    }
+
+    async fn take_over_from(
+        &self,
+        dead: &NodeName,
+        node: &NodeName,
         now: Timestamp,
     ) -> Result<Vec<TakenOver>> {
         #[derive(FromRow)]
@@ -87,18 +124,14 @@ impl Store {
         }
         let rows: Vec<Taken> = on!(&self.db, |db| sqlx::query_as(
             "UPDATE bankid_order SET node_id = $1, node_epoch = $2, taken_over_at = $3
-              WHERE progress = 'ordered'
-                AND NOT EXISTS (
-                    SELECT 1 FROM node
-                     WHERE node.id = bankid_order.node_id
-                       AND node.epoch = bankid_order.node_epoch
-                       AND (node.heartbeat_at > $4 OR node.id = $1))
+              WHERE progress = 'ordered' AND node_id = $4 AND node_epoch = $5
              RETURNING id, login_id"
         )
         .bind(&node.id)
         .bind(node.epoch)
         .bind(now)
-        .bind(dead_before)
+        .bind(&dead.id)
+        .bind(dead.epoch)
         .fetch_all(db)
         .await)?;
         rows.iter()

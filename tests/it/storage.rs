@@ -5,13 +5,17 @@ use portvakt::bankid::collect::Hint;
 use portvakt::bankid::launch::Platform;
 use portvakt::bankid::message::{Device, Language};
 use portvakt::bankid::order::OrderTokens;
+use portvakt::claims::release::{Identity, Release};
 use portvakt::clock::{Clock, Seconds};
 use portvakt::id::{ClientId, Id};
 use portvakt::login::{Asked, Comeback, LIFETIME, Login, Order, Progress, State};
 use portvakt::random::Random;
 use portvakt::secret::{Key, Secret};
+use portvakt::session::Session;
 use portvakt::shows;
-use portvakt::storage::Store;
+use portvakt::storage::{Exchange, Finish, Store};
+use portvakt::token::code::Issued;
+use portvakt::token::grant::Grant;
 
 use crate::support::{Database, on_both};
 
@@ -64,40 +68,47 @@ on_both!(
         let directory = tempfile::tempdir().expect("a directory");
         let (store, clock, random) = open(&database, directory.path()).await;
         let now = clock.now();
-        let dead = store
-            .start_node("dead", now - Seconds(60))
-            .await
-            .expect("started");
+        let (other, _, _) = open(&database, directory.path()).await;
         let a = store.start_node("a", now).await.expect("started");
         let b = store.start_node("b", now).await.expect("started");
-        for _ in 0..50 {
-            let login = login(&clock, &random);
-            assert!(
-                store
-                    .begin_login(&login, None, &dead, now)
-                    .await
-                    .expect("stored")
-            );
-        }
+        let lease = now - Seconds(6);
         let own = login(&clock, &random);
         store
             .begin_login(&own, None, &a, now)
             .await
             .expect("stored");
-        let lease = now - Seconds(6);
-        let (first, second) = tokio::join!(
-            store.take_over_orders(&a, lease, now),
-            store.take_over_orders(&b, lease, now)
-        );
-        let (first, second) = (first.expect("taken"), second.expect("taken"));
-        assert_eq!(first.len() + second.len(), 50, "each by one");
-        assert!(
-            first
-                .iter()
-                .chain(&second)
-                .all(|taken| taken.order != own.order.id),
-            "a living node's stay"
-        );
+        let mut taken_by_a = 0;
+        for round in 0..20 {
+            let dead = store
+                .start_node(&format!("dead {round}"), now - Seconds(60))
+                .await
+                .expect("started");
+            for _ in 0..20 {
+                let login = login(&clock, &random);
+                assert!(
+                    store
+                        .begin_login(&login, None, &dead, now)
+                        .await
+                        .expect("stored")
+                );
+            }
+            let take = |store: &Store, node: &portvakt::storage::NodeName| {
+                let (store, node) = (store.clone(), node.clone());
+                tokio::spawn(async move { store.take_over_orders(&node, lease, now).await })
+            };
+            let (first, second) = tokio::join!(take(&store, &a), take(&other, &b));
+            let first = first.expect("no panic").expect("taken");
+            let second = second.expect("no panic").expect("taken");
+            assert_eq!(first.len() + second.len(), 20, "each by one");
+            assert!(
+                first
+                    .iter()
+                    .chain(&second)
+                    .all(|taken| taken.order != own.order.id),
+                "a living node's stay"
+            );
+            taken_by_a += first.len();
+        }
         // A new start of the same node takes over what the last one left.
         let again = store.start_node("a", now).await.expect("started");
         assert_eq!(again.epoch, a.epoch + 1);
@@ -105,7 +116,7 @@ on_both!(
             .take_over_orders(&again, lease, now)
             .await
             .expect("taken");
-        assert_eq!(left.len(), first.len() + 1);
+        assert_eq!(left.len(), taken_by_a + 1);
         assert!(
             !store.heartbeat(&a, now).await.expect("asked"),
             "the old start is told"
@@ -252,3 +263,183 @@ async fn dump(database: &Database, directory: &std::path::Path) -> String {
         }
     }
 }
+
+fn issued(clock: &Clock, random: &Random) -> Issued {
+    let data = serde_json::json!({"user": {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
+    Issued {
+        code: Secret::fresh(random),
+        grant: Grant {
+            id: Id::fresh(random),
+            client_id: ClientId::parse("web").expect("an id"),
+            session: Id::fresh(random),
+            subject: "s".into(),
+            scope: "openid".into(),
+            released: Release::default(),
+            identity: Identity::of(&serde_json::from_value(data).expect("data")),
+            nonce: None,
+            auth_time: clock.now(),
+            txn: Id::fresh(random),
+            expires_at: clock.now() + Seconds(360),
+            has_ended: false,
+        },
+        redirect_uri: "https://app.example/callback".into(),
+        challenge: None,
+        expires_at: clock.now() + Seconds(60),
+    }
+}
+
+// At the door most of a hundred are turned away by what they read; here all of them have read that
+// the code is good, and only the statement itself stands between them.
+on_both!(
+    of_many_exchanges_that_all_saw_a_good_code_one_wins,
+    async |database: Database| {
+        let _shows = shows!(accepting "TK-15", refusing "TK-15", accepting "PV-RACE-1", refusing "PV-RACE-1");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (one, clock, random) = open(&database, directory.path()).await;
+        let (two, _, _) = open(&database, directory.path()).await;
+        for _ in 0..20 {
+            let issued = issued(&clock, &random);
+            one.issue_code(&issued, clock.now()).await.expect("stored");
+            let (code, grant, client) = (
+                issued.code.digest(),
+                issued.grant.id,
+                issued.grant.client_id,
+            );
+            let mut callers = Vec::new();
+            for n in 0..32 {
+                let store = if n % 2 == 0 { one.clone() } else { two.clone() };
+                let (client, now) = (client.clone(), clock.now());
+                let token = Secret::<portvakt::secret::kind::AccessToken>::fresh(&random);
+                callers.push(tokio::spawn(async move {
+                    let end = now + Seconds(300);
+                    let outcome = store
+                        .exchange_code(code, grant, &client, token.digest(), end, now)
+                        .await;
+                    (outcome.expect("no fault"), token)
+                }));
+            }
+            let mut winners = Vec::new();
+            for caller in callers {
+                if let (Exchange::Won, token) = caller.await.expect("no panic") {
+                    winners.push(token);
+                }
+            }
+            assert_eq!(winners.len(), 1);
+            let alive = one
+                .grant_of_token(winners[0].digest(), clock.now())
+                .await
+                .expect("asked");
+            assert!(alive.is_none(), "the others ended what it got");
+        }
+    }
+);
+
+on_both!(
+    of_many_ends_of_a_login_one_makes_a_code,
+    async |database: Database| {
+        let _shows =
+            shows!(accepting "PV-RACE-3", refusing "PV-RACE-3", accepting "B9", refusing "B9");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (one, clock, random) = open(&database, directory.path()).await;
+        let (two, _, _) = open(&database, directory.path()).await;
+        let node = one.start_node("a", clock.now()).await.expect("started");
+        for round in 0..10 {
+            let login = login(&clock, &random);
+            one.begin_login(&login, None, &node, clock.now())
+                .await
+                .expect("stored");
+            let mut callers = Vec::new();
+            for n in 0..20 {
+                let store = if n % 2 == 0 { one.clone() } else { two.clone() };
+                let (clock, random, login) = (clock.clone(), random.clone(), login.clone());
+                callers.push(tokio::spawn(async move {
+                    let now = clock.now();
+                    let finish = Finish {
+                        login: login.id,
+                        order: login.order.id,
+                        // One person in every round, so that they are found and made at once.
+                        index: [round / 5; 32],
+                        old_browser: None,
+                        new_browser: Secret::fresh(&random).digest(),
+                        client_id: &login.client_id,
+                        approved: std::collections::BTreeSet::new(),
+                    };
+                    let fresh = Id::fresh(&random);
+                    let made = store.finish_login(&finish, fresh, now, |person| {
+                        let issued = issued(&clock, &random);
+                        let identity = issued.grant.identity.clone();
+                        let session = Session::begin(
+                            person,
+                            identity,
+                            login.order.id,
+                            Seconds(60),
+                            &random,
+                            now,
+                        );
+                        (session, issued, person)
+                    });
+                    made.await.expect("no fault")
+                }));
+            }
+            let mut winners = 0;
+            for caller in callers {
+                winners += usize::from(caller.await.expect("no panic").is_some());
+            }
+            assert_eq!(winners, 1);
+        }
+    }
+);
+
+on_both!(
+    whatever_happens_to_a_login_at_once_happens_one_after_the_other,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-ANSWER-1", refusing "PV-ANSWER-1");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (one, clock, random) = open(&database, directory.path()).await;
+        let (two, _, _) = open(&database, directory.path()).await;
+        let node = one.start_node("a", clock.now()).await.expect("started");
+        let data = serde_json::json!({"user": {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
+        for round in 0..40 {
+            let mut login = login(&clock, &random);
+            login.order.device = Device::This;
+            login.order.comeback = Comeback::Awaited;
+            let nonce = Secret::fresh(&random).digest();
+            one.begin_login(&login, Some(nonce), &node, clock.now())
+                .await
+                .expect("stored");
+            let complete: Progress =
+                Progress::Complete(serde_json::from_value(data.clone()).expect("data"));
+            let mut returned = login.clone();
+            returned.order.comeback = Comeback::Here;
+            let mut renewed = login.clone();
+            renewed.order = self::login(&clock, &random).order;
+            let (old, now) = (login.order.id, clock.now());
+            let (kept, came, replaced, cancelled) = tokio::join!(
+                one.keep_progress(login.id, old, &complete),
+                two.keep_return(&returned),
+                one.replace_order(&renewed, old, None, &node, now),
+                async {
+                    match round % 2 {
+                        0 => two.cancel_login(&login).await,
+                        _ => Ok(false),
+                    }
+                },
+            );
+            let (kept, came) = (kept.expect("no fault"), came.expect("no fault"));
+            let (replaced, cancelled) = (replaced.expect("no fault"), cancelled.expect("no fault"));
+            let after = one.login(login.id).await.expect("read").expect("there");
+            assert!(!(replaced && cancelled) || after.state == State::Cancelled);
+            assert_eq!(after.state == State::Cancelled, cancelled);
+            if kept && came && !cancelled {
+                assert_eq!(
+                    after.completion(now).is_ok(),
+                    !replaced,
+                    "an order that wins is not replaced"
+                );
+            }
+            if replaced {
+                assert_eq!(after.order.id, renewed.order.id);
+            }
+        }
+    }
+);
