@@ -3,7 +3,7 @@
 const people = document.querySelectorAll("input[name=person][type=radio]");
 for (const radio of people) {
   radio.addEventListener("change", () => {
-    for (const hidden of document.querySelectorAll("[data-person]")) hidden.value = radio.value;
+    for (const select of document.querySelectorAll("[data-person]")) select.value = radio.value;
   });
 }
 
@@ -17,7 +17,10 @@ if (codes) {
     if (written) return;
     try {
       const now = (await (await fetch("/codes", { cache: "no-store" })).json()).join();
-      if (now !== shown) location.reload();
+      if (now !== shown) {
+        const chosen = document.querySelector("input[name=person]:checked").value;
+        location.replace("/?person=" + chosen);
+      }
     } catch {
       // The simulator may be starting again.
     }

@@ -270,6 +270,19 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
     }
 }
 
+/// A body that is too large, or that broke off.
+pub fn unreadable(face: Face, status: StatusCode, view: &View) -> Answer {
+    let refusal = Refusal::new(Code::InvalidRequest, "the body is too large or incomplete");
+    match face {
+        Face::Page => refusal_page(status, refusal, view),
+        Face::Json | Face::Resource => {
+            let mut answer = refused_json(refusal);
+            answer.status = status;
+            answer
+        }
+    }
+}
+
 /// RFC 6749 §5.2. A client that failed to authenticate is told how it could.
 fn refused_json(refusal: Refusal) -> Answer {
     let mut answer = Answer::json(&json!({

@@ -75,7 +75,7 @@ enum Way {
 }
 
 fn unreadable(provider: &Provider, request: &Request) -> Answer {
-    answer::mistake_page(PageMistake::Unreadable, &request.view(&provider))
+    answer::mistake_page(PageMistake::Unreadable, &request.view(provider))
 }
 
 /// A request that was admitted, with its client.
@@ -124,7 +124,7 @@ async fn answer_to(
         Err(Refused::Page(mistake)) => {
             let view = View {
                 language,
-                ..request.view(&provider)
+                ..request.view(provider)
             };
             return Ok(answer::mistake_page(mistake, &view));
         }

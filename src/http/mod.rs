@@ -198,13 +198,23 @@ where
     F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
     Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
 {
-    let handler = move |data: web::Data<Handlers>, request: HttpRequest, body: web::Bytes| async move {
+    let handler = move |data: web::Data<Handlers>,
+                        request: HttpRequest,
+                        body: Result<web::Bytes, actix_web::Error>| async move {
         let provider = data.provider.clone();
+        // A body that could not be read says nothing; why is answered below.
+        let (body, unreadable) = match body {
+            Ok(body) => (body, None),
+            Err(error) => (web::Bytes::new(), Some(error)),
+        };
         let request = Request::read(&request, body, &provider.config.trusted_proxies);
-        let answer = match request.is_for(&provider.config.issuer) {
-            false => answer::misdirected(),
-            true => {
-                let view = request.view(&provider);
+        let view = request.view(&provider);
+        let answer = match (request.is_for(&provider.config.issuer), unreadable) {
+            (false, _) => answer::misdirected(),
+            (true, Some(error)) => {
+                answer::unreadable(face, error.as_response_error().status_code(), &view)
+            }
+            (true, None) => {
                 let work = data.runtime.spawn(door(provider.clone(), request));
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
                 result.unwrap_or_else(|error| answer::of_error(face, error, &view))

@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::random::Random;
 
 /// The orders.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Book {
     orders: HashMap<String, Order>,
     /// A phone's own name for an order that it has taken up.
@@ -17,7 +17,7 @@ pub struct Book {
 }
 
 /// What a phone shows of an order that it has taken up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// The phone's name for it.
     pub handle: String,
@@ -36,7 +36,7 @@ pub struct Request {
 }
 
 /// A code that is on some screen now.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OnScreen {
     /// Which, by the token that stands in the code.
     pub qr_start_token: String,
@@ -82,16 +82,17 @@ impl Book {
         tokens
     }
 
-    /// A relying party asks about its order; another's is as good as none.
+    /// A relying party asks about its order, and is told with it what it ordered; another's order is
+    /// as good as none.
     pub fn collect(
         &mut self,
         relying_party: &str,
         order_ref: &str,
         now: Moment,
-    ) -> (Collected, bool) {
+    ) -> (Collected, Ordered) {
         match self.own(relying_party, order_ref) {
-            Some(order) => (order.collect(now), order.ordered.return_risk),
-            None => (Collected::NoSuchOrder, false),
+            Some(order) => (order.collect(now), order.ordered.clone()),
+            None => (Collected::NoSuchOrder, Ordered::default()),
         }
     }
 
@@ -155,7 +156,7 @@ impl Book {
         order.claim(by, start, now)?;
         // One order at a time for each person: a newer one puts an end to the older.
         for (other, order) in &mut self.orders {
-            if other != order_ref && order.claimed(now).is_some_and(|(p, _)| std::ptr::eq(p, by)) {
+            if other != order_ref && order.claimed(now).is_some_and(|(p, _)| p == by) {
                 order.fail("cancelled", now);
             }
         }

@@ -18,8 +18,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::{ServerHandle, Service};
-use actix_web::http::{Method, header};
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::error::InternalError;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -111,17 +113,16 @@ pub fn start(settings: Settings) -> std::io::Result<Simulator> {
             .configure(phone::routes)
             .wrap_fn(move |request, service| {
                 // Another page in the same browser must not press the phone's buttons.
-                let sound = is_for_the_phone(request.request(), &authority);
-                let answer = service.call(request);
+                let refused = refused(request.request(), &authority);
+                let answer = refused.is_none().then(|| service.call(request));
                 async move {
-                    if !sound {
-                        return Err(actix_web::error::InternalError::from_response(
-                            "misdirected",
-                            HttpResponse::MisdirectedRequest().finish(),
-                        )
-                        .into());
+                    match (answer, refused) {
+                        (Some(answer), None) => answer.await,
+                        (_, status) => {
+                            let response = HttpResponse::build(status.unwrap_or_default()).finish();
+                            Err(InternalError::from_response("refused", response).into())
+                        }
                     }
-                    answer.await
                 }
             })
     })
@@ -147,21 +148,19 @@ fn authority(url: &Url) -> (String, String) {
     (authority, origin)
 }
 
-/// The right name, and no form that another site sent.
-fn is_for_the_phone(
-    request: &actix_web::HttpRequest,
-    (authority, origin): &(String, String),
-) -> bool {
-    let header =
-        |name: header::HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
-    let named = header(header::HOST) == Some(authority);
-    let site = header(header::HeaderName::from_static("sec-fetch-site"));
+/// Why a request is not for the phone: another name, or a form that another site sent.
+fn refused(request: &HttpRequest, (authority, origin): &(String, String)) -> Option<StatusCode> {
+    let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+    if header(header::HOST) != Some(authority) {
+        return Some(StatusCode::MISDIRECTED_REQUEST);
+    }
+    let site = header(HeaderName::from_static("sec-fetch-site"));
     let from_us = match (site, header(header::ORIGIN)) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (Some(site), _) => site == "same-origin",
         (None, Some(shown)) => shown == origin,
         (None, None) => true,
     };
-    named && (request.method() != Method::POST || from_us)
+    (request.method() == Method::POST && !from_us).then_some(StatusCode::FORBIDDEN)
 }
 
 fn other_browser(root: Option<CertificateDer<'static>>) -> reqwest::Result<reqwest::Client> {

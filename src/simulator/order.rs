@@ -10,7 +10,7 @@ use super::people::Person;
 use crate::clock::Moment;
 
 /// What was ordered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Ordered {
     /// Shown in the app.
     pub text: String,
@@ -20,6 +20,8 @@ pub struct Ordered {
     pub return_risk: bool,
     /// Whether the code must be typed.
     pub pin_code: bool,
+    /// Whether a passport or identity card must be read.
+    pub mrtd: bool,
     /// The only person who can finish it.
     pub personal_number: Option<String>,
 }
@@ -37,6 +39,12 @@ pub struct Tokens {
     pub qr_start_secret: String,
 }
 
+impl fmt::Debug for Ordered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[ordered]")
+    }
+}
+
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[tokens]")
@@ -44,7 +52,6 @@ impl fmt::Debug for Tokens {
 }
 
 /// An order.
-#[derive(Debug)]
 pub struct Order {
     /// Its names.
     pub tokens: Tokens,
@@ -57,7 +64,6 @@ pub struct Order {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Waiting,
     Claimed {
@@ -94,7 +100,7 @@ pub enum Collected {
     /// Not at all.
     Failed(&'static str),
     /// By whom.
-    Complete(&'static str),
+    Complete(&'static Person),
     /// Asked too soon after the last time.
     TooSoon,
     /// There is none.
@@ -201,15 +207,16 @@ impl Order {
         if matches!(self.state, State::Gone) {
             return Collected::NoSuchOrder;
         }
-        let last = self.collected_at.replace(now);
+        let last = self.collected_at;
         if last.is_some_and(|last| now.0 - last.0 < COLLECT_INTERVAL_MS) {
             return Collected::TooSoon;
         }
+        self.collected_at = Some(now);
         let collected = match self.state {
             State::Waiting => Collected::Pending("outstandingTransaction"),
             State::Claimed { .. } => Collected::Pending("userSign"),
             State::Failed { hint, .. } => Collected::Failed(hint),
-            State::Complete { by, .. } => Collected::Complete(by.personal_number),
+            State::Complete { by, .. } => Collected::Complete(by),
             State::Gone => Collected::NoSuchOrder,
         };
         if matches!(collected, Collected::Failed(_) | Collected::Complete(_)) {
@@ -344,7 +351,6 @@ impl Order {
 }
 
 /// The text of a frame, taken apart.
-#[derive(Debug)]
 pub struct Frame<'a> {
     /// Which order.
     pub qr_start_token: &'a str,
@@ -483,10 +489,7 @@ mod tests {
         assert_eq!(one.collect(after(2)), Collected::Pending("userSign"));
         assert_eq!(one.type_code("123456", after(40)), Typed::Approved);
         assert_eq!(one.type_code("123456", after(40)), Typed::Over);
-        assert_eq!(
-            one.collect(after(41)),
-            Collected::Complete(tolvan.personal_number)
-        );
+        assert_eq!(one.collect(after(41)), Collected::Complete(tolvan));
         assert_eq!(one.collect(after(43)), Collected::NoSuchOrder);
         let mut late = order(Ordered::default());
         late.claim(tolvan, Start::Opened, after(1))

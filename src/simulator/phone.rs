@@ -79,20 +79,25 @@ fn see(path: &str) -> HttpResponse {
 #[derive(Deserialize)]
 struct HomeQuery {
     autostarttoken: Option<String>,
+    person: Option<String>,
 }
 
 async fn home(shared: Data<Shared>, request: HttpRequest, query: Query<HomeQuery>) -> HttpResponse {
-    show_home(&shared, &request, query.into_inner().autostarttoken, None)
+    let HomeQuery {
+        autostarttoken,
+        person,
+    } = query.into_inner();
+    let chosen = person.or_else(|| request.cookie("person").map(|c| c.value().to_owned()));
+    show_home(&shared, chosen, autostarttoken, None)
 }
 
 fn show_home(
     shared: &Shared,
-    request: &HttpRequest,
+    chosen: Option<String>,
     token: Option<String>,
     trouble: Option<Unusable>,
 ) -> HttpResponse {
     let now = shared.clock.moment();
-    let chosen = request.cookie("person").map(|c| c.value().to_owned());
     let status = match trouble {
         None => StatusCode::OK,
         Some(_) => StatusCode::BAD_REQUEST,
@@ -133,9 +138,9 @@ struct ScanForm {
     screen: Option<String>,
 }
 
-async fn scan(shared: Data<Shared>, request: HttpRequest, form: Form<ScanForm>) -> HttpResponse {
+async fn scan(shared: Data<Shared>, form: Form<ScanForm>) -> HttpResponse {
     let Some(person) = Person::find(&form.person) else {
-        return show_home(&shared, &request, None, Some(Unusable::NoOrder));
+        return show_home(&shared, None, None, Some(Unusable::NoOrder));
     };
     let now = shared.clock.moment();
     let claimed = shared.book(|book| {
@@ -145,7 +150,7 @@ async fn scan(shared: Data<Shared>, request: HttpRequest, form: Form<ScanForm>) 
         };
         book.scan(&text, person, &shared.random, now)
     });
-    claimed_or_home(&shared, &request, person, claimed)
+    claimed_or_home(&shared, person, claimed)
 }
 
 #[derive(Deserialize)]
@@ -155,14 +160,14 @@ struct OpenForm {
     link: String,
 }
 
-async fn open(shared: Data<Shared>, request: HttpRequest, form: Form<OpenForm>) -> HttpResponse {
+async fn open(shared: Data<Shared>, form: Form<OpenForm>) -> HttpResponse {
     let Some(person) = Person::find(&form.person) else {
-        return show_home(&shared, &request, None, Some(Unusable::NoOrder));
+        return show_home(&shared, None, None, Some(Unusable::NoOrder));
     };
     let now = shared.clock.moment();
     let token = token_of_link(&form.link);
     let claimed = shared.book(|book| book.open(&token, person, &shared.random, now));
-    claimed_or_home(&shared, &request, person, claimed)
+    claimed_or_home(&shared, person, claimed)
 }
 
 /// The token in a launch link of either form.
@@ -179,7 +184,6 @@ pub fn token_of_link(link: &str) -> String {
 
 fn claimed_or_home(
     shared: &Shared,
-    request: &HttpRequest,
     person: &Person,
     claimed: Result<Request, Unusable>,
 ) -> HttpResponse {
@@ -194,7 +198,10 @@ fn claimed_or_home(
                 ),
             ))
             .finish(),
-        Err(trouble) => show_home(shared, request, None, Some(trouble)),
+        Err(trouble) => {
+            let chosen = Some(person.personal_number.to_owned());
+            show_home(shared, chosen, None, Some(trouble))
+        }
     }
 }
 
@@ -266,8 +273,10 @@ async fn approve(
 
 async fn decline(shared: Data<Shared>, handle: Path<String>) -> HttpResponse {
     let now = shared.clock.moment();
-    shared.book(|book| book.decline(&handle, now));
-    see("/done?what=declined")
+    match shared.book(|book| book.decline(&handle, now)) {
+        true => see("/done?what=declined"),
+        false => see("/done?what=over"),
+    }
 }
 
 #[derive(Deserialize)]

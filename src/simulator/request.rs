@@ -13,7 +13,7 @@ use super::order::Ordered;
 pub type Details = &'static str;
 
 /// `POST /auth`
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AuthBody {
     end_user_ip: String,
@@ -29,42 +29,44 @@ pub struct AuthBody {
 }
 
 /// `POST /collect` and `POST /cancel`
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct OrderBody {
     /// The order.
     pub order_ref: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Requirement {
     #[serde(default)]
     pin_code: bool,
     #[serde(default)]
     mrtd: bool,
+    #[expect(dead_code, reason = "its values are checked by being read")]
     card_reader: Option<CardReader>,
     certificate_policies: Option<Vec<String>>,
     personal_number: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum CardReader {
     Class1,
     Class2,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct App {
     app_identifier: Option<String>,
+    #[serde(rename = "deviceOS")]
     device_os: Option<String>,
     device_model_name: Option<String>,
     device_identifier: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Web {
     referring_domain: Option<String>,
@@ -96,6 +98,7 @@ impl AuthBody {
             return_url: return_url(self.return_url)?,
             return_risk: self.return_risk,
             pin_code: requirement.pin_code,
+            mrtd: requirement.mrtd,
             personal_number: requirement.personal_number,
         })
     }
@@ -139,9 +142,7 @@ fn requirement(value: Option<serde_json::Value>) -> Result<Requirement, Details>
     let policies = requirement.certificate_policies.as_deref();
     let number = requirement.personal_number.as_deref();
     let sound = policies.is_none_or(|list| !list.is_empty() && list.iter().all(|p| is_policy(p)))
-        && number.is_none_or(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()))
-        && (requirement.card_reader.is_none() || policies.is_some())
-        && !(requirement.mrtd && requirement.card_reader.is_some());
+        && number.is_none_or(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()));
     sound.then_some(requirement).ok_or(INVALID)
 }
 
@@ -238,7 +239,7 @@ mod tests {
             json!({"requirement": {"pinCode": true, "certificatePolicies": ["1.2.752.78.*"]}}),
             json!({"requirement": {"personalNumber": "191212121212"}}),
             json!({"web": {"referringDomain": "kommunen.se", "userAgent": "x".repeat(256)}}),
-            json!({"app": {"deviceOs": "iOS"}}),
+            json!({"app": {"deviceOS": "iOS"}}),
         ] {
             assert!(checked(sound.clone()).is_ok(), "{sound}");
         }
@@ -263,12 +264,13 @@ mod tests {
             json!({"requirement": {"risk": "low"}}),
             json!({"requirement": {"personalNumber": "1212121212"}}),
             json!({"requirement": {"certificatePolicies": ["1.2.*"]}}),
-            json!({"requirement": {"cardReader": "class1"}}),
+            json!({"requirement": {"cardReader": "class3"}}),
+            json!({"app": {"deviceOs": "x"}}),
             json!({"web": {}}),
             json!({"web": {"referringDomain": "Kommunen.se"}}),
             json!({"web": {"userAgent": "x".repeat(257)}}),
             json!({"web": {"userAgent": ""}}),
-            json!({"web": {"userAgent": "x"}, "app": {"deviceOs": "x"}}),
+            json!({"web": {"userAgent": "x"}, "app": {"deviceOS": "x"}}),
         ] {
             assert!(checked(bad.clone()).is_err(), "{bad}");
         }

@@ -288,3 +288,77 @@ fn a_phone_approves_what_it_sees_and_never_an_order_by_its_reference() {
         assert_eq!(told["hintCode"], "userCancel");
     });
 }
+
+#[test]
+fn a_person_has_one_order_at_a_time() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-6", refusing "PV-SIM-6");
+        let api = start().await;
+        let (first, second) = (api.order().await, api.order().await);
+        let old = api.phone.scan(&api.frame(&first, 0), phone::TOLVAN).await;
+        assert!(
+            api.phone
+                .try_scan(&api.frame(&first, 0), phone::ASA)
+                .await
+                .is_err(),
+            "it is taken"
+        );
+        api.phone
+            .scan(&api.frame(&second, 0), phone::TOLVAN)
+            .await
+            .approve()
+            .await;
+        assert!(old.type_code("123456").await.is_err());
+        let (_, told) = api
+            .call("collect", json!({"orderRef": first["orderRef"]}))
+            .await;
+        assert_eq!(
+            (told["status"].as_str(), told["hintCode"].as_str()),
+            (Some("failed"), Some("cancelled"))
+        );
+        let third = api.order().await;
+        let blocked = api.phone.scan(&api.frame(&third, 0), phone::TOLVAN).await;
+        for _ in 0..3 {
+            assert!(blocked.type_code("000000").await.is_err());
+        }
+        let (_, told) = api
+            .call("collect", json!({"orderRef": third["orderRef"]}))
+            .await;
+        assert_eq!(told["hintCode"], "certificateErr");
+    });
+}
+
+#[test]
+fn the_phone_is_pressed_by_its_own_pages_alone() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-7", refusing "PV-SIM-7");
+        let api = start().await;
+        let url = api.phone.address();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let elsewhere = http
+            .get(&url)
+            .header("host", "evil.example")
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(elsewhere.status(), 421);
+        let form = [("person", phone::TOLVAN), ("text", "x")];
+        let post = || http.post(format!("{url}scan")).form(&form);
+        for (name, value) in [
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            let answer = post().header(name, value).send().await.expect("an answer");
+            assert_eq!(answer.status(), 403, "{name}: {value}");
+        }
+        assert_eq!(
+            post().send().await.expect("an answer").status(),
+            400,
+            "its own are read"
+        );
+    });
+}

@@ -491,6 +491,11 @@ fn requests_that_are_none_are_refused_in_json() {
             assert_eq!(told.headers["cache-control"], "no-store");
             assert_eq!(told.headers["content-type"], "application/json");
         }
+        let large = told(post(&format!("grant_type={}", "x".repeat(70_000)), FORM)).await;
+        assert_eq!(
+            (large.status, large.body["error"].as_str()),
+            (413, Some("invalid_request"))
+        );
         let in_query = told(
             http.post(format!("{}?grant_type=authorization_code", url(&app)))
                 .header("authorization", &basic),

@@ -67,6 +67,10 @@ impl Phone {
         }
     }
 
+    pub fn address(&self) -> String {
+        self.url.clone()
+    }
+
     async fn post(&self, path: &str, body: Value) -> Result<Value, String> {
         let answer = self
             .http
