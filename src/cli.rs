@@ -1,6 +1,6 @@
 //! The command line: demo · serve · simulate · migrate · check.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,12 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
-use crate::demo;
 use crate::http;
 use crate::provider::Provider;
 use crate::random::Random;
-use crate::simulator::certificates::{Authority, server_config};
-use crate::simulator::{self, Settings};
 use crate::storage;
 use crate::telemetry::{self, LogFormat};
 
@@ -36,11 +33,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Provider, BankID simulator and a sample application, with nothing to configure.
+    #[cfg(feature = "simulator")]
     Demo,
     /// The provider.
     Serve(ConfigFile),
     /// BankID's API v6.0 and a phone in the browser, for anyone's tests.
-    Simulate(Simulate),
+    #[cfg(feature = "simulator")]
+    Simulate(crate::simulator::command::Options),
     /// Makes or updates the database's tables.
     Migrate(ConfigFile),
     /// Reads configuration, database and BankID, and says what is wrong.
@@ -54,22 +53,6 @@ struct ConfigFile {
     config: PathBuf,
 }
 
-#[derive(Debug, clap::Args)]
-struct Simulate {
-    /// The port of the relying-party API (HTTPS, client certificates).
-    #[arg(long, default_value_t = demo::API_PORT)]
-    api_port: u16,
-    /// The port of the phone.
-    #[arg(long, default_value_t = demo::PHONE_PORT)]
-    phone_port: u16,
-    /// Where the certificates for relying parties are written.
-    #[arg(long, default_value = "portvakt-simulator")]
-    directory: PathBuf,
-    /// The name that people see in the app.
-    #[arg(long, default_value = "Test av BankID")]
-    name: String,
-}
-
 /// Runs the program with the arguments it was given.
 pub fn run() -> anyhow::Result<()> {
     install_crypto();
@@ -79,9 +62,11 @@ pub fn run() -> anyhow::Result<()> {
     let runtime = Runtime::new().context("the runtime cannot start")?;
     runtime.block_on(async {
         match arguments.command {
-            Command::Demo => demo::run(&runtime).await,
+            #[cfg(feature = "simulator")]
+            Command::Demo => crate::demo::run(&runtime).await,
             Command::Serve(file) => serve(&file.config, &runtime).await,
-            Command::Simulate(options) => simulate(&options).await,
+            #[cfg(feature = "simulator")]
+            Command::Simulate(options) => crate::simulator::command::run(&options).await,
             Command::Migrate(file) => migrate(&file.config).await,
             Command::Check(file) => check(&file.config).await,
         }
@@ -144,66 +129,6 @@ pub async fn until_told_to_stop() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    Ok(())
-}
-
-async fn simulate(options: &Simulate) -> anyhow::Result<()> {
-    let (clock, random) = (Clock::system(), Random::system());
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let bind = |port| {
-        let address = SocketAddr::new(loopback, port);
-        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
-    };
-    let (api, phone) = (bind(options.api_port)?, bind(options.phone_port)?);
-    let phone_url = url::Url::parse(&format!("http://localhost:{}/", phone.local_addr()?.port()))?;
-    let api_url = format!("https://localhost:{}/rp/v6.0", api.local_addr()?.port());
-    let bankid = Authority::new("Simulated BankID SSL Root CA", &random, clock.now())?;
-    let banks = Authority::new("Simulated bank RP CA", &random, clock.now())?;
-    let server = bankid.server(&["localhost", "127.0.0.1"])?;
-    let party = banks.relying_party(&options.name)?;
-    let files = [
-        ("root.pem", bankid.root_pem()),
-        ("relying-party.pem", party.certificate_pem()),
-        ("relying-party.key", party.key_pem()),
-    ];
-    std::fs::create_dir_all(&options.directory)?;
-    for (name, text) in files {
-        write_private(&options.directory.join(name), &text)?;
-    }
-    let simulator = simulator::start(Settings {
-        api,
-        api_tls: server_config(&server, Some(&banks))?,
-        phone,
-        phone_url: phone_url.clone(),
-        phone_tls: None,
-        return_root: None,
-        clock,
-        random,
-    })?;
-    let directory = options.directory.display();
-    println!("The simulated BankID is ready. For portvakt.toml:\n");
-    println!(
-        "[bankid]\nenvironment = \"simulator\"\nurl = \"{api_url}\"\nphone_url = \"{phone_url}\""
-    );
-    println!("root_file = \"{directory}/root.pem\"");
-    println!("certificate_file = \"{directory}/relying-party.pem\"");
-    println!("key_file = \"{directory}/relying-party.key\"\n");
-    println!("The phone: {phone_url}");
-    until_told_to_stop().await?;
-    simulator.stop().await;
-    Ok(())
-}
-
-/// Writes a file that nobody else may read.
-pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut opened = options
-        .open(file)
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    opened.write_all(text.as_bytes())?;
     Ok(())
 }
 

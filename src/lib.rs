@@ -25,6 +25,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "simulator")]
 pub mod demo;
 pub mod discovery;
 pub mod error;
@@ -36,6 +37,7 @@ pub mod provider;
 pub mod random;
 pub mod secret;
 pub mod session;
+#[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod storage;
 pub mod telemetry;

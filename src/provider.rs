@@ -106,9 +106,7 @@ impl Provider {
         )
         .await?;
         let provider = Provider(Arc::new(Parts {
-            policy: Policy {
-                acr: config.login.acr.clone(),
-            },
+            policy: Policy { acr: acr(&config) },
             config,
             store,
             keys,
@@ -213,6 +211,17 @@ fn node_id(config: &Config, store: &Store, random: &Random) -> String {
         (None, true) => random.uuid().to_string(),
     }
 }
+
+/// A login that anyone can make is never given the worth of a real one.
+fn acr(config: &Config) -> String {
+    match config.bankid.simulated {
+        true => SIMULATED_ACR.to_owned(),
+        false => config.login.acr.clone(),
+    }
+}
+
+/// The authentication context class of a simulated login.
+pub const SIMULATED_ACR: &str = "urn:portvakt:acr:simulated";
 
 async fn say_that_logins_are_simulated() {
     let mut every = tokio::time::interval(SIMULATED_NOTICE_INTERVAL);

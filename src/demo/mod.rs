@@ -11,21 +11,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Runtime;
 
-use crate::cli::{until_told_to_stop, write_private};
+use crate::cli::until_told_to_stop;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::simulator::certificates::{Authority, server_config};
+use crate::simulator::command::{API_PORT, PHONE_PORT, write_private};
 use crate::simulator::{self, Settings};
 
 const PROVIDER_PORT: u16 = 8080;
 const APPLICATION_PORT: u16 = 3000;
-/// The port of the simulated phone.
-pub const PHONE_PORT: u16 = 3001;
-/// The port of the simulated API.
-pub const API_PORT: u16 = 3002;
 
 /// Starts everything and waits to be stopped.
 pub async fn run(runtime: &Runtime) -> anyhow::Result<()> {

@@ -378,13 +378,16 @@ pub fn not_found(view: &View) -> Answer {
     Answer::page_with(StatusCode::NOT_FOUND, &ErrorPage::not_found(view))
 }
 
-/// A method that a door does not take.
-pub fn wrong_method() -> Answer {
-    Answer::new(
+/// A method that a door does not take (RFC 9110 §15.5.6).
+pub fn wrong_method(allowed: &str) -> Answer {
+    let mut answer = Answer::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "text/plain; charset=utf-8",
         "method not allowed\n",
-    )
+    );
+    let allowed = HeaderValue::from_str(allowed).expect("methods are ASCII");
+    answer.headers.push((header::ALLOW, allowed));
+    answer
 }
 
 /// A request for another host (RFC 9110 §15.5.20).

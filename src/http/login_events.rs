@@ -48,16 +48,20 @@ async fn followed(provider: &Provider, request: &Request) -> Result<Option<Follo
     let Some(id) = request.id() else {
         return Ok(None);
     };
+    // First whose it is: a stranger must not keep a code alive by looking at it.
+    let login = provider.followed.known(id).await?;
+    if !login.is_some_and(|login| is_own(provider, request, &login)) {
+        return Ok(None);
+    }
     let Some(following) = provider.followed.follow(id).await? else {
         return Ok(None);
     };
-    let is_own = is_own(provider, request, &following.borrow());
     let query = request.query(64).unwrap_or_default();
     let tab = match query.first("tab") {
         Some("returned") => Tab::Returned,
         _ => Tab::First,
     };
-    Ok(is_own.then_some((tab, following)))
+    Ok(Some((tab, following)))
 }
 
 struct Following {

@@ -169,12 +169,17 @@ struct Door {
 }
 
 fn route<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Door; N]) {
-    let face_of_405 = web::route().to(wrong_method);
+    let methods: Vec<String> = doors.iter().map(|door| door.method.to_string()).collect();
+    let allowed = methods.join(", ");
     let mut resource = web::resource(path);
     for door in doors {
         resource = resource.route(door.route.method(door.method));
     }
-    config.service(resource.default_service(face_of_405));
+    let wrong_method = move |data: web::Data<Handlers>| {
+        let answer = answer::wrong_method(&allowed);
+        async move { answer.into_response(&data.provider.config.issuer) }
+    };
+    config.service(resource.default_service(web::route().to(wrong_method)));
 }
 
 fn get<F, Fut>(face: Face, door: F) -> Door
@@ -236,8 +241,4 @@ async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpRe
         false => answer::misdirected(),
     };
     answer.into_response(issuer)
-}
-
-async fn wrong_method(data: web::Data<Handlers>) -> HttpResponse {
-    answer::wrong_method().into_response(&data.provider.config.issuer)
 }

@@ -46,6 +46,18 @@ impl Followed {
         self.entries.lock().expect("nothing panics under this lock")
     }
 
+    /// The login as this node knows it, from memory when it does. Nobody counts as looking at it.
+    pub async fn known(&self, id: Id<kind::Login>) -> Result<Option<Arc<Login>>, Fault> {
+        let known = self
+            .entries()
+            .get(&id)
+            .map(|entry| entry.sender.borrow().clone());
+        match known {
+            Some(login) => Ok(Some(login)),
+            None => Ok(self.store.login(id).await?.map(Arc::new)),
+        }
+    }
+
     /// The login as it is now and as it changes. Counts as somebody looking at it.
     pub async fn follow(
         &self,

@@ -7,6 +7,7 @@
 mod api;
 mod book;
 pub mod certificates;
+pub mod command;
 mod order;
 pub mod people;
 mod phone;

@@ -147,10 +147,7 @@ fn an_id_token_says_what_was_asked_and_no_more() {
             claims["exp"].as_i64().expect("exp") - claims["iat"].as_i64().expect("iat"),
             300
         );
-        assert_eq!(
-            claims["acr"],
-            "http://id.swedenconnect.se/loa/1.0/uncertified-loa3"
-        );
+        assert_eq!(claims["acr"], "urn:portvakt:acr:simulated");
         let access_token = told.body["access_token"].as_str().expect("a token");
         let half = URL_SAFE_NO_PAD.encode(&Sha256::digest(access_token)[..16]);
         assert_eq!(claims["at_hash"], half.as_str());

@@ -30,7 +30,7 @@ pub enum Scripts {
 pub struct Chromium {
     pub client: Client,
     driver: Child,
-    _profile: TempDir,
+    profile: TempDir,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -111,7 +111,7 @@ impl Chromium {
                     return Chromium {
                         client,
                         driver,
-                        _profile: profile,
+                        profile,
                         _turn: turn,
                     };
                 }
@@ -210,12 +210,39 @@ impl Chromium {
 }
 
 impl Drop for Chromium {
+    /// ChromeDriver does not take its browser with it: every process that was started for this
+    /// profile is ended by name.
     fn drop(&mut self) {
-        // ChromeDriver ends its browser when it is told to go, not when it is killed.
-        let pid = self.driver.id().to_string();
-        let _ = Command::new("kill").arg(pid).status();
+        let _ = self.driver.kill();
         let _ = self.driver.wait();
+        let profile = self.profile.path().display().to_string();
+        for _ in 0..20 {
+            let left = processes_of(&profile);
+            if left.is_empty() {
+                return;
+            }
+            let kill = format!("kill -9 {}", left.join(" "));
+            let _ = Command::new("sh")
+                .args(["-c", &kill])
+                .stderr(Stdio::null())
+                .status();
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
+}
+
+/// The processes whose command line names a profile; the browser's children name it too, or end with
+/// it.
+fn processes_of(profile: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+        .filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(profile)
+        })
+        .collect()
 }
 
 /// SHA-256 of a certificate's public key, as Chromium's switch wants it.
