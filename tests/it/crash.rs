@@ -279,6 +279,16 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
                 "{from}: {said}"
             );
         }
+        // A client that is known by a sector stays in it: people would be strangers to it otherwise.
+        let moved = app
+            .config
+            .replace("sector = \"public.example\"", "sector = \"other.example\"");
+        std::fs::write(app.directory.path().join("one.toml"), moved).expect("written");
+        let (sound, said) = program(&["serve"]);
+        assert!(
+            !sound && said.contains("the sector is public.example and cannot be changed"),
+            "{said}"
+        );
     });
 }
 
