@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::order::{Collected, Frame, Order, Ordered, Start, Tokens, Typed, Unusable};
+use super::frame::{self, Frame};
+use super::order::{Collected, Order, Ordered, Start, Tokens, Typed, Unusable};
 use super::people::Person;
 use crate::clock::Moment;
 use crate::random::Random;
@@ -122,7 +123,7 @@ impl Book {
             .values_mut()
             .find(|order| order.tokens.qr_start_token == frame.qr_start_token)
             .ok_or(Unusable::NoOrder)?;
-        order.check_frame(&frame, now)?;
+        frame.check(&order.tokens, order.age(now))?;
         let order_ref = order.tokens.order_ref.clone();
         self.claim(&order_ref, by, Start::Scanned, random, now)
     }
@@ -235,6 +236,6 @@ impl Book {
         self.orders
             .values()
             .find(|order| order.tokens.qr_start_token == qr_start_token)
-            .map(|order| order.frame(now))
+            .map(|order| frame::on_screen(&order.tokens, order.age(now)))
     }
 }

@@ -8,6 +8,7 @@ mod api;
 mod book;
 pub mod certificates;
 pub mod command;
+mod frame;
 mod order;
 pub mod people;
 mod phone;

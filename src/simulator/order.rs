@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
-
 use super::people::Person;
 use crate::clock::Moment;
 
@@ -153,9 +149,6 @@ const LIFETIME_MS: i64 = 3 * 60_000;
 const COMPLETE_KEPT_MS: i64 = 3 * 60_000;
 const FAILED_KEPT_MS: i64 = 5 * 60_000;
 const COLLECT_INTERVAL_MS: i64 = 1_000;
-/// The oldest frame that the app takes, and how far a frame may be ahead, in seconds.
-const FRAME_AGE: u64 = 5;
-const FRAME_AHEAD: u64 = 1;
 const TRIES: u8 = 3;
 /// The security code that nobody has.
 const WRONG_CODE: &str = "000000";
@@ -241,29 +234,9 @@ impl Order {
         matches!(self.state, State::Waiting)
     }
 
-    /// The frame that is on the relying party's screen now.
-    pub fn frame(&self, now: Moment) -> String {
-        let seconds = now.seconds_since(self.created_at);
-        let mac = hex::encode(mac(&self.tokens.qr_start_secret, &seconds.to_string()));
-        format!("bankid.{}.{seconds}.{mac}", self.tokens.qr_start_token)
-    }
-
-    /// Checks a frame as the app does: made with this order's secret, and fresh.
-    pub fn check_frame(&self, frame: &Frame<'_>, now: Moment) -> Result<(), Unusable> {
-        let expected = mac(&self.tokens.qr_start_secret, frame.time);
-        let shown = hex::decode(frame.code).map_err(|_| Unusable::NotACode)?;
-        if !bool::from(expected.ct_eq(&shown)) || frame.code != hex::encode(expected) {
-            return Err(Unusable::NotACode);
-        }
-        let time: u64 = frame.time.parse().map_err(|_| Unusable::NotACode)?;
-        let age = now.seconds_since(self.created_at);
-        if time > age + FRAME_AHEAD {
-            return Err(Unusable::NotACode);
-        }
-        if age > time + FRAME_AGE {
-            return Err(Unusable::TooOld);
-        }
-        Ok(())
+    /// How old the order is, in whole seconds.
+    pub fn age(&self, now: Moment) -> u64 {
+        now.seconds_since(self.created_at)
     }
 
     /// An app takes the order up.
@@ -350,39 +323,6 @@ impl Order {
     }
 }
 
-/// The text of a frame, taken apart.
-pub struct Frame<'a> {
-    /// Which order.
-    pub qr_start_token: &'a str,
-    time: &'a str,
-    code: &'a str,
-}
-
-impl<'a> Frame<'a> {
-    /// `bankid.<token>.<time>.<code>`; `None` for anything else.
-    pub fn parse(text: &'a str) -> Option<Frame<'a>> {
-        let mut parts = text.trim().split('.');
-        let frame = match (parts.next()?, parts.next()?, parts.next()?, parts.next()?) {
-            ("bankid", qr_start_token, time, code) => Frame {
-                qr_start_token,
-                time,
-                code,
-            },
-            _ => return None,
-        };
-        let plain = frame.time == "0" || !frame.time.starts_with('0');
-        let digits = !frame.time.is_empty() && frame.time.bytes().all(|b| b.is_ascii_digit());
-        (parts.next().is_none() && plain && digits).then_some(frame)
-    }
-}
-
-fn mac(secret: &str, time: &str) -> [u8; 32] {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(time.as_bytes());
-    mac.finalize().into_bytes().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::people::PEOPLE;
@@ -402,61 +342,6 @@ mod tests {
 
     fn after(seconds: i64) -> Moment {
         Moment(START + seconds * 1000)
-    }
-
-    fn scanned(order: &Order, text: &str, at: Moment) -> Result<(), Unusable> {
-        order.check_frame(&Frame::parse(text).ok_or(Unusable::NotACode)?, at)
-    }
-
-    #[test]
-    fn a_frame_is_taken_when_it_is_right_and_fresh() {
-        let _shows = crate::shows!(accepting "PV-SIM-4", refusing "PV-SIM-4");
-        let order = order(Ordered::default());
-        let documented = "bankid.67df3917-fa0d-44e5-b327-edcc928297f8.0.dc69358e712458a66a7525beef148ae8526b1c71610eff2c16cdffb4cdac9bf8";
-        assert_eq!(order.frame(after(0)), documented);
-        assert_eq!(scanned(&order, documented, after(0)), Ok(()));
-        assert_eq!(scanned(&order, documented, after(5)), Ok(()));
-        assert_eq!(scanned(&order, documented, after(6)), Err(Unusable::TooOld));
-        assert_eq!(
-            scanned(&order, &order.frame(after(2)), after(0)),
-            Err(Unusable::NotACode),
-            "of the future"
-        );
-        for (text, why) in [
-            (
-                "4a3dd0ef244ef421665310b92069c1caca631e3dcc08549d823629e6e8ec17f6",
-                "the key as bytes",
-            ),
-            (
-                "89efba5ed323278df6bf0c146c58bb512d989d75a8ceaebad60d6d3b32bdb92b",
-                "key and message swapped",
-            ),
-            (
-                "DC69358E712458A66A7525BEEF148AE8526B1C71610EFF2C16CDFFB4CDAC9BF8",
-                "capitals",
-            ),
-            ("", "nothing"),
-        ] {
-            let text = format!("bankid.67df3917-fa0d-44e5-b327-edcc928297f8.0.{text}");
-            assert_eq!(
-                scanned(&order, &text, after(0)),
-                Err(Unusable::NotACode),
-                "{why}"
-            );
-        }
-        for text in [
-            "",
-            "bankid",
-            &order.tokens.order_ref,
-            &format!("{documented}.x"),
-            &documented.replace(".0.", ".00."),
-        ] {
-            assert_eq!(
-                scanned(&order, text, after(0)),
-                Err(Unusable::NotACode),
-                "{text}"
-            );
-        }
     }
 
     #[test]
