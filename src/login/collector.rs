@@ -26,6 +26,8 @@ pub const LEASE: Seconds = Seconds(6);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two thirds of the lease, by a clock that nobody can turn.
 const ALIVE: Duration = Duration::from_secs(4);
+/// How soon a poller that waits notices that its node stops.
+const STOP_LATENCY: Duration = Duration::from_millis(500);
 /// BankID forgets a failed order after five minutes and any other one sooner.
 const ORDER_LIFETIME: Seconds = Seconds(6 * 60);
 
@@ -44,6 +46,7 @@ struct Inner {
 struct State {
     node: NodeName,
     alive_until: Instant,
+    is_stopping: bool,
     collecting: HashSet<Id<kind::Order>>,
 }
 
@@ -66,6 +69,7 @@ impl Collector {
             state: Mutex::new(State {
                 node,
                 alive_until: asked_at + ALIVE,
+                is_stopping: false,
                 collecting: HashSet::new(),
             }),
         }));
@@ -83,7 +87,7 @@ impl Collector {
     }
 
     fn is_alive(&self) -> bool {
-        self.state(|state| Instant::now() < state.alive_until)
+        self.state(|state| !state.is_stopping && Instant::now() < state.alive_until)
     }
 
     /// Whether this node collects a login's current order.
@@ -91,10 +95,13 @@ impl Collector {
         self.state(|state| state.collecting.contains(&login.order.id))
     }
 
-    /// Renews the heartbeat, and collects the orders of nodes that did not, for ever.
+    /// Renews the heartbeat, and collects the orders of nodes that did not, until this one stops.
     pub async fn watch_over_nodes(self) {
         loop {
             sleep(HEARTBEAT).await;
+            if self.state(|state| state.is_stopping) {
+                return;
+            }
             if let Err(fault) = self.beat().await {
                 tracing::error!(%fault, "the node's heartbeat could not be written");
             }
@@ -143,9 +150,14 @@ impl Collector {
         Ok(())
     }
 
-    /// Says that this node stops: the others need not wait for its lease to end.
+    /// Stops collecting, and says so: the others need not wait for the lease to end. First every
+    /// question that is under way is answered, because its answer may be the only one.
     pub async fn stop(&self) -> Result<(), Fault> {
-        self.state(|state| state.alive_until = Instant::now());
+        self.state(|state| state.is_stopping = true);
+        let latest = Instant::now() + REQUEST_TIMEOUT + INTERVAL;
+        while self.state(|state| !state.collecting.is_empty()) && Instant::now() < latest {
+            sleep(Duration::from_millis(20)).await;
+        }
         self.0.store.stop_node(&self.node()).await
     }
 
@@ -204,7 +216,9 @@ impl Poller {
             {
                 return;
             }
-            sleep_until(next).await;
+            while self.collector.is_alive() && Instant::now() < next {
+                sleep_until(next.min(Instant::now() + STOP_LATENCY)).await;
+            }
         }
     }
 
