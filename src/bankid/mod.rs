@@ -1,9 +1,10 @@
 //! BankID's relying-party API, version 6.0, in its own words: what we ask ([`order`]), what it
-//! answers ([`collect`]), the animated code ([`qr`]), the links that open the app ([`launch`]),
+//! answers ([`collect`]), where it is ([`environment`]), the animated code ([`qr`]), the links that open the app ([`launch`]),
 //! the texts it recommends ([`message`]), and the connection itself ([`client`]).
 
 pub mod client;
 pub mod collect;
+pub mod environment;
 pub mod launch;
 pub mod message;
 pub mod order;

@@ -10,6 +10,7 @@ use url::Url;
 use super::Findings;
 use super::written::{self, Environment};
 use crate::bankid::client::{Client, SetupError};
+use crate::bankid::environment::Official;
 use crate::bankid::launch::AppLinks;
 
 /// One BankID.
@@ -42,37 +43,28 @@ impl Clone for BankId {
     }
 }
 
-const PRODUCTION: &str = "https://appapi2.bankid.com/rp/v6.0/";
-const TEST: &str = "https://appapi2.test.bankid.com/rp/v6.0/";
-
 impl BankId {
     pub(super) fn check(
         written: &written::BankId,
         base: &Path,
         found: &mut Findings,
     ) -> Option<BankId> {
-        let place = place(written, found);
-        let root = found.take(
-            "bankid.root_file",
-            certificates(&base.join(&written.root_file)).and_then(|mut roots| match roots.len() {
-                1 => Ok(roots.remove(0)),
-                n => Err(format!(
-                    "holds {n} certificates: exactly one root is trusted"
-                )),
-            }),
-        );
+        let place = place(written, base, found);
         let chain = found.take(
             "bankid.certificate_file",
             certificates(&base.join(&written.certificate_file)),
         );
+        if let (Some(official), Some(chain)) = (official(written.environment), &chain) {
+            found.take("bankid.certificate_file", official.takes(&chain[0]));
+        }
         let key = found.take(
             "bankid.key_file",
             PrivateKeyDer::from_pem_file(base.join(&written.key_file)).map_err(|e| e.to_string()),
         );
-        let (url, links) = place?;
+        let (url, root, links) = place?;
         Some(BankId {
             base: url,
-            root: root?,
+            root,
             chain: chain?,
             key: key?,
             links,
@@ -91,24 +83,55 @@ impl BankId {
     }
 }
 
-fn place(written: &written::BankId, found: &mut Findings) -> Option<(Url, AppLinks)> {
-    let fixed = |address: &str| Url::parse(address).expect("a constant address");
-    match (written.environment, &written.url, &written.phone_url) {
-        (Environment::Production, None, None) => Some((fixed(PRODUCTION), AppLinks::bankid())),
-        (Environment::Test, None, None) => Some((fixed(TEST), AppLinks::bankid())),
-        (Environment::Simulator, Some(url), Some(phone)) if url.scheme() == "https" => {
-            let mut base = url.clone();
-            base.set_path(&format!("{}/", url.path().trim_end_matches('/')));
-            Some((base, AppLinks::simulated(phone)))
+fn official(environment: Environment) -> Option<Official> {
+    match environment {
+        Environment::Production => Some(Official::Production),
+        Environment::Test => Some(Official::Test),
+        Environment::Simulator => None,
+    }
+}
+
+/// Host, root and launch links, which come together or not at all.
+fn place(
+    written: &written::BankId,
+    base: &Path,
+    found: &mut Findings,
+) -> Option<(Url, CertificateDer<'static>, AppLinks)> {
+    let own = (&written.url, &written.phone_url, &written.root_file);
+    match (official(written.environment), own) {
+        (Some(official), (None, None, None)) => {
+            Some((official.api(), official.root(), AppLinks::bankid()))
         }
-        (Environment::Simulator, _, _) => {
-            found.add("bankid", "a simulator needs url (https) and phone_url");
+        (Some(_), _) => {
+            found.add(
+                "bankid",
+                "url, phone_url and root_file are for a simulator alone",
+            );
             None
         }
-        _ => {
-            found.add("bankid", "url and phone_url are for a simulator alone");
+        (None, (Some(url), Some(phone), Some(root))) if url.scheme() == "https" => {
+            let root = found.take("bankid.root_file", sole_certificate(&base.join(root)))?;
+            let mut api = url.clone();
+            api.set_path(&format!("{}/", url.path().trim_end_matches('/')));
+            Some((api, root, AppLinks::simulated(phone)))
+        }
+        (None, _) => {
+            found.add(
+                "bankid",
+                "a simulator needs url (https), phone_url and root_file",
+            );
             None
         }
+    }
+}
+
+fn sole_certificate(file: &Path) -> Result<CertificateDer<'static>, String> {
+    let mut roots = certificates(file)?;
+    match roots.len() {
+        1 => Ok(roots.remove(0)),
+        n => Err(format!(
+            "holds {n} certificates: exactly one root is trusted"
+        )),
     }
 }
 

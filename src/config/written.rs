@@ -108,8 +108,9 @@ pub struct BankId {
     pub url: Option<Url>,
     /// Where a simulated phone waits for launch links.
     pub phone_url: Option<Url>,
-    /// A PEM file with the one root that BankID's server certificate must come from.
-    pub root_file: PathBuf,
+    /// For a simulator: a PEM file with the one root that its server certificate must come from.
+    /// BankID's own roots are built in.
+    pub root_file: Option<PathBuf>,
     /// A PEM file with our relying-party certificate.
     pub certificate_file: PathBuf,
     /// A PEM file with its key.

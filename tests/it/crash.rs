@@ -239,7 +239,7 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
             (
                 "environment = \"simulator\"",
                 "environment = \"production\"",
-                "url and phone_url are for a simulator alone",
+                "url, phone_url and root_file are for a simulator alone",
             ),
             (
                 "root_file = \"root.pem\"",

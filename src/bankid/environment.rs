@@ -1,0 +1,112 @@
+//! BankID's environments: where the API is, the one root that its server certificate comes from, and
+//! whose relying-party certificates it takes. What belongs to one never goes with another.
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use url::Url;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// An environment that BankID runs itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Official {
+    /// Real people.
+    Production,
+    /// Test people, which anyone can make: they prove nothing.
+    Test,
+}
+
+/// The roots that BankID hands out, as they are published.
+const PRODUCTION_ROOT: &str = include_str!("roots/production.pem");
+const TEST_ROOT: &str = include_str!("roots/test.pem");
+
+impl Official {
+    /// The API's address, with a slash at the end.
+    pub fn api(self) -> Url {
+        let address = match self {
+            Official::Production => "https://appapi2.bankid.com/rp/v6.0/",
+            Official::Test => "https://appapi2.test.bankid.com/rp/v6.0/",
+        };
+        Url::parse(address).expect("a constant address")
+    }
+
+    /// The one root that the API's certificate comes from. The public web's authorities do not
+    /// vouch for BankID, and are not asked.
+    pub fn root(self) -> CertificateDer<'static> {
+        let pem = match self {
+            Official::Production => PRODUCTION_ROOT,
+            Official::Test => TEST_ROOT,
+        };
+        CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate that is built in")
+    }
+
+    /// Whether a relying-party certificate is one of this environment's. BankID's test authorities
+    /// say so in their names.
+    pub fn takes(self, certificate: &CertificateDer<'_>) -> Result<(), String> {
+        let (_, parsed) = X509Certificate::from_der(certificate)
+            .map_err(|_| "is not a certificate".to_owned())?;
+        let issuer = parsed.issuer().to_string();
+        let is_test = issuer.contains("for BankID Test");
+        match (self, is_test) {
+            (Official::Production, true) => Err(format!(
+                "is one for BankID's test environment (issuer {issuer}), but the environment is production"
+            )),
+            (Official::Test, false) => Err(format!(
+                "is not one for BankID's test environment (issuer {issuer})"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn the_roots_are_those_that_bankid_publishes() {
+        let _shows = crate::shows!(accepting "B18");
+        for (environment, fingerprint, name) in [
+            (
+                Official::Production,
+                "e6a2d45c0a1051c959428649f86a09a9b2152cd551993cc2eb4cf094bdacbecb",
+                "BankID SSL Root CA v1",
+            ),
+            (
+                Official::Test,
+                "f3d0740ebfb3700e3b81aa791fee451472698c84e199c2eb48a443ff1d5b405c",
+                "Test BankID SSL Root CA v1 Test",
+            ),
+        ] {
+            let root = environment.root();
+            assert_eq!(hex::encode(Sha256::digest(&root)), fingerprint);
+            let (_, parsed) = X509Certificate::from_der(&root).expect("a certificate");
+            assert!(parsed.subject().to_string().contains(name));
+        }
+    }
+
+    #[cfg(feature = "simulator")]
+    #[test]
+    fn a_certificate_of_one_environment_is_refused_by_the_other() {
+        use crate::clock::Timestamp;
+        use crate::random::Random;
+        use crate::simulator::certificates::Authority;
+        let _shows = crate::shows!(accepting "B18", refusing "B18");
+        let random = Random::seeded(1);
+        let certificate = |issuer| {
+            let bank = Authority::new(issuer, &random, Timestamp(1_800_000_000)).expect("made");
+            bank.relying_party("Kommunen").expect("made").certificate
+        };
+        let test = certificate("Testbank A RP CA v1 for BankID Test");
+        let real = certificate("Bank A RP CA v1 for BankID");
+        assert_eq!(Official::Test.takes(&test), Ok(()));
+        assert_eq!(Official::Production.takes(&real), Ok(()));
+        assert!(Official::Production.takes(&test).is_err());
+        assert!(Official::Test.takes(&real).is_err());
+        assert!(
+            Official::Production
+                .takes(&CertificateDer::from(vec![1, 2, 3]))
+                .is_err()
+        );
+    }
+}
