@@ -6,6 +6,7 @@ mod authorize;
 mod binding;
 mod chromium;
 mod crash;
+mod example;
 mod login;
 mod logs;
 mod pages;

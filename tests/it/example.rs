@@ -1,0 +1,37 @@
+//! The example configuration is one that works.
+
+use portvakt::clock::Clock;
+use portvakt::config::Config;
+use portvakt::random::Random;
+use portvakt::shows;
+use portvakt::simulator::certificates::Authority;
+
+#[test]
+fn the_example_configuration_holds_together() {
+    let _shows = shows!(accepting "PV-CONFIG-1");
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).expect("written");
+    };
+    let bank = Authority::new("A bank", &Random::system(), Clock::system().now()).expect("made");
+    let party = bank.relying_party("Kommunen").expect("made");
+    write(
+        "portvakt.toml",
+        include_str!("../../examples/portvakt.toml"),
+    );
+    write(
+        "master.key",
+        "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n",
+    );
+    write("relying-party.pem", &party.certificate_pem());
+    write("relying-party.key", &party.key_pem());
+    write("kommunen.secret", &format!("{}\n", "s".repeat(43)));
+    let config = Config::read(&directory.path().join("portvakt.toml")).expect("a good example");
+    assert_eq!(config.issuer.url, "https://login.example.se");
+    assert_eq!(config.clients.len(), 1);
+    assert_eq!(
+        config.bankid.base.as_str(),
+        "https://appapi2.bankid.com/rp/v6.0/"
+    );
+    assert!(!config.bankid.simulated);
+}
