@@ -20,6 +20,33 @@ pub struct AuthRequest {
     return_risk: bool,
     user_visible_data: String,
     user_non_visible_data: String,
+    web: Web,
+}
+
+/// What BankID is told of the browser, to judge the risk by: true values or none.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Web {
+    referring_domain: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    device_identifier: String,
+}
+
+/// The most characters of a `User-Agent` that BankID takes; browsers inside other apps send more.
+const USER_AGENT: usize = 256;
+
+impl Web {
+    /// `domain` is the site that starts the app, from configuration; `device` names the browser for
+    /// years, and nothing else.
+    pub fn new(domain: &str, user_agent: &str, device: &str) -> Web {
+        let cut: String = user_agent.chars().take(USER_AGENT).collect();
+        Web {
+            referring_domain: domain.to_owned(),
+            user_agent: (!cut.is_empty()).then_some(cut),
+            device_identifier: device.to_owned(),
+        }
+    }
 }
 
 impl AuthRequest {
@@ -31,6 +58,7 @@ impl AuthRequest {
         text: &str,
         login: Id<kind::Login>,
         return_url: Option<String>,
+        web: Web,
     ) -> AuthRequest {
         AuthRequest {
             end_user_ip: plain_address(ip).to_string(),
@@ -38,6 +66,7 @@ impl AuthRequest {
             return_risk: true,
             user_visible_data: visible_data(text),
             user_non_visible_data: STANDARD.encode(binding(login)),
+            web,
         }
     }
 }
@@ -106,7 +135,8 @@ mod tests {
     fn asked(text: &str, ip: &str, return_url: Option<String>) -> serde_json::Value {
         let login = Id::fresh(&Random::seeded(1));
         let ip = ip.parse().expect("an address");
-        serde_json::to_value(AuthRequest::new(ip, text, login, return_url)).expect("JSON")
+        let web = Web::new("login.example", "Browser", "d");
+        serde_json::to_value(AuthRequest::new(ip, text, login, return_url, web)).expect("JSON")
     }
 
     fn visible(text: &str) -> String {
@@ -124,6 +154,17 @@ mod tests {
             "192.0.2.1"
         );
         assert_eq!(asked("x", "2001:db8::1", None)["endUserIp"], "2001:db8::1");
+    }
+
+    #[test]
+    fn a_long_user_agent_is_cut_and_an_empty_one_left_out() {
+        let _shows = crate::shows!(accepting "PV-WEB-1", refusing "PV-WEB-1");
+        let web = |agent: &str| {
+            serde_json::to_value(Web::new("login.example", agent, "d")).expect("JSON")
+        };
+        assert_eq!(web(&"å".repeat(300))["userAgent"], "å".repeat(256));
+        assert_eq!(web("Browser")["userAgent"], "Browser");
+        assert!(web("").get("userAgent").is_none());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::Findings;
+use super::issuer::Issuer;
 use super::written::{self, Environment};
 use crate::bankid::client::{Client, SetupError};
 use crate::bankid::environment::Official;
@@ -28,6 +29,8 @@ pub struct BankId {
     pub links: AppLinks,
     /// Whether its people are nobody.
     pub simulated: bool,
+    /// The site that starts the app, as BankID is told.
+    pub referring_domain: String,
 }
 
 impl Clone for BankId {
@@ -39,6 +42,7 @@ impl Clone for BankId {
             key: self.key.clone_key(),
             links: self.links.clone(),
             simulated: self.simulated,
+            referring_domain: self.referring_domain.clone(),
         }
     }
 }
@@ -46,9 +50,11 @@ impl Clone for BankId {
 impl BankId {
     pub(super) fn check(
         written: &written::BankId,
+        issuer: Option<&Issuer>,
         base: &Path,
         found: &mut Findings,
     ) -> Option<BankId> {
+        let referring_domain = referring_domain(written, issuer, found);
         let place = place(written, base, found);
         let chain = found.take(
             "bankid.certificate_file",
@@ -69,6 +75,7 @@ impl BankId {
             key: key?,
             links,
             simulated: written.environment == Environment::Simulator,
+            referring_domain: referring_domain?,
         })
     }
 
@@ -81,6 +88,25 @@ impl BankId {
             self.key.clone_key(),
         )
     }
+}
+
+/// What BankID takes as `web.referringDomain`: 3 to 253 of digits, small letters, dots and hyphens.
+fn referring_domain(
+    written: &written::BankId,
+    issuer: Option<&Issuer>,
+    found: &mut Findings,
+) -> Option<String> {
+    let host = || issuer.map(|issuer| issuer.host().to_owned());
+    let domain = written.referring_domain.clone().or_else(host)?;
+    let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.' || b == b'-';
+    if (3..=253).contains(&domain.len()) && domain.bytes().all(plain) {
+        return Some(domain);
+    }
+    found.add(
+        "bankid.referring_domain",
+        "must be a domain in small letters, as punycode",
+    );
+    None
 }
 
 fn official(environment: Environment) -> Option<Official> {

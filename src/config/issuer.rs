@@ -19,6 +19,14 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Its host, without a port.
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
     /// An https address without path, query, fragment and user; http on `localhost` or a loopback
     /// address.
     pub fn parse(text: &str) -> Result<Issuer, String> {

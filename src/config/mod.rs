@@ -131,7 +131,7 @@ impl Config {
         let mut found = Findings::default();
         let danger = written.bankid.danger_simulated_bankid;
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
-        let bankid = BankId::check(&written.bankid, base, &mut found);
+        let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
         if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
             && bankid.simulated
             && !(danger || issuer.is_local)

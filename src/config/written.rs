@@ -115,6 +115,9 @@ pub struct BankId {
     pub certificate_file: PathBuf,
     /// A PEM file with its key.
     pub key_file: PathBuf,
+    /// The domain that starts the app, as BankID is told to judge the risk by: normally the
+    /// registrable one. Without it, the issuer's host.
+    pub referring_domain: Option<String>,
     /// Allows a simulated BankID for an issuer that others can reach. Anyone can log in as anyone.
     #[serde(default)]
     pub danger_simulated_bankid: bool,

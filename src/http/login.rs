@@ -46,8 +46,13 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
             _ => answer::stale_form(&view),
         });
     };
+    let browser_name = browser_name(&provider, &request);
     let started = match provider.store.login(form.login).await? {
-        None => begin(&provider, &request, &form, &fields, &admitted, device).await,
+        None => {
+            let asked = asked(&request, &form, &fields, browser_name.clone());
+            let (id, browser) = (form.login, form.cookie.digest());
+            ordering::begin(&provider, id, browser, asked, &admitted.client, device).await
+        }
         // The back button led to the choice again, and now it is the other device.
         Some(login) if login.order.device != device => {
             ordering::again(&provider, &login, device).await.map(|_| ())
@@ -58,27 +63,41 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         let language = authorize::language(&form.parameters, &request);
         return no_order(error, View { language, ..view });
     }
-    Ok(with_login_cookie(&provider, &request, &form))
+    Ok(
+        with_login_cookie(&provider, &request, &form).with_cookie(SetCookie {
+            name: BROWSER_COOKIE.to_owned(),
+            value: Some(browser_name),
+            lifetime: Some(BROWSER_REMEMBERED),
+        }),
+    )
 }
 
-async fn begin(
-    provider: &Provider,
-    request: &Request,
-    form: &ChoiceForm,
-    fields: &Parameters,
-    admitted: &Admitted,
-    device: Device,
-) -> Result<(), Error> {
-    let asked = Asked {
+fn asked(request: &Request, form: &ChoiceForm, fields: &Parameters, browser_name: String) -> Asked {
+    let user_agent = request.header("user-agent").unwrap_or_default();
+    Asked {
         language: authorize::language(&form.parameters, request),
         ip: request.ip,
-        platform: Platform::of(request.header("user-agent").unwrap_or_default()),
+        platform: Platform::of(user_agent),
         scripts: fields.first("scripts") == Some("on"),
+        user_agent: user_agent.to_owned(),
+        browser_name,
         parameters: form.parameters.clone(),
-    };
-    let (id, browser) = (form.login, form.cookie.digest());
-    ordering::begin(provider, id, browser, asked, &admitted.client, device).await
+    }
 }
+
+/// What the browser is called for years, so that BankID can tell a known one from a new one. It is no
+/// credential here, and names nobody. A value that is not one of ours is as good as none.
+fn browser_name(provider: &Provider, request: &Request) -> String {
+    let name = cookie_name(&provider.config.issuer, BROWSER_COOKIE);
+    let held = request.cookies().find(|(n, _)| *n == name);
+    held.and_then(|(_, value)| uuid::Uuid::try_parse(value).ok())
+        .unwrap_or_else(|| provider.random.uuid())
+        .to_string()
+}
+
+const BROWSER_COOKIE: &str = "browser";
+/// 399 days, the longest that browsers keep a cookie.
+const BROWSER_REMEMBERED: Seconds = Seconds(399 * 24 * 60 * 60);
 
 /// BankID made no order: a page with a way on. Anything else that failed is none of its business.
 fn no_order(error: Error, view: View) -> Result<Answer, Error> {

@@ -64,6 +64,10 @@ pub struct Asked {
     pub platform: Platform,
     /// Whether the page said that its scripts run.
     pub scripts: bool,
+    /// The browser, by its own word.
+    pub user_agent: String,
+    /// The browser, by a cookie that lasts.
+    pub browser_name: String,
 }
 
 /// Where a login stands.
@@ -287,6 +291,8 @@ pub(crate) mod tests {
                 language: Language::Sv,
                 platform: Platform::Computer,
                 scripts: true,
+                user_agent: "Browser".into(),
+                browser_name: "d".into(),
             },
             expires_at: NOW + LIFETIME,
             orders_made: 1,

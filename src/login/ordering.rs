@@ -4,7 +4,7 @@ use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, State};
 use crate::bankid::collect::Hint;
 use crate::bankid::launch::Platform;
 use crate::bankid::message::{Device, Language};
-use crate::bankid::order::AuthRequest;
+use crate::bankid::order::{AuthRequest, Web};
 use crate::client::Client;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
@@ -154,7 +154,9 @@ async fn order(
         .as_ref()
         .map(|nonce| return_url(&provider.config.issuer.url, login, asked, nonce));
     let text = intention(client, asked.language);
-    let request = AuthRequest::new(asked.ip, &text, login, return_url);
+    let domain = &provider.config.bankid.referring_domain;
+    let web = Web::new(domain, &asked.user_agent, &asked.browser_name);
+    let request = AuthRequest::new(asked.ip, &text, login, return_url, web);
     let tokens = provider.bankid.auth(&request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),

@@ -411,3 +411,32 @@ fn a_bankid_that_does_not_answer_costs_nobody_their_login() {
         assert!(failed.body.contains("value=\"other\""), "there is a way on");
     });
 }
+
+#[test]
+fn browsers_inside_other_apps_can_log_in_and_are_known_again() {
+    run(async {
+        let _shows = shows!(accepting "PV-WEB-1");
+        let app = App::on(Database::sqlite()).await;
+        // Longer than BankID takes; the simulator refuses it uncut, as BankID does.
+        let browser = Browser::with_user_agent(Box::leak(
+            format!("Mozilla/5.0 {}", "x".repeat(300)).into_boxed_str(),
+        ));
+        app.log_in(&browser, TOLVAN).await;
+        let name = browser.cookie("browser").expect("a cookie");
+        app.log_in_with(&browser, TOLVAN, &[("prompt", Some("login"))])
+            .await;
+        assert_eq!(browser.cookie("browser").as_deref(), Some(name.as_str()));
+        browser.set_cookie("browser", &"x".repeat(100));
+        app.log_in_with(
+            &browser,
+            TOLVAN,
+            &[("prompt", Some("login")), ("state", Some("b"))],
+        )
+        .await;
+        assert_ne!(
+            browser.cookie("browser").map(|n| n.len()),
+            Some(100),
+            "a planted one is not passed on"
+        );
+    });
+}

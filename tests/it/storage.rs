@@ -40,6 +40,8 @@ fn login(clock: &Clock, random: &Random) -> Login {
             language: Language::Sv,
             platform: Platform::Computer,
             scripts: true,
+            user_agent: "Browser".into(),
+            browser_name: "d".into(),
         },
         expires_at: clock.now() + LIFETIME,
         orders_made: 1,
