@@ -53,6 +53,7 @@ CREATE TABLE bankid_order (
         CHECK (progress IN ('ordered', 'complete', 'failed', 'cancelled', 'lost', 'spent')),
     hint           TEXT   NOT NULL,
     answer         BYTEA,
+    answered_at    BIGINT,
     return_nonce   BYTEA  UNIQUE,
     comeback       TEXT   NOT NULL
         CHECK (comeback IN ('not_expected', 'awaited', 'here', 'elsewhere')),

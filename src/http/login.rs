@@ -336,7 +336,7 @@ pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Erro
             if let Progress::Ordered(_) = login.order.progress {
                 ordering::cancel_at_bankid(&provider, &login.order).await;
             }
-            provider.followed.refresh(login.id).await?;
+            provider.followed.tell(login.id).await;
             break;
         }
         match provider.store.login(login.id).await? {
@@ -366,7 +366,9 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
         return Ok(answer::over(&view));
     };
     let departure = denied(&provider, &admitted, CANCELLED);
-    Ok(Answer::depart_by_page(&departure, login.asked.language).with_cookie(expired(&login)))
+    // The cookie stays until its time is up: this page may be asked for twice, by the form and by
+    // the page that it was on.
+    Ok(Answer::depart_by_page(&departure, login.asked.language))
 }
 
 fn denied(provider: &Provider, admitted: &Admitted, refusal: Refusal) -> response::Departure {
@@ -447,8 +449,14 @@ async fn conclude(
     let departure = provider
         .store
         .finish_login(&finish, fresh, now, |person| {
-            let txn = login.order.id;
-            let session = Session::begin(person, identity, txn, lifetime, &provider.random, now);
+            let session = Session {
+                id: Id::fresh(&provider.random),
+                person,
+                identity,
+                auth_time: login.order.answered_at.unwrap_or(now),
+                txn: login.order.id,
+                expires_at: now + lifetime,
+            };
             let (asked, client) = (&admitted.request, &admitted.client);
             let key = &provider.keys.subject;
             let grant = Grant::of(asked, client, &session, key, &provider.random, now);
@@ -458,7 +466,7 @@ async fn conclude(
             (session, issued, departure)
         })
         .await?;
-    provider.followed.refresh(login.id).await?;
+    provider.followed.tell(login.id).await;
     Ok(departure.map(|departure| {
         Answer::depart(&departure).with_cookie(SetCookie {
             name: SESSION_COOKIE.to_owned(),

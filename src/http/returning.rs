@@ -53,7 +53,7 @@ async fn come_back(
         if !here {
             tracing::warn!(login = %login.id, "BankID returned to a browser that did not begin the login");
         }
-        provider.followed.refresh(login.id).await?;
+        provider.followed.tell(login.id).await;
     }
     Ok(here.then_some(login))
 }

@@ -142,7 +142,7 @@ impl Collector {
                     let progress = Progress::Cancelled;
                     self.0
                         .store
-                        .keep_progress(taken.login, taken.order, &progress)
+                        .keep_progress(taken.login, taken.order, &progress, None)
                         .await?;
                 }
             }
@@ -243,7 +243,7 @@ impl Poller {
         match self.keep(&moved).await {
             Ok(true) => {
                 self.login = moved;
-                self.tell().await;
+                self.collector.0.followed.tell(self.login.id).await;
                 true
             }
             Ok(false) => false,
@@ -259,7 +259,7 @@ impl Poller {
     async fn keep_answer(&self, moved: Login) {
         loop {
             match self.keep(&moved).await {
-                Ok(true) => return self.tell().await,
+                Ok(true) => return self.collector.0.followed.tell(self.login.id).await,
                 Ok(false) => return,
                 Err(fault) => {
                     tracing::error!(%fault, login = %moved.id, "an answer could not be stored yet");
@@ -275,14 +275,13 @@ impl Poller {
     async fn keep(&self, moved: &Login) -> Result<bool, Fault> {
         let store = &self.collector.0.store;
         store
-            .keep_progress(moved.id, moved.order.id, &moved.order.progress)
+            .keep_progress(
+                moved.id,
+                moved.order.id,
+                &moved.order.progress,
+                moved.order.answered_at,
+            )
             .await
-    }
-
-    async fn tell(&self) {
-        if let Err(fault) = self.collector.0.followed.refresh(self.login.id).await {
-            tracing::error!(%fault, login = %self.login.id, "a changed login could not be read");
-        }
     }
 
     /// What a failed question means: mostly nothing, the order is asked for again. When BankID

@@ -111,6 +111,14 @@ impl Followed {
         Ok(login)
     }
 
+    /// The same after a change that is already stored: what was done is done, whether or not it can
+    /// be told at once.
+    pub async fn tell(&self, id: Id<kind::Login>) {
+        if let Err(fault) = self.refresh(id).await {
+            tracing::error!(%fault, login = %id, "a changed login could not be read");
+        }
+    }
+
     /// Asks, in one query, which of the followed logins changed elsewhere, and tells. Those that
     /// nobody has looked at for a while are let go. `is_ours` says which are collected here and
     /// need not be asked for.

@@ -95,6 +95,8 @@ pub struct Order {
     pub received_at: Moment,
     /// What BankID says of it.
     pub progress: Progress,
+    /// When a person approved it: the time of their authentication.
+    pub answered_at: Option<Timestamp>,
     /// Whether the app has come back to us.
     pub comeback: Comeback,
 }
@@ -183,7 +185,10 @@ impl Login {
         let is_ordered = matches!(self.order.progress, Progress::Ordered(_));
         match event {
             Event::Hinted(hint) if is_ordered => self.order.progress = Progress::Ordered(hint),
-            Event::Completed(data) if is_ordered => self.order.progress = Progress::Complete(data),
+            Event::Completed(data) if is_ordered => {
+                self.order.progress = Progress::Complete(data);
+                self.order.answered_at = Some(now);
+            }
             Event::Failed(hint) if is_ordered => self.order.progress = Progress::Failed(hint),
             Event::Lost if is_ordered => self.order.progress = Progress::Lost,
             Event::Returned { here } if self.order.comeback == Comeback::Awaited => {
@@ -272,6 +277,7 @@ pub(crate) mod tests {
             },
             received_at: Moment(1_000_000),
             progress: Progress::Ordered(Hint::new("outstandingTransaction")),
+            answered_at: None,
             comeback: match device {
                 Device::This => Comeback::Awaited,
                 Device::Other => Comeback::NotExpected,

@@ -78,10 +78,10 @@ async fn end_order(provider: &Provider, login: &Login) -> Result<bool, Error> {
     let progress = Progress::Cancelled;
     let ended = provider
         .store
-        .keep_progress(login.id, login.order.id, &progress)
+        .keep_progress(login.id, login.order.id, &progress, None)
         .await?;
     if ended {
-        provider.followed.refresh(login.id).await?;
+        provider.followed.tell(login.id).await;
         cancel_at_bankid(provider, &login.order).await;
     }
     Ok(ended)
@@ -96,9 +96,7 @@ async fn started(
     match stored {
         Ok(true) => {
             provider.collector.collect(&login, None);
-            if let Err(fault) = provider.followed.refresh(login.id).await {
-                tracing::error!(%fault, login = %login.id, "a changed login could not be read");
-            }
+            provider.followed.tell(login.id).await;
             Ok(true)
         }
         Ok(false) => {
@@ -164,6 +162,7 @@ async fn order(
         tokens,
         received_at: provider.clock.moment(),
         progress: Progress::Ordered(Hint::new("outstandingTransaction")),
+        answered_at: None,
         comeback: match device {
             Device::This => Comeback::Awaited,
             Device::Other => Comeback::NotExpected,

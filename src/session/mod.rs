@@ -7,7 +7,6 @@ use crate::claims::subject::subject;
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{Id, kind};
-use crate::random::Random;
 use crate::secret::Key;
 use crate::storage::SessionRow;
 
@@ -29,27 +28,6 @@ pub struct Session {
     pub txn: Id<kind::Order>,
     /// When it ends, however much it is used.
     pub expires_at: Timestamp,
-}
-
-impl Session {
-    /// A session that begins now.
-    pub fn begin(
-        person: Id<kind::Person>,
-        identity: Identity,
-        txn: Id<kind::Order>,
-        lifetime: Seconds,
-        random: &Random,
-        now: Timestamp,
-    ) -> Session {
-        Session {
-            id: Id::fresh(random),
-            person,
-            identity,
-            auth_time: now,
-            txn,
-            expires_at: now + lifetime,
-        }
-    }
 }
 
 /// A session, as far as the decision on a request needs it.

@@ -29,6 +29,7 @@ struct LoginRow {
     progress: String,
     hint: String,
     answer: Option<Vec<u8>>,
+    answered_at: Option<Timestamp>,
     comeback: Comeback,
 }
 
@@ -38,7 +39,7 @@ macro_rules! select_login {
         concat!(
             "SELECT l.id, l.browser, l.client_id, l.asked, l.state, l.orders_made, l.version,
                     l.expires_at, l.order_id, o.device, o.tokens, o.received_at_ms, o.progress,
-                    o.hint, o.answer, o.comeback
+                    o.hint, o.answer, o.answered_at, o.comeback
                FROM login l JOIN bankid_order o ON o.id = l.order_id ",
             $rest
         )
@@ -230,6 +231,7 @@ impl Store {
         login: Id<kind::Login>,
         order: Id<kind::Order>,
         progress: &Progress,
+        answered_at: Option<Timestamp>,
     ) -> Result<bool> {
         let order_id = order.to_string();
         let (name, hint) = match progress {
@@ -251,13 +253,14 @@ impl Store {
         let mut tx = self.begin().await?;
         lock_login(&mut tx, login).await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3
+            "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3, answered_at = $5
               WHERE id = $4 AND progress = 'ordered'"
         )
         .bind(name)
         .bind(hint)
         .bind(answer.as_deref())
         .bind(&order_id)
+        .bind(answered_at)
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
@@ -369,6 +372,7 @@ impl Store {
                     .open_json(tokens_of(&row.order_id), &row.tokens)?,
                 received_at: row.received_at_ms,
                 progress,
+                answered_at: row.answered_at,
                 comeback: row.comeback,
             },
         })

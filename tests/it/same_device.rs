@@ -140,6 +140,35 @@ fn a_return_before_the_answer_is_known_waits_for_it() {
 }
 
 #[test]
+fn the_time_of_authentication_is_that_of_the_approval() {
+    run(async {
+        let _shows = shows!(accepting "ID-01");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let login = launched(&app, &browser).await;
+        let claimed = app.phone.open(&login.launch_link(), TOLVAN).await;
+        claimed.approve().await;
+        let approved_at = app.clock.now();
+        browser.until(&login, "await-return").await;
+        // The person comes back minutes later.
+        app.clock.advance(Duration::from_secs(300));
+        let returned = browser
+            .get(&claimed.return_url.clone().expect("a return address"))
+            .await;
+        let tab = browser.follow(&returned).await;
+        let answer = Answer::of(&browser.follow(&tab).await);
+        let tokens = crate::token::redeem(&app, &answer).await;
+        let auth_time = crate::token::claims(&app, &tokens).await["auth_time"]
+            .as_i64()
+            .expect("a time");
+        assert!(
+            (approved_at.0..=approved_at.0 + 10).contains(&auth_time),
+            "{auth_time} {approved_at:?}"
+        );
+    });
+}
+
+#[test]
 fn safari_comes_back_by_a_fragment_to_the_same_tab() {
     run(async {
         let _shows = shows!(accepting "PV-RETURN-1", refusing "PV-RETURN-1");

@@ -57,6 +57,7 @@ fn login(clock: &Clock, random: &Random) -> Login {
             },
             received_at: clock.moment(),
             progress: Progress::Ordered(Hint::new("outstandingTransaction")),
+            answered_at: None,
             comeback: Comeback::NotExpected,
         },
         version: 1,
@@ -149,7 +150,7 @@ on_both!(
         let complete = || Progress::Complete(serde_json::from_value(data.clone()).expect("data"));
         assert!(
             store
-                .keep_progress(login.id, login.order.id, &complete())
+                .keep_progress(login.id, login.order.id, &complete(), None)
                 .await
                 .expect("stored")
         );
@@ -160,7 +161,7 @@ on_both!(
         ] {
             assert!(
                 !store
-                    .keep_progress(login.id, login.order.id, &late)
+                    .keep_progress(login.id, login.order.id, &late, None)
                     .await
                     .expect("asked")
             );
@@ -198,7 +199,7 @@ on_both!(
         let data = serde_json::json!({"user": {"personalNumber": "191212121212", "name": "Tolvan T", "givenName": "T", "surname": "T"}});
         let complete = Progress::Complete(serde_json::from_value(data).expect("data"));
         store
-            .keep_progress(login.id, login.order.id, &complete)
+            .keep_progress(login.id, login.order.id, &complete, None)
             .await
             .expect("stored");
         let dump = dump(&database, directory.path()).await;
@@ -370,14 +371,14 @@ on_both!(
                     let made = store.finish_login(&finish, fresh, now, |person| {
                         let issued = issued(&clock, &random);
                         let identity = issued.grant.identity.clone();
-                        let session = Session::begin(
+                        let session = Session {
+                            id: Id::fresh(&random),
                             person,
                             identity,
-                            login.order.id,
-                            Seconds(60),
-                            &random,
-                            now,
-                        );
+                            auth_time: now,
+                            txn: login.order.id,
+                            expires_at: now + Seconds(60),
+                        };
                         (session, issued, person)
                     });
                     made.await.expect("no fault")
@@ -417,7 +418,7 @@ on_both!(
             renewed.order = self::login(&clock, &random).order;
             let (old, now) = (login.order.id, clock.now());
             let (kept, came, replaced, cancelled) = tokio::join!(
-                one.keep_progress(login.id, old, &complete),
+                one.keep_progress(login.id, old, &complete, Some(now)),
                 two.keep_return(&returned),
                 one.replace_order(&renewed, old, None, &node, now),
                 async {
