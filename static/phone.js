@@ -11,13 +11,18 @@ for (const radio of people) {
 const codes = document.getElementById("codes");
 if (codes) {
   const shown = [...codes.querySelectorAll("button")].map((b) => b.value).sort().join();
+  // What the person presses goes first.
+  let pressed = false;
+  document.addEventListener("submit", () => {
+    pressed = true;
+  });
   setInterval(async () => {
-    if (document.hidden) return;
+    if (document.hidden || pressed) return;
     const written = [...document.querySelectorAll("#text, #link")].some((input) => input.value);
     if (written) return;
     try {
       const now = (await (await fetch("/codes", { cache: "no-store" })).json()).join();
-      if (now !== shown) {
+      if (now !== shown && !pressed) {
         const chosen = document.querySelector("input[name=person]:checked").value;
         location.replace("/?person=" + chosen);
       }

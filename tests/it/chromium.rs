@@ -40,9 +40,15 @@ async fn logged_in(browser: &Chromium, person: &str) {
 
 async fn scan_on_screen(phone: &Chromium, app: &App, person: &str) {
     phone.go(&app.phone_url).await;
-    phone.press(&format!("input[value='{person}']")).await;
-    phone.press("button[name=screen]").await;
-    phone.see("#approve").await;
+    // The page shows new codes by coming anew, and may do so under the finger.
+    for _ in 0..5 {
+        phone.press(&format!("input[value='{person}']")).await;
+        phone.press("button[name=screen]").await;
+        if phone.sees("#approve").await {
+            return;
+        }
+    }
+    panic!("the code cannot be scanned: {}", phone.text().await);
 }
 
 fn log_in_by_qr(scripts: Scripts) {

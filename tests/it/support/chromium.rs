@@ -152,6 +152,17 @@ impl Chromium {
         panic!("{css} cannot be pressed: {problem:?}");
     }
 
+    /// Whether something comes onto the page within three seconds.
+    pub async fn sees(&self, css: &str) -> bool {
+        for _ in 0..30 {
+            if self.client.find(Locator::Css(css)).await.is_ok() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
+    }
+
     pub async fn write(&self, css: &str, text: &str) {
         self.see(css)
             .await
