@@ -56,9 +56,11 @@ fn log_in_by_qr(scripts: Scripts) {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-BROWSER-1", accepting "PV-NOSCRIPT-1");
+        let _shows = shows!(accepting "PV-BROWSER-1");
+        let _without = (scripts == Scripts::Off).then(|| shows!(accepting "PV-NOSCRIPT-1"));
         let app = app().await;
         let [browser, phone] = browsers(&app.certificate, scripts).await;
+        assert_eq!(browser.runs_scripts().await, scripts == Scripts::On);
         ask(&browser, &app).await;
         assert!(browser.text().await.contains("Provappen"));
         browser.press("button[value=other]").await;
@@ -87,9 +89,11 @@ fn log_in_on_this_device(scripts: Scripts) {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-BROWSER-1", accepting "PV-NOSCRIPT-1");
+        let _shows = shows!(accepting "PV-BROWSER-1");
+        let _without = (scripts == Scripts::Off).then(|| shows!(accepting "PV-NOSCRIPT-1"));
         let app = app().await;
         let [browser] = browsers(&app.certificate, scripts).await;
+        assert_eq!(browser.runs_scripts().await, scripts == Scripts::On);
         ask(&browser, &app).await;
         browser.press("button[value=this]").await;
         browser.press("#open-app").await;

@@ -126,6 +126,14 @@ impl Chromium {
         self.client.goto(url).await.expect("the page loads");
     }
 
+    /// Whether scripts run, seen on a page of our own: a switch that has no effect would make a test
+    /// without scripts one with them.
+    pub async fn runs_scripts(&self) -> bool {
+        self.go("data:text/html,<title>off</title><script>document.title='on'</script>")
+            .await;
+        self.client.title().await.expect("a title") == "on"
+    }
+
     /// Waits until something is on the page, whichever page that is by then.
     pub async fn see(&self, css: &str) -> fantoccini::elements::Element {
         for _ in 0..300 {
