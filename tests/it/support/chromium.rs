@@ -74,13 +74,15 @@ impl Chromium {
             .and_then(|free| free.local_addr())
             .expect("a free port")
             .port();
+        let profile = tempfile::tempdir().expect("a directory");
+        // What a browser that is killed leaves behind goes with its profile.
         let driver = Command::new(path("PORTVAKT_TEST_CHROMEDRIVER"))
             .arg(format!("--port={port}"))
+            .env("TMPDIR", profile.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("ChromeDriver starts");
-        let profile = tempfile::tempdir().expect("a directory");
         let capabilities = json!({
             "goog:chromeOptions": {
                 "binary": path("PORTVAKT_TEST_CHROMIUM"),
