@@ -117,6 +117,7 @@ mod tests {
 
     #[test]
     fn unknown_hints_and_members_are_taken_as_they_come() {
+        let _shows = crate::shows!(accepting "B16");
         let pending = read(r#"{"orderRef":"x","status":"pending","hintCode":"brandNew","more":1}"#);
         assert!(
             matches!(pending, Some(Collected::Pending { hint_code }) if hint_code.0 == "brandNew")
