@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::authorize::Policy;
 use crate::bankid::client::Client as BankIdClient;
+use crate::bankid::environment::Worth;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
@@ -121,7 +122,7 @@ impl Provider {
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
         tokio::spawn(provider.clone().sweep());
-        if provider.config.bankid.simulated {
+        if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
         }
         Ok(provider)
@@ -145,12 +146,7 @@ impl Provider {
         let mut every = tokio::time::interval(CATCH_UP_INTERVAL);
         loop {
             every.tick().await;
-            let collector = &self.collector;
-            if let Err(fault) = self
-                .followed
-                .catch_up(|login| collector.collects(login))
-                .await
-            {
+            if let Err(fault) = self.followed.catch_up().await {
                 tracing::error!(%fault, "changes of logins could not be read");
             }
             let now = self.clock.now();
@@ -160,7 +156,7 @@ impl Provider {
             {
                 let provider = self.clone();
                 tokio::spawn(async move {
-                    let renewed = ordering::again(&provider, &login, login.order.device).await;
+                    let renewed = ordering::renew(&provider, &login).await;
                     if let Err(crate::error::Error::Fault(fault)) = renewed {
                         tracing::warn!(%fault, login = %login.id, "a code could not be renewed");
                     }
@@ -214,14 +210,17 @@ fn node_id(config: &Config, store: &Store, random: &Random) -> String {
 
 /// A login that anyone can make is never given the worth of a real one.
 fn acr(config: &Config) -> String {
-    match config.bankid.simulated {
-        true => SIMULATED_ACR.to_owned(),
-        false => config.login.acr.clone(),
+    match config.bankid.worth {
+        Worth::Real => config.login.acr.clone(),
+        Worth::Test => TEST_ACR.to_owned(),
+        Worth::Simulated => SIMULATED_ACR.to_owned(),
     }
 }
 
 /// The authentication context class of a simulated login.
 pub const SIMULATED_ACR: &str = "urn:portvakt:acr:simulated";
+/// That of a login in BankID's test environment.
+pub const TEST_ACR: &str = "urn:portvakt:acr:test";
 
 async fn say_that_logins_are_simulated() {
     let mut every = tokio::time::interval(SIMULATED_NOTICE_INTERVAL);

@@ -4,11 +4,13 @@ document.querySelector("[data-scripts]").value = "on";
 const form = document.querySelector("form.choices");
 form.addEventListener("submit", () => {
   // After the form's data has been taken, or the pressed button's value would be lost.
-  setTimeout(() => {
-    for (const button of form.querySelectorAll("button")) button.disabled = true;
-  });
+  setTimeout(() => disable(true));
+  // One that led nowhere in the time that BankID may take can be pressed again.
+  setTimeout(() => disable(false), 20000);
 });
 // The back button may show this page as it was left.
-addEventListener("pageshow", () => {
-  for (const button of form.querySelectorAll("button")) button.disabled = false;
-});
+addEventListener("pageshow", () => disable(false));
+
+function disable(disabled) {
+  for (const button of form.querySelectorAll("button")) button.disabled = disabled;
+}

@@ -81,19 +81,33 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-// The app came back to this very tab: only the fragment of its address changed.
+// The app came back to this very tab: only the fragment of its address changed. Until that is
+// heard, nothing that the events say may overtake it, and a phone that wakes up may have no network.
 async function comeBack() {
   const nonce = location.hash.slice(1);
-  if (!nonce.startsWith("rn_")) return;
-  history.replaceState(null, "", location.pathname);
-  const answer = await fetch(address + "/return", {
-    method: "POST",
-    body: new URLSearchParams({ nonce }),
-  });
-  if (answer.ok) {
-    leaving = true;
-    location.replace((await answer.json()).next);
+  if (leaving || !nonce.startsWith("rn_")) return;
+  leaving = true;
+  rest();
+  for (let pause = 250; ; pause = Math.min(2 * pause, 4000)) {
+    try {
+      const answer = await fetch(address + "/return", {
+        method: "POST",
+        body: new URLSearchParams({ nonce }),
+      });
+      if (answer.ok) {
+        location.replace((await answer.json()).next);
+        return;
+      }
+      if (answer.status < 500) break;
+    } catch {
+      // Nobody answered: the nonce stays in the address, and is told again.
+    }
+    await new Promise((done) => setTimeout(done, pause));
   }
+  // It is no return of this login. It goes on as it was.
+  history.replaceState(null, "", location.pathname);
+  leaving = false;
+  follow();
 }
 addEventListener("hashchange", comeBack);
 comeBack();
@@ -107,10 +121,15 @@ if (qr && qr.requestFullscreen) {
   });
 }
 
-// A form of the person's own goes first: what the events say on its way must not overtake it.
+// A form of the person's own goes first: what the events say on its way must not overtake it. One
+// that led nowhere in the time that BankID may take leaves the page as it was.
 document.addEventListener("submit", () => {
   leaving = true;
   rest();
+  setTimeout(() => {
+    leaving = false;
+    follow();
+  }, 20000);
 });
 
 if (!document.hidden) follow();

@@ -32,6 +32,11 @@ impl Parameters {
             .map(|(_, v)| v.as_str())
     }
 
+    /// How many bytes names and values have together.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(n, v)| n.len() + v.len()).sum()
+    }
+
     /// Whether a parameter came more than once.
     pub fn is_repeated(&self, name: &str) -> bool {
         self.0.iter().filter(|(n, _)| n == name).count() > 1

@@ -6,6 +6,17 @@ use rustls_pki_types::pem::PemObject;
 use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+/// What an identification is worth, by where it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It says who somebody is.
+    Real,
+    /// It was made with a BankID for tests, which anyone can have in any name.
+    Test,
+    /// Nobody was asked.
+    Simulated,
+}
+
 /// An environment that BankID runs itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Official {

@@ -102,17 +102,17 @@ pub enum SubjectType {
 #[serde(deny_unknown_fields)]
 pub struct Purpose {
     /// In Swedish.
-    pub sv: String,
+    pub sv: Sentence,
     /// In English.
-    pub en: String,
+    pub en: Sentence,
 }
 
 impl Purpose {
     /// The text in one language.
     pub fn text(&self, language: Language) -> &str {
         match language {
-            Language::Sv => &self.sv,
-            Language::En => &self.en,
+            Language::Sv => self.sv.as_str(),
+            Language::En => self.en.as_str(),
         }
     }
 }
@@ -125,31 +125,39 @@ pub struct Entitlement {
     pub purpose: String,
 }
 
-/// A name that people see: 1 to 80 characters, none of which rearranges the text around it.
+/// A name that people see.
+pub type Name = Line<80>;
+/// What people read about a client. Short enough that BankID's app shows it with all that stands
+/// around it.
+pub type Sentence = Line<140>;
+
+/// A line of text: 1 to `MOST` characters, none of which rearranges the text around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Name(String);
+pub struct Line<const MOST: usize>(String);
 
-impl Name {
-    /// Takes a name as it will be shown.
-    pub fn parse(text: &str) -> Option<Name> {
+impl<const MOST: usize> Line<MOST> {
+    /// Takes a line as it will be shown.
+    pub fn parse(text: &str) -> Option<Line<MOST>> {
         let trimmed = text.trim();
-        let sound = (1..=80).contains(&trimmed.chars().count())
+        let sound = (1..=MOST).contains(&trimmed.chars().count())
             && !trimmed.chars().any(|c| rearranges(c) || c.is_control());
-        sound.then(|| Name(trimmed.to_owned()))
+        sound.then(|| Line(trimmed.to_owned()))
     }
 
-    /// The name.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de, const MOST: usize> Deserialize<'de> for Line<MOST> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Name::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom("a name is 1 to 80 characters without control characters")
+        Line::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "must be 1 to {MOST} characters without control characters"
+            ))
         })
     }
 }

@@ -11,7 +11,7 @@ use super::Findings;
 use super::issuer::Issuer;
 use super::written::{self, Environment};
 use crate::bankid::client::{Client, SetupError};
-use crate::bankid::environment::Official;
+use crate::bankid::environment::{Official, Worth};
 use crate::bankid::launch::AppLinks;
 
 /// One BankID.
@@ -27,8 +27,8 @@ pub struct BankId {
     pub key: PrivateKeyDer<'static>,
     /// Where the app is started.
     pub links: AppLinks,
-    /// Whether its people are nobody.
-    pub simulated: bool,
+    /// What a login with it is worth.
+    pub worth: Worth,
     /// The site that starts the app, as BankID is told.
     pub referring_domain: String,
 }
@@ -41,7 +41,7 @@ impl Clone for BankId {
             chain: self.chain.clone(),
             key: self.key.clone_key(),
             links: self.links.clone(),
-            simulated: self.simulated,
+            worth: self.worth,
             referring_domain: self.referring_domain.clone(),
         }
     }
@@ -74,7 +74,7 @@ impl BankId {
             chain: chain?,
             key: key?,
             links,
-            simulated: written.environment == Environment::Simulator,
+            worth: worth(written.environment),
             referring_domain: referring_domain?,
         })
     }
@@ -113,7 +113,15 @@ fn official(environment: Environment) -> Option<Official> {
     match environment {
         Environment::Production => Some(Official::Production),
         Environment::Test => Some(Official::Test),
-        Environment::Simulator => None,
+        Environment::Simulator | Environment::Custom => None,
+    }
+}
+
+fn worth(environment: Environment) -> Worth {
+    match environment {
+        Environment::Production => Worth::Real,
+        Environment::Test => Worth::Test,
+        Environment::Simulator | Environment::Custom => Worth::Simulated,
     }
 }
 
@@ -131,20 +139,24 @@ fn place(
         (Some(_), _) => {
             found.add(
                 "bankid",
-                "url, phone_url and root_file are for a simulator alone",
+                "url, phone_url and root_file are for a simulator or a custom environment alone",
             );
             None
         }
-        (None, (Some(url), Some(phone), Some(root))) if url.scheme() == "https" => {
+        (None, (Some(url), phone, Some(root)))
+            if url.scheme() == "https"
+                && (phone.is_some() || written.environment == Environment::Custom) =>
+        {
             let root = found.take("bankid.root_file", sole_certificate(&base.join(root)))?;
             let mut api = url.clone();
             api.set_path(&format!("{}/", url.path().trim_end_matches('/')));
-            Some((api, root, AppLinks::simulated(phone)))
+            let links = phone.as_ref().map(AppLinks::simulated);
+            Some((api, root, links.unwrap_or_else(AppLinks::bankid)))
         }
         (None, _) => {
             found.add(
                 "bankid",
-                "a simulator needs url (https), phone_url and root_file",
+                "a simulator needs url (https), phone_url and root_file, a custom environment url and root_file",
             );
             None
         }

@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 
+use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
 use crate::secret::Key;
 use bankid::BankId;
@@ -133,12 +134,12 @@ impl Config {
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
         let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
         if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
-            && bankid.simulated
+            && bankid.worth == Worth::Simulated
             && !(danger || issuer.is_local)
         {
             found.add(
                 "bankid.environment",
-                "a simulated BankID logs in anyone as anyone: it needs an issuer on http://localhost, or danger_simulated_bankid = true",
+                "a simulated or custom BankID logs in anyone as anyone: it needs an issuer on http://localhost, or danger_simulated_bankid = true",
             );
         }
         let master_key = found.take("keys", master_key(&written.keys, base));

@@ -106,10 +106,11 @@ pub struct BankId {
     pub environment: Environment,
     /// Its API, for a simulator or a custom environment: `https://localhost:3001/rp/v6.0`.
     pub url: Option<Url>,
-    /// Where a simulated phone waits for launch links.
+    /// Where a simulated phone waits for launch links. A custom environment without one opens
+    /// BankID's own app.
     pub phone_url: Option<Url>,
-    /// For a simulator: a PEM file with the one root that its server certificate must come from.
-    /// BankID's own roots are built in.
+    /// For a simulator or a custom environment: a PEM file with the one root that its server
+    /// certificate must come from. BankID's own roots are built in.
     pub root_file: Option<PathBuf>,
     /// A PEM file with our relying-party certificate.
     pub certificate_file: PathBuf,
@@ -118,7 +119,7 @@ pub struct BankId {
     /// The domain that starts the app, as BankID is told to judge the risk by: normally the
     /// registrable one. Without it, the issuer's host.
     pub referring_domain: Option<String>,
-    /// Allows a simulated BankID for an issuer that others can reach. Anyone can log in as anyone.
+    /// Allows a simulated or custom BankID for an issuer that others can reach. Anyone can log in as anyone.
     #[serde(default)]
     pub danger_simulated_bankid: bool,
 }
@@ -133,6 +134,8 @@ pub enum Environment {
     Test,
     /// A simulator.
     Simulator,
+    /// Something else that speaks BankID's API and is trusted no more than a simulator.
+    Custom,
 }
 
 /// `[login]`

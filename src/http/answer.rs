@@ -15,6 +15,7 @@ use super::words::Words;
 use crate::authorize::PageMistake;
 use crate::authorize::response::Departure;
 use crate::bankid::client::Failure;
+use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
@@ -27,8 +28,8 @@ pub struct View {
     pub language: Language,
     /// By which name a failure is found in the log.
     pub reference: String,
-    /// Whether to say that BankID is simulated.
-    pub simulated: bool,
+    /// What a login here is worth.
+    pub worth: Worth,
 }
 
 /// Who reads a door's refusals.
@@ -126,6 +127,11 @@ impl Answer {
             .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
     }
 
+    /// The same under a name that was never its own: nobody keeps it.
+    pub fn passing_asset(content_type: &'static str, body: &'static [u8]) -> Answer {
+        Answer::new(StatusCode::OK, content_type, Bytes::from_static(body))
+    }
+
     /// Server-sent events.
     pub fn events(stream: BoxStream<'static, Result<Bytes, std::io::Error>>) -> Answer {
         let mut answer = Answer::new(StatusCode::OK, "text/event-stream", "");
@@ -149,8 +155,8 @@ impl Answer {
 
     /// Off to a client, after a POST: by a page, because browsers apply the `form-action` of the
     /// page that was sent to every redirect that follows.
-    pub fn depart_by_page(departure: &Departure, language: Language) -> Answer {
-        Answer::page(&page::Leaving::new(departure, language))
+    pub fn depart_by_page(departure: &Departure, language: Language, worth: Worth) -> Answer {
+        Answer::page(&page::Leaving::new(departure, language, worth))
     }
 
     /// With a header.

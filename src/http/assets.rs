@@ -27,6 +27,19 @@ struct Asset {
     body: &'static [u8],
 }
 
+impl Asset {
+    /// Whether a name is that of this file with another digest.
+    fn is_version_of(&self, name: &str) -> bool {
+        let digest = |name: &str| {
+            let (stem, rest) = name.rsplit_once('-')?;
+            let (digest, ending) = rest.split_once('.')?;
+            let sound = digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+            sound.then(|| format!("{stem}.{ending}"))
+        };
+        digest(name).is_some_and(|plain| Some(plain) == digest(&self.served_as))
+    }
+}
+
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
     Files::iter()
         .filter_map(|name| {
@@ -58,8 +71,11 @@ pub fn url(name: &str) -> String {
 pub async fn asset(provider: Provider, request: Request) -> Result<Answer, Error> {
     let name = request.path_part("name").unwrap_or_default();
     let found = ASSETS.values().find(|asset| asset.served_as == name);
-    Ok(match found {
-        Some(asset) => Answer::asset(asset.content_type, asset.body),
-        None => answer::not_found(&request.view(&provider)),
+    let of_another_version = || ASSETS.values().find(|asset| asset.is_version_of(name));
+    Ok(match (found, of_another_version()) {
+        (Some(asset), _) => Answer::asset(asset.content_type, asset.body),
+        // While nodes are being upgraded, a page of the old version may ask the new one.
+        (None, Some(asset)) => Answer::passing_asset(asset.content_type, asset.body),
+        (None, None) => answer::not_found(&request.view(&provider)),
     })
 }

@@ -3,7 +3,7 @@
 
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::assets::url;
-use super::input::Request;
+use super::input::{Request, Unreadable};
 use super::login;
 use super::page::{Bounce, Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
@@ -25,20 +25,27 @@ use crate::token::grant::Grant;
 
 /// The most that a parameter may hold.
 const PARAMETER_LIMIT: usize = 8 * 1024;
+/// The most that a request may hold in all. It must still fit into a form when it is sealed, where
+/// JSON may double it and base64 adds a third.
+const REQUEST_LIMIT: usize = 20 * 1024;
 /// The most that a sealed form may hold: a whole request, in base64.
 pub const FORM_LIMIT: usize = 60 * 1024;
 
 pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> {
-    match request.query(PARAMETER_LIMIT) {
-        Ok(raw) => answer_to(&provider, &request, raw, Way::Get).await,
-        Err(_) => Ok(unreadable(&provider, &request)),
+    match readable(request.query(PARAMETER_LIMIT)) {
+        Some(raw) => answer_to(&provider, &request, raw, Way::Get).await,
+        None => Ok(unreadable(&provider, &request)),
     }
+}
+
+fn readable(raw: Result<Parameters, Unreadable>) -> Option<Parameters> {
+    raw.ok().filter(|raw| raw.size() <= REQUEST_LIMIT)
 }
 
 /// OpenID Connect Core §3.1.2.1 allows POST. Sent by another site, it comes without our cookies, so
 /// its parameters make one more way, by a form of ours.
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let Ok(parameters) = request.form(PARAMETER_LIMIT) else {
+    let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return Ok(unreadable(&provider, &request));
     };
     let language = language(&parameters, &request);
@@ -47,7 +54,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         issued_at: provider.clock.now(),
     };
     Ok(Answer::page(&Bounce {
-        frame: Frame::new(language, provider.config.bankid.simulated),
+        frame: Frame::new(language, provider.config.bankid.worth),
         request: bounced.seal(&provider.keys.forms, &provider.random),
         script: url("bounce.js"),
     }))
@@ -117,7 +124,7 @@ async fn answer_to(
     let language = language(&raw, request);
     let leave = |departure: &Departure| match way {
         Way::Get => Answer::depart(departure),
-        Way::Post => Answer::depart_by_page(departure, language),
+        Way::Post => Answer::depart_by_page(departure, language, provider.config.bankid.worth),
     };
     let admitted = match admit(provider, &raw).await? {
         Ok(admitted) => admitted,
@@ -224,11 +231,12 @@ fn choice(
     language: Language,
 ) -> Answer {
     let issuer = &provider.config.issuer;
+    let cookie_of_form = format!("{FORM_COOKIE}{}", form.login.short());
     let cookie = request
-        .cookie::<secret::FormCookie>(&cookie_name(issuer, FORM_COOKIE))
+        .cookie::<secret::FormCookie>(&cookie_name(issuer, &cookie_of_form))
         .unwrap_or_else(|| Secret::fresh(&provider.random));
     let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
-    let frame = Frame::new(language, provider.config.bankid.simulated);
+    let frame = Frame::new(language, provider.config.bankid.worth);
     let released = Release::decide(&admitted.request, &admitted.client).all();
     let metadata = &admitted.client.metadata;
     let page = Choice {
@@ -246,15 +254,17 @@ fn choice(
         script: url("choice.js"),
         frame,
     };
-    Answer::page(&page).with_cookie(SetCookie {
-        name: FORM_COOKIE.to_owned(),
+    let cookie = SetCookie {
+        name: cookie_of_form,
         value: Some(cookie.expose().to_owned()),
         lifetime: Some(FORM_LIFETIME),
-    })
+    };
+    login::with_one_of_few(Answer::page(&page), request, FORM_COOKIE, cookie)
 }
 
-/// The cookie that a choice form is bound to.
-pub const FORM_COOKIE: &str = "form";
+/// The cookies that choice forms are bound to, one for each, so that pages which are opened at the
+/// same moment do not cost each other theirs.
+pub const FORM_COOKIE: &str = "f-";
 /// The cookie of a browser with a session.
 pub const SESSION_COOKIE: &str = "session";
 /// The cookie that remembers that the app came back to another browser.

@@ -52,9 +52,9 @@ impl Request {
         let mut headers = Vec::new();
         for name in &HEADERS {
             for value in request.headers().get_all(name) {
-                if let Ok(value) = value.to_str() {
-                    headers.push((static_name(name), value.to_owned()));
-                }
+                // Another application's cookie may hold any bytes, and must not hide ours.
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                headers.push((static_name(name), value));
             }
         }
         let peer = request
@@ -168,7 +168,7 @@ impl Request {
         View {
             language: Language::choose(None, self.header("accept-language")),
             reference: hex::encode(provider.random.bytes::<5>()),
-            simulated: provider.config.bankid.simulated,
+            worth: provider.config.bankid.worth,
         }
     }
 }

@@ -16,10 +16,10 @@ use crate::claims::release::{Identity, Release};
 use crate::claims::subject::subject;
 use crate::clock::Seconds;
 use crate::error::{Code, Error, Fault, Refusal};
-use crate::id::Id;
+use crate::id::{Id, kind};
 use crate::login::binding::{ChoiceForm, csrf_token, is_csrf_token};
 use crate::login::progress::{Screen, Tab, screen};
-use crate::login::{Asked, Event, LIFETIME, Login, Progress, State, Unfinished, ordering};
+use crate::login::{Asked, Event, Login, Progress, State, Unfinished, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::Session;
@@ -41,7 +41,12 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         return Ok(match fields.first("device") {
             // The person would rather not.
             Some("none") => {
-                Answer::depart_by_page(&denied(&provider, &admitted, CANCELLED), language)
+                // The same request may have a login already, by a form that was sent before.
+                if let Some(login) = provider.store.login(form.login).await? {
+                    end(&provider, login).await?;
+                }
+                let departure = denied(&provider, &admitted, CANCELLED);
+                Answer::depart_by_page(&departure, language, provider.config.bankid.worth)
             }
             _ => answer::stale_form(&view),
         });
@@ -63,13 +68,11 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         let language = authorize::language(&form.parameters, &request);
         return no_order(error, View { language, ..view });
     }
-    Ok(
-        with_login_cookie(&provider, &request, &form).with_cookie(SetCookie {
-            name: BROWSER_COOKIE.to_owned(),
-            value: Some(browser_name),
-            lifetime: Some(BROWSER_REMEMBERED),
-        }),
-    )
+    Ok(with_login_cookie(&request, &form).with_cookie(SetCookie {
+        name: BROWSER_COOKIE.to_owned(),
+        value: Some(browser_name),
+        lifetime: Some(BROWSER_REMEMBERED),
+    }))
 }
 
 fn asked(request: &Request, form: &ChoiceForm, fields: &Parameters, browser_name: String) -> Asked {
@@ -115,16 +118,16 @@ pub async fn resumable(
     provider: &Provider,
     request: &Request,
     parameters: &Parameters,
-) -> Result<Option<(Id<crate::id::kind::Login>, Secret<secret::LoginCookie>)>, Error> {
-    let prefix = cookie_name(&provider.config.issuer, "l-");
+) -> Result<Option<(Id<kind::Login>, Secret<secret::LoginCookie>)>, Error> {
+    let prefix = cookie_name(&provider.config.issuer, LOGIN_COOKIE);
     let cookies: Vec<Secret<secret::LoginCookie>> = request
         .cookies()
         .filter(|(name, _)| name.starts_with(&prefix))
         .filter_map(|(_, value)| Secret::parse(value))
-        .take(COOKIES)
         .collect();
     let now = provider.clock.now();
-    for cookie in cookies {
+    // The newest come last.
+    for cookie in cookies.into_iter().rev().take(COOKIES) {
         let login = provider.store.login_of_browser(cookie.digest()).await?;
         if let Some(login) = login
             && login.is_open(now)
@@ -142,9 +145,14 @@ fn choice_form(provider: &Provider, request: &Request) -> Option<(ChoiceForm, Pa
         return None;
     }
     let fields = request.form(FORM_LIMIT).ok()?;
-    let cookie = request.cookie(&cookie_name(issuer, FORM_COOKIE))?;
+    let sealed = fields.first("form")?;
     let now = provider.clock.now();
-    let form = ChoiceForm::open(fields.first("form")?, &cookie, &provider.keys.forms, now)?;
+    let prefix = cookie_name(issuer, FORM_COOKIE);
+    let form = request
+        .cookies()
+        .filter(|(name, _)| name.starts_with(&prefix))
+        .filter_map(|(_, value)| Secret::parse(value))
+        .find_map(|cookie| ChoiceForm::open(sealed, &cookie, &provider.keys.forms, now))?;
     Some((form, fields))
 }
 
@@ -156,36 +164,50 @@ fn device(fields: &Parameters) -> Option<Device> {
     }
 }
 
-/// How many logins a browser may have side by side.
+/// How many logins, and how many choices, a browser may have side by side.
 const COOKIES: usize = 5;
 
-fn with_login_cookie(provider: &Provider, request: &Request, form: &ChoiceForm) -> Answer {
-    let issuer = &provider.config.issuer;
-    let name = login_cookie(form.login);
-    let mut answer = Answer::see(&format!("/login/{}", form.login)).with_cookie(SetCookie {
-        name: name.clone(),
+fn with_login_cookie(request: &Request, form: &ChoiceForm) -> Answer {
+    let cookie = SetCookie {
+        name: login_cookie(form.login),
         value: Some(form.cookie.expose().to_owned()),
-        lifetime: Some(LIFETIME),
-    });
-    let others: Vec<&str> = request
-        .cookies()
-        .map(|(other, _)| other.strip_prefix("__Host-").unwrap_or(other))
-        .filter(|other| other.starts_with("l-") && *other != name)
-        .collect();
-    // Browsers send older cookies first.
-    for old in &others[..others.len().saturating_sub(COOKIES - 1)] {
-        debug_assert!(cookie_name(issuer, old).ends_with(old));
-        answer = answer.with_cookie(SetCookie {
-            name: (*old).to_owned(),
-            value: None,
-            lifetime: None,
-        });
-    }
-    answer
+        lifetime: Some(COOKIE_LIFETIME),
+    };
+    let answer = Answer::see(&format!("/login/{}", form.login));
+    with_one_of_few(answer, request, LOGIN_COOKIE, cookie)
 }
 
-fn login_cookie(id: Id<crate::id::kind::Login>) -> String {
-    format!("l-{}", id.short())
+/// With a cookie of which there may be a few, told apart by what follows `prefix`: the oldest goes
+/// when there are too many.
+pub fn with_one_of_few(
+    answer: Answer,
+    request: &Request,
+    prefix: &str,
+    cookie: SetCookie,
+) -> Answer {
+    let others: Vec<String> = request
+        .cookies()
+        .map(|(other, _)| other.strip_prefix("__Host-").unwrap_or(other))
+        .filter(|other| other.starts_with(prefix) && *other != cookie.name)
+        .map(str::to_owned)
+        .collect();
+    // Browsers send older cookies first.
+    let surplus = others.len().saturating_sub(COOKIES - 1);
+    let expired = others.into_iter().take(surplus).map(|name| SetCookie {
+        name,
+        value: None,
+        lifetime: None,
+    });
+    expired.fold(answer.with_cookie(cookie), Answer::with_cookie)
+}
+
+const LOGIN_COOKIE: &str = "l-";
+/// Longer than a login, so that a browser whose login has just ended is told so, and is not taken for
+/// another one.
+const COOKIE_LIFETIME: Seconds = Seconds(15 * 60);
+
+fn login_cookie(id: Id<kind::Login>) -> String {
+    format!("{LOGIN_COOKIE}{}", id.short())
 }
 
 /// The login that a request is about, if it comes from the browser that began it.
@@ -228,7 +250,6 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         provider.clock.moment(),
     );
     match screen {
-        Screen::Finish => return Ok(Answer::see(&format!("/login/{}/finish", login.id))),
         // Whoever cancelled is on the way back to the client, by whichever page comes first.
         Screen::Over if login.state == State::Cancelled => {
             return Ok(Answer::see(&format!("/login/{}/left", login.id)));
@@ -244,7 +265,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
     let client = provider.store.client(login.client_id.as_str()).await?;
     let is_elsewhere = screen == Screen::Elsewhere;
     let answer = Answer::page(&LoginPage {
-        frame: Frame::new(login.asked.language, provider.config.bankid.simulated),
+        frame: Frame::new(login.asked.language, provider.config.bankid.worth),
         client_name: client.map_or(String::new(), |c| {
             c.metadata.client_name.as_str().to_owned()
         }),
@@ -323,9 +344,16 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
 
 /// The person gives up.
 pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let Some((mut login, _)) = own_form(&provider, &request).await? else {
+    let Some((login, _)) = own_form(&provider, &request).await? else {
         return Ok(answer::stale_form(&request.view(&provider)));
     };
+    let id = login.id;
+    end(&provider, login).await?;
+    Ok(Answer::see(&format!("/login/{id}/left")))
+}
+
+/// Ends a login that is still open, and its order here and at BankID.
+async fn end(provider: &Provider, mut login: Login) -> Result<(), Error> {
     // A renewal at the same moment gives the login another order: then that one is ended.
     while login
         .clone()
@@ -334,7 +362,7 @@ pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Erro
     {
         if provider.store.cancel_login(&login).await? {
             if let Progress::Ordered(_) = login.order.progress {
-                ordering::cancel_at_bankid(&provider, &login.order).await;
+                ordering::cancel_at_bankid(provider, &login.order).await;
             }
             provider.followed.tell(login.id).await;
             break;
@@ -344,7 +372,7 @@ pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Erro
             None => break,
         }
     }
-    Ok(Answer::see(&format!("/login/{}/left", login.id)))
+    Ok(())
 }
 
 const CANCELLED: Refusal = Refusal::new(Code::AccessDenied, "the person cancelled the login");
@@ -368,7 +396,11 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     let departure = denied(&provider, &admitted, CANCELLED);
     // The cookie stays until its time is up: this page may be asked for twice, by the form and by
     // the page that it was on.
-    Ok(Answer::depart_by_page(&departure, login.asked.language))
+    Ok(Answer::depart_by_page(
+        &departure,
+        login.asked.language,
+        provider.config.bankid.worth,
+    ))
 }
 
 fn denied(provider: &Provider, admitted: &Admitted, refusal: Refusal) -> response::Departure {

@@ -9,6 +9,7 @@ use super::answer::View;
 use super::assets::url;
 use super::words::Words;
 use crate::authorize::response::Departure;
+use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
@@ -18,16 +19,21 @@ use crate::login::progress::Screen;
 pub struct Frame {
     pub words: &'static Words,
     pub style: String,
-    /// Whether to say that BankID is simulated.
-    pub simulated: bool,
+    /// What must be said of a login that is not worth what it looks like.
+    pub banner: Option<&'static str>,
 }
 
 impl Frame {
-    pub fn new(language: Language, simulated: bool) -> Frame {
+    pub fn new(language: Language, worth: Worth) -> Frame {
+        let words = Words::of(language);
         Frame {
-            words: Words::of(language),
+            words,
             style: url("portvakt.css"),
-            simulated,
+            banner: match worth {
+                Worth::Real => None,
+                Worth::Test => Some(words.test_environment),
+                Worth::Simulated => Some(words.simulated),
+            },
         }
     }
 }
@@ -98,9 +104,9 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    pub fn new(departure: &Departure, language: Language) -> Leaving {
+    pub fn new(departure: &Departure, language: Language, worth: Worth) -> Leaving {
         Leaving {
-            frame: Frame::new(language, false),
+            frame: Frame::new(language, worth),
             address: departure.expose().to_owned(),
         }
     }
@@ -126,7 +132,7 @@ pub struct WrongBrowser {
 impl WrongBrowser {
     pub fn new(view: &View) -> WrongBrowser {
         WrongBrowser {
-            frame: Frame::new(view.language, view.simulated),
+            frame: Frame::new(view.language, view.worth),
             script: url("return.js"),
         }
     }
@@ -147,7 +153,7 @@ pub struct ErrorPage {
 impl ErrorPage {
     fn new(view: &View, heading: &'static str, help: &'static str) -> ErrorPage {
         ErrorPage {
-            frame: Frame::new(view.language, view.simulated),
+            frame: Frame::new(view.language, view.worth),
             heading,
             help,
             reason: None,
@@ -225,11 +231,11 @@ mod tests {
     }
 
     fn pages(language: Language) -> Vec<String> {
-        let frame = || Frame::new(language, true);
+        let frame = || Frame::new(language, Worth::Simulated);
         let view = View {
             language,
             reference: "r".into(),
-            simulated: true,
+            worth: Worth::Simulated,
         };
         let mut pages = vec![
             Choice {

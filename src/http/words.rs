@@ -38,6 +38,7 @@ impl Words {
 words! {
     lang: "sv", "en";
     simulated: "Simulerat BankID: vem som helst kan logga in som vem som helst.", "Simulated BankID: anyone can log in as anyone.";
+    test_environment: "BankIDs testmiljö: en inloggning här visar inte vem någon är.", "BankID's test environment: a login here does not show who anyone is.";
     heading: "Identifiera dig med BankID", "Identify with BankID";
     asks: "vill att du loggar in.", "asks you to log in.";
     gets: "När du loggar in får tjänsten veta:", "When you log in, the service learns:";

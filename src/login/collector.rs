@@ -2,7 +2,8 @@
 //! pages that wait. A terminal answer is stored before anyone acts on it.
 //!
 //! Nodes watch over each other by one heartbeat row each. A node that could not renew its own for
-//! two thirds of the lease stops collecting before the others take its orders over.
+//! two thirds of the lease stops collecting before the others take its orders over, and begins anew:
+//! then the database says which orders are still its own.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,24 @@ struct State {
     alive_until: Instant,
     is_stopping: bool,
     collecting: HashSet<Id<kind::Order>>,
+    /// Whether some of the node's own orders may be collected by nobody: then the database is asked
+    /// which those are.
+    is_unsettled: bool,
+}
+
+impl State {
+    fn is_alive(&self) -> bool {
+        !self.is_stopping && Instant::now() < self.alive_until
+    }
+
+    /// Prolongs the node's life, unless it has ended meanwhile.
+    fn live_until(&mut self, until: Instant) -> bool {
+        let is_alive = self.is_alive();
+        if is_alive {
+            self.alive_until = until;
+        }
+        is_alive
+    }
 }
 
 impl Collector {
@@ -71,6 +90,7 @@ impl Collector {
                 alive_until: asked_at + ALIVE,
                 is_stopping: false,
                 collecting: HashSet::new(),
+                is_unsettled: true,
             }),
         }));
         collector.take_over().await?;
@@ -87,12 +107,7 @@ impl Collector {
     }
 
     fn is_alive(&self) -> bool {
-        self.state(|state| !state.is_stopping && Instant::now() < state.alive_until)
-    }
-
-    /// Whether this node collects a login's current order.
-    pub fn collects(&self, login: &Login) -> bool {
-        self.state(|state| state.collecting.contains(&login.order.id))
+        self.state(|state| state.is_alive())
     }
 
     /// Renews the heartbeat, and collects the orders of nodes that did not, until this one stops.
@@ -103,6 +118,7 @@ impl Collector {
                 return;
             }
             if let Err(fault) = self.beat().await {
+                self.state(|state| state.is_unsettled = true);
                 tracing::error!(%fault, "the node's heartbeat could not be written");
             }
         }
@@ -112,37 +128,68 @@ impl Collector {
         let asked_at = Instant::now();
         let now = self.0.clock.now();
         let node = self.node();
-        // A node that was silent for too long begins anew: what it collected is free for anyone,
-        // itself included.
-        let renewed = self.is_alive() && self.0.store.heartbeat(&node, now).await?;
-        let node = match renewed {
-            true => node,
-            false => self.0.store.start_node(&node.id, now).await?,
-        };
+        let heard = self.is_alive() && self.0.store.heartbeat(&node, now).await?;
+        // Pollers look at the same clock under the same lock: either all of them saw that the node
+        // lived on, or it begins anew.
+        let renewed = heard && self.state(|state| state.live_until(asked_at + ALIVE));
+        if self.state(|state| state.is_stopping) {
+            return Ok(());
+        }
+        if !renewed {
+            self.begin_anew(&node).await?;
+        }
+        self.take_over().await
+    }
+
+    /// After too long a silence: what the node collected is free for anyone, itself included.
+    async fn begin_anew(&self, node: &NodeName) -> Result<(), Fault> {
+        let asked_at = Instant::now();
+        let node = self
+            .0
+            .store
+            .start_node(&node.id, self.0.clock.now())
+            .await?;
         self.state(|state| {
             state.node = node;
             state.alive_until = asked_at + ALIVE;
+            state.is_unsettled = true;
         });
-        self.take_over().await
+        Ok(())
     }
 
     async fn take_over(&self) -> Result<(), Fault> {
         let now = self.0.clock.now();
-        let taken = self
-            .0
-            .store
-            .take_over_orders(&self.node(), now - LEASE, now)
-            .await?;
-        for taken in taken {
-            tracing::info!(login = %taken.login, "an order was taken over");
-            match self.0.followed.refresh(taken.login).await? {
-                Some(login) if login.order.id == taken.order => self.collect(&login, Some(now)),
+        let (store, node) = (&self.0.store, self.node());
+        let taken = store.take_over_orders(&node, now - LEASE, now).await?;
+        if taken > 0 {
+            tracing::info!(taken, "orders were taken over");
+        }
+        if taken > 0 || self.state(|state| std::mem::take(&mut state.is_unsettled)) {
+            let settled = self.collect_own(&node).await;
+            if settled.is_err() {
+                self.state(|state| state.is_unsettled = true);
+            }
+            return settled;
+        }
+        Ok(())
+    }
+
+    /// Collects those of the node's orders that nobody collects.
+    async fn collect_own(&self, node: &NodeName) -> Result<(), Fault> {
+        let (store, followed) = (&self.0.store, &self.0.followed);
+        for own in store.orders_of_node(node).await? {
+            if self.state(|state| state.collecting.contains(&own.order)) {
+                continue;
+            }
+            match followed.refresh(own.login).await? {
+                Some(login) if login.order.id == own.order => {
+                    self.collect(&login, own.taken_over_at);
+                }
                 // An order that is no longer its login's: nobody waits for it.
                 _ => {
                     let progress = Progress::Cancelled;
-                    self.0
-                        .store
-                        .keep_progress(taken.login, taken.order, &progress, None)
+                    store
+                        .keep_progress(own.login, own.order, &progress, None)
                         .await?;
                 }
             }
@@ -171,26 +218,50 @@ impl Collector {
         if !matches!(login.order.progress, Progress::Ordered(_)) {
             return;
         }
-        let fresh = self.state(|state| state.collecting.insert(login.order.id));
-        if !fresh {
+        let fresh = self.state(|state| {
+            let fresh = state.collecting.insert(login.order.id);
+            fresh.then(|| state.node.clone())
+        });
+        let Some(node) = fresh else {
             return;
-        }
+        };
         let poller = Poller {
             collector: self.clone(),
+            node,
             over_at: login.order.received_at.timestamp() + ORDER_LIFETIME,
             taken_over_at,
             login: login.clone(),
         };
         tokio::spawn(async move {
             let (collector, order) = (poller.collector.clone(), poller.login.order.id);
-            poller.run().await;
-            collector.state(|state| state.collecting.remove(&order));
+            let ended = poller.run().await;
+            collector.state(|state| {
+                state.collecting.remove(&order);
+                state.is_unsettled |= !ended;
+            });
         });
+    }
+}
+
+/// Whether an order is worth another question.
+enum Patience {
+    Ask,
+    GiveUp,
+}
+
+impl Patience {
+    fn unless(hopeless: bool) -> Patience {
+        match hopeless {
+            true => Patience::GiveUp,
+            false => Patience::Ask,
+        }
     }
 }
 
 struct Poller {
     collector: Collector,
+    /// The start of the node that the order belongs to.
+    node: NodeName,
     /// As it was when its order was made, moved on by what BankID said since.
     login: Login,
     over_at: Timestamp,
@@ -198,8 +269,9 @@ struct Poller {
 }
 
 impl Poller {
-    async fn run(mut self) {
-        while self.collector.is_alive() && self.collector.collects(&self.login) {
+    /// `true` when there is nothing more to ask, `false` when the order may need somebody else.
+    async fn run(mut self) -> bool {
+        while self.is_ours() {
             let next = Instant::now() + INTERVAL;
             let order_ref = &self.login.order.tokens.order_ref;
             let answer = self.collector.0.bankid.collect(order_ref).await;
@@ -209,17 +281,32 @@ impl Poller {
                 Ok(Collected::Complete { completion_data }) => {
                     Some(Event::Completed(completion_data))
                 }
-                Err(failure) => self.after(&failure),
+                Err(failure) => match self.after(&failure) {
+                    Patience::Ask => None,
+                    Patience::GiveUp => return self.lose().await,
+                },
             };
             if let Some(event) = event
                 && !self.take(event).await
             {
-                return;
+                return true;
             }
-            while self.collector.is_alive() && Instant::now() < next {
+            while self.is_ours() && Instant::now() < next {
                 sleep_until(next.min(Instant::now() + STOP_LATENCY)).await;
             }
         }
+        let order = self.login.order.id;
+        self.collector
+            .state(|state| !state.collecting.contains(&order))
+    }
+
+    /// Whether the node lives, as the start that the order belongs to, and the order was not ended.
+    fn is_ours(&self) -> bool {
+        self.collector.state(|state| {
+            state.is_alive()
+                && state.node == self.node
+                && state.collecting.contains(&self.login.order.id)
+        })
     }
 
     /// Keeps what BankID said. `false` when there is nothing more to ask.
@@ -287,7 +374,7 @@ impl Poller {
     /// What a failed question means: mostly nothing, the order is asked for again. When BankID
     /// says that there is no such order, its answer was given before: to a node that died with it,
     /// which may still be storing it while its lease and its request last.
-    fn after(&self, failure: &Failure) -> Option<Event> {
+    fn after(&self, failure: &Failure) -> Patience {
         let now = self.collector.0.clock.now();
         if let Failure::Refused {
             no_such_order: true,
@@ -296,9 +383,31 @@ impl Poller {
         {
             let grace = LEASE + Seconds(REQUEST_TIMEOUT.as_secs().cast_signed());
             let patient = self.taken_over_at.is_some_and(|at| now <= at + grace);
-            return (!patient).then_some(Event::Lost);
+            return Patience::unless(!patient);
         }
         tracing::warn!(%failure, login = %self.login.id, "BankID could not be asked about an order");
-        (now > self.over_at).then_some(Event::Lost)
+        Patience::unless(now > self.over_at)
+    }
+
+    /// The order is given up, if it is still this node's: another one that has taken it over
+    /// meanwhile may be storing its answer. `true` when that was decided.
+    async fn lose(&self) -> bool {
+        let (store, login) = (&self.collector.0.store, &self.login);
+        let now = self.collector.0.clock.now();
+        if login.clone().on(Event::Lost, now).is_err() {
+            return true;
+        }
+        match store.lose_order(login.id, login.order.id, &self.node).await {
+            Ok(lost) => {
+                if lost {
+                    self.collector.0.followed.tell(login.id).await;
+                }
+                true
+            }
+            Err(fault) => {
+                tracing::error!(%fault, login = %login.id, "a lost order could not be given up");
+                false
+            }
+        }
     }
 }

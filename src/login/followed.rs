@@ -119,10 +119,10 @@ impl Followed {
         }
     }
 
-    /// Asks, in one query, which of the followed logins changed elsewhere, and tells. Those that
-    /// nobody has looked at for a while are let go. `is_ours` says which are collected here and
-    /// need not be asked for.
-    pub async fn catch_up(&self, is_ours: impl Fn(&Login) -> bool) -> Result<(), Fault> {
+    /// Asks, in one query, which of the followed logins changed elsewhere, and tells: also of those
+    /// whose order is collected here, because forms are sent to any node. Those that nobody has
+    /// looked at for a while are let go.
+    pub async fn catch_up(&self) -> Result<(), Fault> {
         let known: Vec<(Id<kind::Login>, i64)> = {
             let mut entries = self.entries();
             entries.retain(|_, entry| {
@@ -130,9 +130,7 @@ impl Followed {
             });
             entries
                 .iter()
-                .map(|(id, entry)| (*id, entry.sender.borrow().clone()))
-                .filter(|(_, login)| !is_ours(login))
-                .map(|(id, login)| (id, login.version))
+                .map(|(id, entry)| (*id, entry.sender.borrow().version))
                 .collect()
         };
         if known.is_empty() {

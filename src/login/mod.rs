@@ -23,10 +23,15 @@ use crate::clock::{Moment, Seconds, Timestamp};
 use crate::id::{ClientId, Id, kind};
 use crate::secret::{Digest, kind as secret};
 
-/// How long a login may take in all, and its cookie lives.
-pub const LIFETIME: Seconds = Seconds(15 * 60);
+/// How long a login may take in all.
+pub const LIFETIME: Seconds = Seconds(13 * 60);
 /// How many orders one login may make, silent renewals of the code included.
 pub const ORDER_BUDGET: i64 = 6;
+
+/// How often an order's silent renewal is tried when BankID makes none.
+pub const RENEWAL_TRIES: i64 = 4;
+/// How long after one try another may follow. A try may take as long as BankID's answer may.
+pub const RENEWAL_PAUSE: Seconds = Seconds(12);
 
 /// One interaction.
 #[derive(Clone, Debug)]
@@ -47,8 +52,19 @@ pub struct Login {
     pub state: State,
     /// The one order that counts.
     pub order: Order,
+    /// What was tried to renew it in silence.
+    pub renewal: Renewal,
     /// Grows with every change, so that other nodes see that there was one.
     pub version: i64,
+}
+
+/// What was tried to renew a code in silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// How often, for the present order.
+    pub tried: i64,
+    /// When last; long ago when never.
+    pub tried_at: Timestamp,
 }
 
 /// What a login remembers of its request. Sealed where it is stored.
@@ -201,6 +217,7 @@ impl Login {
             Event::Reordered(order) if self.may_order_again(now) => {
                 self.order = *order;
                 self.orders_made += 1;
+                self.renewal = Renewal::default();
             }
             Event::Cancelled => {
                 if is_ordered {
@@ -216,18 +233,33 @@ impl Login {
     }
 
     /// Whether another order may be made: in time, within the budget, and not when the present one
-    /// is about to log the person in.
+    /// is about to log the person in, or is refused because of its risk.
     pub fn may_order_again(&self, now: Timestamp) -> bool {
-        let wins = matches!(self.order.progress, Progress::Complete(_))
-            && matches!(self.order.comeback, Comeback::NotExpected | Comeback::Here);
-        self.is_open(now) && self.orders_made < ORDER_BUDGET && !wins
+        let decides = match &self.order.progress {
+            Progress::Complete(data) if data.risk.as_deref() == Some("high") => true,
+            Progress::Complete(_) => {
+                matches!(self.order.comeback, Comeback::NotExpected | Comeback::Here)
+            }
+            _ => false,
+        };
+        self.is_open(now) && self.orders_made < ORDER_BUDGET && !decides
     }
 
-    /// Whether a code that nobody scanned in time should be renewed without asking.
-    pub fn wants_renewal(&self, now: Timestamp) -> bool {
+    /// Whether a code that nobody scanned in time is being renewed without asking: until it has been
+    /// tried often enough.
+    pub fn is_renewing(&self, now: Timestamp) -> bool {
         let unscanned =
             matches!(&self.order.progress, Progress::Failed(hint) if hint.is_start_failed());
-        unscanned && self.order.device == Device::Other && self.may_order_again(now)
+        let hopeful =
+            self.renewal.tried < RENEWAL_TRIES || now < self.renewal.tried_at + RENEWAL_PAUSE;
+        unscanned && hopeful && self.order.device == Device::Other && self.may_order_again(now)
+    }
+
+    /// Whether somebody should set out to renew it now.
+    pub fn wants_renewal(&self, now: Timestamp) -> bool {
+        self.is_renewing(now)
+            && self.renewal.tried < RENEWAL_TRIES
+            && now >= self.renewal.tried_at + RENEWAL_PAUSE
     }
 
     /// Whether it is neither over nor out of time.
@@ -304,6 +336,7 @@ pub(crate) mod tests {
             orders_made: 1,
             state: State::Open,
             order: order(device),
+            renewal: Renewal::default(),
             version: 1,
         }
     }
@@ -358,6 +391,8 @@ pub(crate) mod tests {
             gate(Device::Other, [completed(Some("high"))]),
             Err(Unfinished::Risk)
         );
+        let refused = after(login(Device::This), [completed(Some("high"))]).expect("in order");
+        assert!(!refused.may_order_again(NOW), "another order would hide it");
         for risk in ["low", "moderate"] {
             assert_eq!(gate(Device::Other, [completed(Some(risk))]), Ok(()));
         }
@@ -407,5 +442,37 @@ pub(crate) mod tests {
         assert!(!failed(Device::Other, "userCancel").wants_renewal(NOW));
         assert!(!failed(Device::Other, "startFailed").wants_renewal(NOW + LIFETIME));
         assert!(!login(Device::Other).wants_renewal(NOW));
+    }
+
+    #[test]
+    fn a_renewal_that_fails_is_tried_again_after_a_pause_and_not_for_ever() {
+        let _shows = crate::shows!(refusing "PV-RENEW-2");
+        let failed = |tried, tried_at| {
+            let login = after(
+                login(Device::Other),
+                [Event::Failed(Hint::new("startFailed"))],
+            );
+            Login {
+                renewal: Renewal { tried, tried_at },
+                ..login.expect("in order")
+            }
+        };
+        for (tried, since, renewing, wanted) in [
+            (0, Seconds(1000), true, true),
+            (1, Seconds(11), true, false),
+            (1, RENEWAL_PAUSE, true, true),
+            (RENEWAL_TRIES, Seconds(11), true, false),
+            (RENEWAL_TRIES, RENEWAL_PAUSE, false, false),
+        ] {
+            let login = failed(tried, NOW - since);
+            assert_eq!(
+                (login.is_renewing(NOW), login.wants_renewal(NOW)),
+                (renewing, wanted),
+                "{tried} {since:?}"
+            );
+        }
+        let anew =
+            failed(RENEWAL_TRIES, NOW).on(Event::Reordered(Box::new(order(Device::Other))), NOW);
+        assert_eq!(anew.expect("in order").renewal, Renewal::default());
     }
 }

@@ -1,6 +1,6 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
-use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, State};
+use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, State};
 use crate::bankid::collect::Hint;
 use crate::bankid::launch::Platform;
 use crate::bankid::message::{Device, Language};
@@ -32,6 +32,7 @@ pub async fn begin(
         orders_made: 1,
         state: State::Open,
         order,
+        renewal: Renewal::default(),
         version: 1,
     };
     let node = provider.collector.node();
@@ -49,10 +50,17 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
     let Some(client) = provider.store.client(login.client_id.as_str()).await? else {
         return Ok(false);
     };
+    let mut login = login.clone();
     if let Progress::Ordered(_) = login.order.progress
-        && !end_order(provider, login).await?
+        && !end_order(provider, &login).await?
     {
-        return Ok(false);
+        // It came to its own end at the same moment.
+        match provider.store.login(login.id).await? {
+            Some(ended) if ended.order.id == login.order.id && ended.may_order_again(now) => {
+                login = ended;
+            }
+            _ => return Ok(false),
+        }
     }
     let (order, nonce) = order(provider, login.id, &login.asked, &client, device).await?;
     let now = provider.clock.now();
@@ -70,6 +78,17 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
         .replace_order(&renewed, old, nonce, &node, now)
         .await;
     started(provider, renewed, replaced).await
+}
+
+/// Makes a new order in the place of one that nobody took up in time. `false`: it need not, or another
+/// node has set out to.
+pub async fn renew(provider: &Provider, login: &Login) -> Result<bool, Error> {
+    let now = provider.clock.now();
+    if !login.wants_renewal(now) || !provider.store.claim_renewal(login, now).await? {
+        return Ok(false);
+    }
+    provider.followed.tell(login.id).await;
+    again(provider, login, login.order.device).await
 }
 
 /// Ends an order that still waits: here first, so that nothing that BankID says of it later counts,

@@ -102,7 +102,7 @@ pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen 
             again: false,
         },
         Progress::Complete(_) => complete(order.comeback, tab),
-        Progress::Failed(_) if login.wants_renewal(now.timestamp()) => Screen::Renewing,
+        Progress::Failed(_) if login.is_renewing(now.timestamp()) => Screen::Renewing,
         Progress::Failed(hint) => failed(
             login,
             message::failed(hint, order.device, language),

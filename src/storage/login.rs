@@ -9,7 +9,9 @@ use crate::bankid::message::Device;
 use crate::clock::{Moment, Timestamp};
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
-use crate::login::{Comeback, Login, Order, Progress, State};
+use crate::login::{
+    Comeback, Login, Order, Progress, RENEWAL_PAUSE, RENEWAL_TRIES, Renewal, State,
+};
 use crate::secret::{Digest, Place, kind as secret};
 
 #[derive(FromRow)]
@@ -31,6 +33,8 @@ struct LoginRow {
     answer: Option<Vec<u8>>,
     answered_at: Option<Timestamp>,
     comeback: Comeback,
+    renewals_tried: i64,
+    renewal_tried_at: Timestamp,
 }
 
 /// The columns of a login with its current order.
@@ -39,7 +43,8 @@ macro_rules! select_login {
         concat!(
             "SELECT l.id, l.browser, l.client_id, l.asked, l.state, l.orders_made, l.version,
                     l.expires_at, l.order_id, o.device, o.tokens, o.received_at_ms, o.progress,
-                    o.hint, o.answer, o.answered_at, o.comeback
+                    o.hint, o.answer, o.answered_at, o.comeback, l.renewals_tried,
+                    l.renewal_tried_at
                FROM login l JOIN bankid_order o ON o.id = l.order_id ",
             $rest
         )
@@ -163,7 +168,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let rows = on!(&mut tx, |tx| {
             sqlx::query(
-            "UPDATE login SET order_id = $1, orders_made = orders_made + 1, version = version + 1
+            "UPDATE login SET order_id = $1, orders_made = orders_made + 1, version = version + 1,
+                    renewals_tried = 0, renewal_tried_at = 0
               WHERE id = $2 AND order_id = $3 AND state = 'open' AND expires_at > $4"
         )
         .bind(login.order.id.to_string())
@@ -184,6 +190,26 @@ impl Store {
             .await?;
         commit(tx).await?;
         Ok(true)
+    }
+
+    /// Sets out to renew a login's code in silence. Of any number of nodes that want to, one gets
+    /// `true`, and has [`RENEWAL_PAUSE`] before the next.
+    pub async fn claim_renewal(&self, login: &Login, now: Timestamp) -> Result<bool> {
+        let rows = on!(&self.db, |db| sqlx::query(
+            "UPDATE login SET renewals_tried = renewals_tried + 1, renewal_tried_at = $1,
+                    version = version + 1
+              WHERE id = $2 AND order_id = $3 AND state = 'open'
+                AND renewals_tried < $4 AND renewal_tried_at <= $5"
+        )
+        .bind(now)
+        .bind(login.id.to_string())
+        .bind(login.order.id.to_string())
+        .bind(RENEWAL_TRIES)
+        .bind(now - RENEWAL_PAUSE)
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(rows > 0)
     }
 
     async fn insert_order(
@@ -261,6 +287,29 @@ impl Store {
         .bind(answer.as_deref())
         .bind(&order_id)
         .bind(answered_at)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        commit_if(tx, rows > 0).await
+    }
+
+    /// Gives an order up that this node collects and BankID no longer knows. `false`: it was no longer
+    /// waiting, or another node has taken it over and may hold its answer.
+    pub async fn lose_order(
+        &self,
+        login: Id<kind::Login>,
+        order: Id<kind::Order>,
+        node: &NodeName,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        lock_login(&mut tx, login).await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE bankid_order SET progress = 'lost', hint = ''
+              WHERE id = $1 AND progress = 'ordered' AND node_id = $2 AND node_epoch = $3"
+        )
+        .bind(order.to_string())
+        .bind(&node.id)
+        .bind(node.epoch)
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
@@ -374,6 +423,10 @@ impl Store {
                 progress,
                 answered_at: row.answered_at,
                 comeback: row.comeback,
+            },
+            renewal: Renewal {
+                tried: row.renewals_tried,
+                tried_at: row.renewal_tried_at,
             },
         })
     }

@@ -31,7 +31,7 @@ use crate::secret::Sealer;
 pub use client::ManagedBy;
 pub use data_key::Keys;
 pub use grant::{Exchange, Finish};
-pub use node::{NodeName, TakenOver};
+pub use node::{NodeName, Waiting};
 pub use session::SessionRow;
 
 /// Either database. There is no third.

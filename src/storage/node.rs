@@ -17,13 +17,15 @@ pub struct NodeName {
     pub epoch: i64,
 }
 
-/// An order that a node takes over.
+/// A waiting order that a node is to collect.
 #[derive(Clone, Debug)]
-pub struct TakenOver {
+pub struct Waiting {
     /// The login that it belongs to.
     pub login: Id<kind::Login>,
     /// The order.
     pub order: Id<kind::Order>,
+    /// When it was taken over from another node, or from an earlier start of this one.
+    pub taken_over_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -72,8 +74,8 @@ impl Store {
         .map_err(Fault::from))
     }
 
-    /// Takes over the waiting orders of nodes that have not been heard of since `dead_before`. Of
-    /// several nodes one gets each.
+    /// Takes over the waiting orders of nodes that have not been heard of since `dead_before`, and
+    /// says how many those were. Of several nodes one gets each.
     ///
     /// First who is dead, then whose orders: whether a row may be taken must be said by its own
     /// columns. PostgreSQL looks at them again when it had to wait for another node's update, but
@@ -83,10 +85,10 @@ impl Store {
         node: &NodeName,
         dead_before: Timestamp,
         now: Timestamp,
-    ) -> Result<Vec<TakenOver>> {
-        let mut taken = Vec::new();
+    ) -> Result<u64> {
+        let mut taken = 0;
         for dead in self.dead_nodes(node, dead_before).await? {
-            taken.extend(self.take_over_from(&dead, node, now).await?);
+            taken += self.take_over_from(&dead, node, now).await?;
         }
         Ok(taken)
     }
@@ -116,33 +118,48 @@ impl Store {
         dead: &NodeName,
         node: &NodeName,
         now: Timestamp,
-    ) -> Result<Vec<TakenOver>> {
-        #[derive(FromRow)]
-        struct Taken {
-            id: String,
-            login_id: String,
-        }
-        let rows: Vec<Taken> = on!(&self.db, |db| sqlx::query_as(
+    ) -> Result<u64> {
+        on!(&self.db, |db| sqlx::query(
             "UPDATE bankid_order SET node_id = $1, node_epoch = $2, taken_over_at = $3
-              WHERE progress = 'ordered' AND node_id = $4 AND node_epoch = $5
-             RETURNING id, login_id"
+              WHERE progress = 'ordered' AND node_id = $4 AND node_epoch = $5"
         )
         .bind(&node.id)
         .bind(node.epoch)
         .bind(now)
         .bind(&dead.id)
         .bind(dead.epoch)
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected())
+        .map_err(Fault::from))
+    }
+
+    /// The waiting orders that are a node's to collect.
+    pub async fn orders_of_node(&self, node: &NodeName) -> Result<Vec<Waiting>> {
+        #[derive(FromRow)]
+        struct WaitingRow {
+            id: String,
+            login_id: String,
+            taken_over_at: Option<Timestamp>,
+        }
+        let rows: Vec<WaitingRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT id, login_id, taken_over_at FROM bankid_order
+              WHERE progress = 'ordered' AND node_id = $1 AND node_epoch = $2"
+        )
+        .bind(&node.id)
+        .bind(node.epoch)
         .fetch_all(db)
         .await)?;
         rows.iter()
-            .map(|taken| {
+            .map(|waiting| {
                 let row = Row {
                     table: "bankid_order",
-                    key: &taken.id,
+                    key: &waiting.id,
                 };
-                Ok(TakenOver {
-                    login: row.id("login_id", &taken.login_id)?,
-                    order: row.id("id", &taken.id)?,
+                Ok(Waiting {
+                    login: row.id("login_id", &waiting.login_id)?,
+                    order: row.id("id", &waiting.id)?,
+                    taken_over_at: waiting.taken_over_at,
                 })
             })
             .collect()

@@ -356,3 +356,39 @@ fn a_request_by_post_makes_one_more_way_with_this_browsers_cookies() {
         assert_eq!((put.status, put.header("allow")), (405, "GET, POST"));
     });
 }
+
+#[test]
+fn a_request_that_no_form_could_carry_is_refused_at_once() {
+    run(async {
+        let _shows = shows!(refusing "O23");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let url = format!("{}/authorize", app.issuer);
+        // A quotation mark takes two characters in JSON, and three in a form.
+        let form = |size: usize, filled_with: &str| {
+            let query = app.authorize_url(&[]);
+            let url = url::Url::parse(&query).expect("an address");
+            let mut members: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+            members.extend((0..size).map(|n| (format!("x{n}"), filled_with.repeat(6 * 1024))));
+            members
+        };
+        for (size, filled_with, status) in [(3, "\"", 200), (5, "a", 400)] {
+            let members = form(size, filled_with);
+            let members: Vec<(&str, &str)> = members
+                .iter()
+                .map(|(n, v)| (n.as_str(), v.as_str()))
+                .collect();
+            let bounced = browser.post(&url, &members).await;
+            assert_eq!(bounced.status, status, "{size}");
+            if status == 200 {
+                let request = bounced.value("request");
+                let on = format!("{url}/continue");
+                let choice = browser.post(&on, &[("request", &request)]).await;
+                assert_eq!(
+                    browser.choose(&choice, "other").await.screen().as_deref(),
+                    Some("scan")
+                );
+            }
+        }
+    });
+}

@@ -4,7 +4,7 @@
 use portvakt::shows;
 
 use crate::support::browser::read_qr;
-use crate::support::chromium::{Chromium, Scripts, browsers, is_there};
+use crate::support::chromium::{Chromium, Scripts, browsers, browsers_as, is_there};
 use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{App, Database, Names, Options, run};
 
@@ -294,5 +294,68 @@ fn a_double_click_begins_one_login() {
         browser.client.refresh().await.expect("it loads");
         browser.see("[data-screen=scan]").await;
         assert_eq!(app.phone.codes_on_screen().await, 1);
+    });
+}
+
+#[test]
+fn a_form_that_finds_the_login_approved_leads_on() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-LEAVE-1");
+        let app = app().await;
+        for scripts in [Scripts::On, Scripts::Off] {
+            let [browser] = browsers(&app.certificate, scripts).await;
+            ask(&browser, &app).await;
+            let choice = browser.url().await;
+            browser.press("button[value=other]").await;
+            browser.see("[data-screen=scan]").await;
+            let code = read_qr(&browser.attribute("#qr path", "d").await);
+            // Nobody looks at the login while it is approved, and then the choice is made again.
+            browser.go(&choice).await;
+            browser.see("button[value=other]").await;
+            app.phone.scan(&code, TOLVAN).await.approve().await;
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            browser.press("button[value=other]").await;
+            logged_in(&browser, TOLVAN).await;
+        }
+    });
+}
+
+const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
+
+#[test]
+fn a_return_by_fragment_outlives_a_network_that_is_not_there_yet() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-RETURN-1", accepting "PV-RETURN-2");
+        let app = app().await;
+        let [browser] = browsers_as(&app.certificate, Scripts::On, Some(SAFARI)).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=this]").await;
+        let link = browser.attribute("#open-app", "href").await;
+        let claimed = app.phone.open(&link, TOLVAN).await;
+        let return_url = claimed.return_url.clone().expect("a return address");
+        let (page, nonce) = return_url.split_once('#').expect("a fragment");
+        assert_eq!(page, browser.url().await);
+        claimed.approve().await;
+        browser.see("[data-screen=await-return]").await;
+        // A phone that wakes up has no network at first, and events may come before the answer.
+        browser
+            .execute(
+                "const real = window.fetch; let left = 2; window.fetch = async (address, options) => {
+                   if (!address.endsWith('/return')) return real(address, options);
+                   if (left-- > 0) throw new TypeError('offline');
+                   const answer = await real(address, options);
+                   await new Promise((done) => setTimeout(done, 2500));
+                   return answer;
+                 }",
+            )
+            .await;
+        browser.execute(&format!("location.hash = '{nonce}'")).await;
+        logged_in(&browser, TOLVAN).await;
     });
 }

@@ -139,6 +139,55 @@ fn the_other_node_completes_what_a_killed_one_began() {
 }
 
 #[test]
+fn an_order_outlives_a_heartbeat_that_the_database_holds_up() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "PV-NODE-2");
+        let app = App::on(database.clone()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let url = database.url(app.directory.path());
+        // Long enough for the pollers to stop, and short enough for the beat to come in time.
+        hold_heartbeat(&url, Duration::from_millis(4800)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let scan = browser.until(&login, "scan").await;
+        app.phone
+            .scan(&scan.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        Answer::of(&browser.until_departure(&login).await).code();
+    });
+}
+
+/// Locks the row of the only node from the moment that its heartbeat was written.
+async fn hold_heartbeat(url: &str, length: Duration) {
+    use sqlx::{Connection, PgConnection};
+    let mut connection = PgConnection::connect(url)
+        .await
+        .expect("PostgreSQL answers");
+    let mut versions = std::collections::HashSet::new();
+    while versions.len() < 2 {
+        let version: String = sqlx::query_scalar("SELECT xmin::text FROM node")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a node");
+        versions.insert(version);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut transaction = connection.begin().await.expect("begun");
+    sqlx::query("SELECT id FROM node FOR UPDATE")
+        .execute(&mut *transaction)
+        .await
+        .expect("locked");
+    tokio::time::sleep(length).await;
+    transaction.rollback().await.expect("released");
+}
+
+#[test]
 fn a_page_resumes_by_itself_when_the_provider_is_back() {
     if !is_there() {
         return;
@@ -239,7 +288,7 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
             (
                 "environment = \"simulator\"",
                 "environment = \"production\"",
-                "url, phone_url and root_file are for a simulator alone",
+                "url, phone_url and root_file are for a simulator or a custom environment alone",
             ),
             (
                 "root_file = \"root.pem\"",

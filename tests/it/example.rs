@@ -33,5 +33,8 @@ fn the_example_configuration_holds_together() {
         config.bankid.base.as_str(),
         "https://appapi2.bankid.com/rp/v6.0/"
     );
-    assert!(!config.bankid.simulated);
+    assert_eq!(
+        config.bankid.worth,
+        portvakt::bankid::environment::Worth::Real
+    );
 }

@@ -226,6 +226,56 @@ fn cancel_ends_the_order_at_bankid_and_tells_the_client() {
 }
 
 #[test]
+fn cancel_on_the_choice_page_ends_the_login_that_was_begun_for_it() {
+    run(async {
+        let _shows = shows!(accepting "LI-07");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let claimed = app.phone.scan(&login.qr_text(), TOLVAN).await;
+        // The back button, and the person has thought better of it.
+        let again = browser.get(&app.authorize_url(&[])).await;
+        let left = browser.press(&again, "none").await;
+        assert!(left.body.contains("error=access_denied"), "{}", left.body);
+        assert!(left.body.contains("class=\"banner\""), "{}", left.body);
+        assert!(
+            claimed.type_code("123456").await.is_err(),
+            "the order is no more"
+        );
+        let (_, status) = browser.status(&login).await;
+        assert_eq!(status["screen"], "over");
+    });
+}
+
+#[test]
+fn choice_pages_that_are_opened_at_once_all_work() {
+    run(async {
+        let _shows = shows!(accepting "PV-CHOICE-1");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        // Another application of the same host has a cookie of its own taste.
+        browser.set_cookie("theirs", "\u{e5}\u{e4}\u{f6}");
+        let urls = ["a", "b"].map(|state| app.authorize_url(&[("state", Some(state))]));
+        let (one, two) = tokio::join!(browser.get(&urls[0]), browser.get(&urls[1]));
+        for choice in [one, two] {
+            assert_eq!(
+                browser.choose(&choice, "other").await.screen().as_deref(),
+                Some("scan")
+            );
+        }
+        for n in 0..20 {
+            let state = format!("c{n}");
+            browser
+                .get(&app.authorize_url(&[("state", Some(&state))]))
+                .await;
+        }
+        let held = browser.cookie_names();
+        assert_eq!(held.iter().filter(|n| n.starts_with("f-")).count(), 5);
+    });
+}
+
+#[test]
 fn a_person_who_declines_is_told_and_may_try_again() {
     run(async {
         let _shows = shows!(accepting "LI-06", refusing "LI-06");

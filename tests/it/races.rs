@@ -70,7 +70,7 @@ on_both!(twenty_parallel_finishes_give_one_code, async |database| {
         .await;
     loop {
         let page = browser.get(&login.url).await;
-        if page.location().is_some() {
+        if page.screen().as_deref() == Some("finish") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -8,7 +8,9 @@ use portvakt::bankid::order::OrderTokens;
 use portvakt::claims::release::{Identity, Release};
 use portvakt::clock::{Clock, Seconds};
 use portvakt::id::{ClientId, Id};
-use portvakt::login::{Asked, Comeback, LIFETIME, Login, Order, Progress, State};
+use portvakt::login::{
+    Asked, Comeback, LIFETIME, Login, Order, Progress, RENEWAL_PAUSE, RENEWAL_TRIES, Renewal, State,
+};
 use portvakt::random::Random;
 use portvakt::secret::{Key, Secret};
 use portvakt::session::Session;
@@ -60,6 +62,7 @@ fn login(clock: &Clock, random: &Random) -> Login {
             answered_at: None,
             comeback: Comeback::NotExpected,
         },
+        renewal: Renewal::default(),
         version: 1,
     }
 }
@@ -102,16 +105,20 @@ on_both!(
             let (first, second) = tokio::join!(take(&store, &a), take(&other, &b));
             let first = first.expect("no panic").expect("taken");
             let second = second.expect("no panic").expect("taken");
-            assert_eq!(first.len() + second.len(), 20, "each by one");
-            assert!(
-                first
-                    .iter()
-                    .chain(&second)
-                    .all(|taken| taken.order != own.order.id),
-                "a living node's stay"
-            );
-            taken_by_a += first.len();
+            assert_eq!(first + second, 20, "each by one");
+            taken_by_a += first;
         }
+        let held = |node| {
+            let (store, node) = (store.clone(), node);
+            async move { store.orders_of_node(&node).await.expect("asked") }
+        };
+        let of_b = held(b.clone()).await;
+        assert!(
+            of_b.iter().all(|order| order.order != own.order.id),
+            "a living node's stay"
+        );
+        assert!(of_b.iter().all(|order| order.taken_over_at == Some(now)));
+        assert_eq!(held(a.clone()).await.len() as u64, taken_by_a + 1);
         // A new start of the same node takes over what the last one left.
         let again = store.start_node("a", now).await.expect("started");
         assert_eq!(again.epoch, a.epoch + 1);
@@ -119,7 +126,7 @@ on_both!(
             .take_over_orders(&again, lease, now)
             .await
             .expect("taken");
-        assert_eq!(left.len(), taken_by_a + 1);
+        assert_eq!(left, taken_by_a + 1);
         assert!(
             !store.heartbeat(&a, now).await.expect("asked"),
             "the old start is told"
@@ -181,6 +188,66 @@ on_both!(
                 .expect("asked")
                 .is_empty()
         );
+    }
+);
+
+on_both!(
+    only_the_node_that_collects_an_order_may_give_it_up,
+    async |database: Database| {
+        let _shows = shows!(accepting "B11", refusing "B11");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, random) = open(&database, directory.path()).await;
+        let now = clock.now();
+        let slow = store.start_node("slow", now).await.expect("started");
+        let other = store.start_node("other", now).await.expect("started");
+        let login = login(&clock, &random);
+        let (id, order) = (login.id, login.order.id);
+        let stored = store.begin_login(&login, None, &slow, now).await;
+        assert!(stored.expect("stored"));
+        // The slow node was not heard of, and its question is answered too late: the other one has
+        // the answer and is storing it.
+        let later = now + Seconds(60);
+        let beat = store.heartbeat(&other, later).await;
+        assert!(beat.expect("asked"));
+        let taken = store
+            .take_over_orders(&other, later - Seconds(6), later)
+            .await;
+        assert_eq!(taken.expect("taken"), 1);
+        assert!(!store.lose_order(id, order, &slow).await.expect("asked"));
+        let waiting = store.login(id).await.expect("read").expect("there");
+        assert!(matches!(waiting.order.progress, Progress::Ordered(_)));
+        assert!(store.lose_order(id, order, &other).await.expect("asked"));
+        assert!(!store.lose_order(id, order, &other).await.expect("asked"));
+        let lost = store.login(id).await.expect("read").expect("there");
+        assert!(matches!(lost.order.progress, Progress::Lost));
+    }
+);
+
+on_both!(
+    one_node_at_a_time_sets_out_to_renew_a_code,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-RENEW-2", refusing "PV-RENEW-2");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, random) = open(&database, directory.path()).await;
+        let (mut now, mut login) = (clock.now(), login(&clock, &random));
+        let node = store.start_node("a", now).await.expect("started");
+        let stored = store.begin_login(&login, None, &node, now).await;
+        assert!(stored.expect("stored"));
+        for tried in 1..=RENEWAL_TRIES + 1 {
+            let claims = (0..20).map(|_| {
+                let (store, login) = (store.clone(), login.clone());
+                tokio::spawn(async move { store.claim_renewal(&login, now).await })
+            });
+            let claims = futures_util::future::join_all(claims).await;
+            let won = claims
+                .into_iter()
+                .filter(|claim| matches!(claim, Ok(Ok(true))))
+                .count();
+            assert_eq!(won, usize::from(tried <= RENEWAL_TRIES), "{tried}");
+            login = store.login(login.id).await.expect("read").expect("there");
+            assert_eq!(login.renewal.tried, tried.min(RENEWAL_TRIES));
+            now = now + RENEWAL_PAUSE;
+        }
     }
 );
 

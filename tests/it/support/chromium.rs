@@ -53,12 +53,21 @@ pub async fn browsers<const N: usize>(
     certificate: &CertificateDer<'_>,
     scripts: Scripts,
 ) -> [Chromium; N] {
+    browsers_as(certificate, scripts, None).await
+}
+
+/// The same, calling themselves something else.
+pub async fn browsers_as<const N: usize>(
+    certificate: &CertificateDer<'_>,
+    scripts: Scripts,
+    user_agent: Option<&str>,
+) -> [Chromium; N] {
     let many = u32::try_from(N).expect("a few");
     let mut turns = TURNS.acquire_many(many).await.expect("never closed");
     let mut started = Vec::new();
     for _ in 0..N {
         let turn = turns.split(1).expect("one for each");
-        started.push(Chromium::start(certificate, scripts, turn).await);
+        started.push(Chromium::start(certificate, scripts, user_agent, turn).await);
     }
     started.try_into().ok().expect("as many as were started")
 }
@@ -67,6 +76,7 @@ impl Chromium {
     async fn start(
         certificate: &CertificateDer<'_>,
         scripts: Scripts,
+        user_agent: Option<&str>,
         turn: SemaphorePermit<'static>,
     ) -> Chromium {
         let path = |name: &str| std::env::var(name).expect("is_there() was asked");
@@ -102,7 +112,13 @@ impl Chromium {
                 },
             }
         });
-        let capabilities = capabilities.as_object().expect("an object").clone();
+        let mut capabilities = capabilities.as_object().expect("an object").clone();
+        if let Some(user_agent) = user_agent {
+            let arguments = capabilities["goog:chromeOptions"]["args"].as_array_mut();
+            arguments
+                .expect("a list")
+                .push(format!("--user-agent={user_agent}").into());
+        }
         let url = format!("http://127.0.0.1:{port}");
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities);
@@ -209,6 +225,16 @@ impl Chromium {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{text} never came: {seen}");
+    }
+
+    /// Runs a script in the page.
+    pub async fn execute(&self, script: &str) -> serde_json::Value {
+        let done = self.client.execute(script, Vec::new()).await;
+        done.expect("it runs")
+    }
+
+    pub async fn url(&self) -> String {
+        self.client.current_url().await.expect("an address").into()
     }
 
     pub async fn tab(&self) -> WindowHandle {
