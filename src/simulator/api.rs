@@ -1,9 +1,10 @@
-//! ⚡ The relying-party API: `/rp/v6.0/auth`, `/collect` and `/cancel`, over mutual TLS.
+//! ⚡ The relying-party API under `/rp/v6.0/`, over mutual TLS, with the whims that are in force.
 
 use std::any::Any;
+use std::time::Duration;
 
 use actix_web::dev::Extensions;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
@@ -11,12 +12,16 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::Shared;
+use super::book::{self, AlreadyInProgress};
 use super::certificates::display_name;
-use super::order::{Collected, Ordered};
+use super::order::{self, Collected, Ordered, Risk, Tokens};
 use super::people::Person;
-use super::request::{AuthBody, OrderBody};
+use super::request::{CallBody, OrderBody, StartBody};
+use super::whim::{ErrorCode, What, merge};
+use crate::clock::Timestamp;
 
 /// The most that a body may hold.
 pub const BODY_LIMIT: usize = 512 * 1024;
@@ -39,19 +44,23 @@ pub fn remember_peer(connection: &dyn Any, extensions: &mut Extensions) {
 }
 
 pub fn routes(config: &mut ServiceConfig) {
-    for (path, operation) in [
-        ("/rp/v6.0/auth", auth as Operation),
-        ("/rp/v6.0/collect", collect),
-        ("/rp/v6.0/cancel", cancel),
-    ] {
+    for (name, operation) in OPERATIONS {
         config.service(
-            web::resource(path)
+            web::resource(format!("{BASE}{name}"))
                 .route(web::post().to(
                     move |shared: Data<Shared>,
                           request: HttpRequest,
                           body: Result<Bytes, actix_web::Error>| async move {
                         // A body that is too large is as good as one that says nothing.
-                        answer(&shared, &request, &body.unwrap_or_default(), operation)
+                        let call = Call {
+                            shared: &shared,
+                            name,
+                            operation: *operation,
+                            relying_party: relying_party(&request),
+                            is_json: media_type(&request),
+                            body: &body.unwrap_or_default(),
+                        };
+                        call.answer().await
                     },
                 ))
                 .default_service(web::route().to(method_not_allowed)),
@@ -60,49 +69,129 @@ pub fn routes(config: &mut ServiceConfig) {
     config.default_service(web::route().to(not_found));
 }
 
+const BASE: &str = "/rp/v6.0/";
+
+/// The operations by their names.
+static OPERATIONS: &[(&str, Operation)] = &[
+    ("auth", auth),
+    ("sign", sign),
+    ("phone/auth", phone_auth),
+    ("phone/sign", phone_sign),
+    ("collect", collect),
+    ("cancel", cancel),
+];
+
 /// A call, as the API answers it.
 type Operation = fn(&Shared, &str, &[u8]) -> Result<Value, Refused>;
 
-struct Refused(StatusCode, &'static str, &'static str);
+struct Refused(ErrorCode, &'static str);
 
 fn invalid(details: &'static str) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, "invalidParameters", details)
+    Refused(ErrorCode::InvalidParameters, details)
 }
 
-fn answer(
-    shared: &Shared,
-    request: &HttpRequest,
-    body: &[u8],
+/// How long a call that is never answered is held. Every relying party has given up by then.
+const NEVER: Duration = Duration::from_secs(120);
+
+struct Call<'a> {
+    shared: &'a Shared,
+    name: &'static str,
     operation: Operation,
-) -> HttpResponse {
-    let name = request
-        .conn_data::<Peer>()
-        .and_then(|Peer(leaf)| display_name(leaf));
-    let result = match (name, media_type(request)) {
-        (None, _) => Err(Refused(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "No such relying party",
-        )),
-        (_, false) => Err(Refused(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupportedMediaType",
-            "The Content-Type must be application/json",
-        )),
-        (Some(name), true) => operation(shared, &name, body),
-    };
-    match result {
-        Ok(value) => HttpResponse::Ok().json(value),
-        Err(Refused(status, code, details)) => {
-            tracing::info!(
-                code,
-                details,
-                path = request.path(),
-                "the simulator refused a call"
-            );
-            HttpResponse::build(status).json(json!({ "errorCode": code, "details": details }))
+    relying_party: Option<String>,
+    is_json: bool,
+    body: &'a [u8],
+}
+
+impl Call<'_> {
+    async fn answer(&self) -> HttpResponse {
+        let whim = self.shared.whims(|whims| whims.take(self.name));
+        if let Some(whim) = &whim {
+            self.remember(format!("whim: {}", word(whim)));
+        }
+        match whim {
+            None => self.respond(self.perform()),
+            Some(What::Error(code)) => self.respond(Err(Refused(code, "A whim"))),
+            Some(What::Garbage | What::Tls) => HttpResponse::BadGateway()
+                .force_close()
+                .body("<html><body>Bad gateway</body></html>"),
+            Some(What::Hang) => never().await,
+            Some(What::Lose) => {
+                let _ = self.perform();
+                never().await
+            }
+            Some(What::Delay(milliseconds)) => {
+                sleep(Duration::from_millis(milliseconds)).await;
+                self.respond(self.perform())
+            }
+            Some(What::Patch(patch)) => self.respond(self.perform().map(|mut value| {
+                merge(&mut value, &patch);
+                value
+            })),
         }
     }
+
+    fn perform(&self) -> Result<Value, Refused> {
+        match (&self.relying_party, self.is_json) {
+            (None, _) => Err(Refused(ErrorCode::Unauthorized, "No such relying party")),
+            (_, false) => Err(Refused(
+                ErrorCode::UnsupportedMediaType,
+                "The Content-Type must be application/json",
+            )),
+            (Some(name), true) => (self.operation)(self.shared, name, self.body),
+        }
+    }
+
+    fn respond(&self, result: Result<Value, Refused>) -> HttpResponse {
+        match result {
+            Ok(value) => {
+                // Asking how an order stands is what everyone does all the time.
+                if self.name != "collect" {
+                    self.remember("200".to_owned());
+                }
+                HttpResponse::Ok().json(value)
+            }
+            Err(Refused(error, details)) => {
+                let (status, code) = (error.status(), json!(error));
+                let code = code.as_str().unwrap_or_default();
+                tracing::info!(
+                    code,
+                    details,
+                    operation = self.name,
+                    "the simulator refused a call"
+                );
+                self.remember(format!("{} {code}: {details}", status.as_u16()));
+                HttpResponse::build(status).json(json!({ "errorCode": code, "details": details }))
+            }
+        }
+    }
+
+    fn remember(&self, outcome: String) {
+        let call = book::Call {
+            at: self.shared.clock.moment(),
+            operation: self.name.to_owned(),
+            relying_party: self.relying_party.clone().unwrap_or_default(),
+            outcome,
+        };
+        self.shared.book(|book| book.remember(call));
+    }
+}
+
+fn word(what: &What) -> String {
+    match json!(what) {
+        Value::String(word) => word,
+        Value::Object(members) => members.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+async fn never() -> HttpResponse {
+    sleep(NEVER).await;
+    HttpResponse::GatewayTimeout().force_close().finish()
+}
+
+fn relying_party(request: &HttpRequest) -> Option<String> {
+    let Peer(leaf) = request.conn_data::<Peer>()?;
+    display_name(leaf)
 }
 
 /// Exactly `application/json`: BankID does not take a charset beside it.
@@ -126,15 +215,58 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 }
 
 fn auth(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
-    let ordered = parse::<AuthBody>(body)?.check().map_err(invalid)?;
-    let now = shared.clock.moment();
-    let tokens = shared.book(|book| book.auth(name, ordered, &shared.random, now));
+    start(shared, name, body, order::Operation::Auth)
+}
+
+fn sign(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
+    start(shared, name, body, order::Operation::Sign)
+}
+
+fn start(
+    shared: &Shared,
+    name: &str,
+    body: &[u8],
+    operation: order::Operation,
+) -> Result<Value, Refused> {
+    let body = parse::<StartBody>(body)?;
+    let tokens = place(shared, name, body.check(operation).map_err(invalid)?)?;
     Ok(json!({
         "orderRef": tokens.order_ref,
         "autoStartToken": tokens.auto_start_token,
         "qrStartToken": tokens.qr_start_token,
         "qrStartSecret": tokens.qr_start_secret,
     }))
+}
+
+fn phone_auth(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
+    call(shared, name, body, order::Operation::PhoneAuth)
+}
+
+fn phone_sign(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
+    call(shared, name, body, order::Operation::PhoneSign)
+}
+
+fn call(
+    shared: &Shared,
+    name: &str,
+    body: &[u8],
+    operation: order::Operation,
+) -> Result<Value, Refused> {
+    let body = parse::<CallBody>(body)?;
+    let tokens = place(shared, name, body.check(operation).map_err(invalid)?)?;
+    Ok(json!({ "orderRef": tokens.order_ref }))
+}
+
+fn place(shared: &Shared, name: &str, ordered: Ordered) -> Result<Tokens, Refused> {
+    let now = shared.clock.moment();
+    shared
+        .book(|book| book.auth(name, ordered, &shared.random, now))
+        .map_err(|AlreadyInProgress| {
+            Refused(
+                ErrorCode::AlreadyInProgress,
+                "Order already in progress for pno",
+            )
+        })
 }
 
 fn collect(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
@@ -145,23 +277,24 @@ fn collect(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
         Ok(json!({ "orderRef": order_ref, "status": status, "hintCode": hint }))
     };
     match collected {
-        Collected::Pending(hint) => told("pending", hint),
-        Collected::Failed(hint) => told("failed", hint),
-        Collected::Complete(person) => Ok(json!({
+        Collected::Pending(hint) => told("pending", &hint),
+        Collected::Failed(hint) => told("failed", &hint),
+        Collected::Complete(person, risk) => Ok(json!({
             "orderRef": order_ref,
             "status": "complete",
-            "completionData": completion(person, &ordered),
+            "completionData": completion(shared, person, risk, &ordered),
         })),
         Collected::TooSoon => Err(Refused(
-            StatusCode::TOO_MANY_REQUESTS,
-            "tooManyRequests",
+            ErrorCode::TooManyRequests,
             "Collect at most once a second",
         )),
         Collected::NoSuchOrder => Err(invalid("No such order")),
     }
 }
 
-fn completion(person: &Person, ordered: &Ordered) -> Value {
+fn completion(shared: &Shared, person: &Person, risk: Risk, ordered: &Ordered) -> Value {
+    let today = shared.clock.moment().timestamp();
+    let issued = person.issued.map_or_else(|| date(today), str::to_owned);
     let mut data = json!({
         "user": {
             "personalNumber": person.personal_number,
@@ -170,15 +303,20 @@ fn completion(person: &Person, ordered: &Ordered) -> Value {
             "surname": person.surname,
         },
         "device": { "ipAddress": "127.0.0.1", "uhi": "OZvYM9VvyiAmG7NA5jU5zqGcVpo=" },
-        "bankIdIssueDate": "2023-11-29Z",
+        "bankIdIssueDate": issued,
         "stepUp": ordered.mrtd.then(|| json!({ "mrtd": true })),
         "signature": STANDARD.encode("<Signature/>"),
         "ocspResponse": STANDARD.encode([0x30, 0x03, 0x0a, 0x01, 0x00]),
     });
-    if ordered.return_risk {
-        data["risk"] = "low".into();
+    if ordered.return_risk && risk != Risk::Unknown {
+        data["risk"] = json!(risk);
     }
     data
+}
+
+fn date(at: Timestamp) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp(at.0);
+    at.map_or_else(|_| String::new(), |at| format!("{}Z", at.date()))
 }
 
 fn cancel(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {

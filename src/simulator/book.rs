@@ -1,10 +1,12 @@
 //! All orders of the simulator, and what its two sides do with them: relying parties by their
 //! `orderRef`, phones by what a phone can see. Neither ever learns the other's name for an order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+
+use serde::Serialize;
 
 use super::frame::{self, Frame};
-use super::order::{Collected, Order, Ordered, Start, Tokens, Typed, Unusable};
+use super::order::{Collected, Operation, Order, Ordered, Risk, Start, Tokens, Typed, Unusable};
 use super::people::Person;
 use crate::clock::Moment;
 use crate::random::Random;
@@ -15,13 +17,59 @@ pub struct Book {
     orders: HashMap<String, Order>,
     /// A phone's own name for an order that it has taken up.
     handles: HashMap<String, String>,
+    /// What relying parties called for, and what came of it; the latest last.
+    calls: VecDeque<Call>,
+    orders_made: u64,
 }
+
+/// A call of a relying party, for the page that lists them.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// When.
+    pub at: Moment,
+    /// For what.
+    pub operation: String,
+    /// Who called, by the name in their certificate.
+    pub relying_party: String,
+    /// What came of it: `200`, or BankID's error with the reason.
+    pub outcome: String,
+}
+
+/// An order, for the page that lists them. By a number of its own: neither side's name for it is
+/// told.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// In the order that they were made.
+    pub number: u64,
+    /// What is asked.
+    pub operation: Operation,
+    /// Who asks.
+    pub relying_party: String,
+    /// Where it stands.
+    pub standing: String,
+    /// How old it is, in seconds.
+    pub age: u64,
+}
+
+/// There is an order for this person already; it has been ended, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlreadyInProgress;
+
+const CALLS_KEPT: usize = 200;
 
 /// What a phone shows of an order that it has taken up.
 #[derive(Clone)]
 pub struct Request {
     /// The phone's name for it.
     pub handle: String,
+    /// What is asked.
+    pub operation: Operation,
+    /// Whether the person must say first that they are in a call.
+    pub is_call_open: bool,
+    /// Whether a passport or identity card must be read.
+    pub mrtd: bool,
     /// Who asks.
     pub relying_party: String,
     /// For what.
@@ -66,7 +114,24 @@ impl Book {
         ordered: Ordered,
         random: &Random,
         now: Moment,
-    ) -> Tokens {
+    ) -> Result<Tokens, AlreadyInProgress> {
+        if let Some(number) = &ordered.personal_number {
+            let clashes = |order: &mut &mut Order| {
+                let claimed = order.claimed(now).map(|(by, _)| by.personal_number);
+                let asked = order.ordered.personal_number.as_deref();
+                [asked, claimed].contains(&Some(number.as_str())) && order.make_way(now)
+            };
+            // Every one of them, and not only the first.
+            if self
+                .orders
+                .values_mut()
+                .filter_map(|mut o| clashes(&mut o).then_some(()))
+                .count()
+                > 0
+            {
+                return Err(AlreadyInProgress);
+            }
+        }
         self.orders.retain(|_, order| !order.is_past(now));
         let orders = &self.orders;
         self.handles
@@ -78,9 +143,46 @@ impl Book {
             qr_start_token: fresh(),
             qr_start_secret: fresh(),
         };
-        let order = Order::new(tokens.clone(), relying_party.to_owned(), ordered, now);
+        self.orders_made += 1;
+        let order = Order::new(
+            self.orders_made,
+            tokens.clone(),
+            relying_party.to_owned(),
+            ordered,
+            now,
+        );
         self.orders.insert(tokens.order_ref.clone(), order);
-        tokens
+        Ok(tokens)
+    }
+
+    /// Remembers a call, for a while.
+    pub fn remember(&mut self, call: Call) {
+        self.calls.push_back(call);
+        if self.calls.len() > CALLS_KEPT {
+            self.calls.pop_front();
+        }
+    }
+
+    /// The latest calls, latest first.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.iter().rev().cloned().collect()
+    }
+
+    /// The orders, latest first.
+    pub fn list(&mut self, now: Moment) -> Vec<Listed> {
+        let mut listed: Vec<Listed> = self
+            .orders
+            .values_mut()
+            .map(|order| Listed {
+                number: order.number,
+                operation: order.ordered.operation,
+                relying_party: order.relying_party.clone(),
+                standing: order.standing(now),
+                age: order.age(now),
+            })
+            .collect();
+        listed.sort_by_key(|order| std::cmp::Reverse(order.number));
+        listed
     }
 
     /// A relying party asks about its order, and is told with it what it ordered; another's order is
@@ -122,6 +224,7 @@ impl Book {
             .orders
             .values_mut()
             .find(|order| order.tokens.qr_start_token == frame.qr_start_token)
+            .filter(|order| !order.ordered.operation.is_call())
             .ok_or(Unusable::NoOrder)?;
         frame.check(&order.tokens, order.age(now))?;
         let order_ref = order.tokens.order_ref.clone();
@@ -140,9 +243,53 @@ impl Book {
             .orders
             .values()
             .find(|order| order.tokens.auto_start_token == auto_start_token)
+            .filter(|order| !order.ordered.operation.is_call())
             .map(|order| order.tokens.order_ref.clone())
             .ok_or(Unusable::NoOrder)?;
         self.claim(&order_ref, by, Start::Opened, random, now)
+    }
+
+    /// A phone answers what was ordered for its person in a call.
+    pub fn answer_call(
+        &mut self,
+        by: &'static Person,
+        random: &Random,
+        now: Moment,
+    ) -> Result<Request, Unusable> {
+        let order_ref = self.call_for(by, now).ok_or(Unusable::NoOrder)?;
+        self.claim(&order_ref, by, Start::Called, random, now)
+    }
+
+    /// Who wants something of this person in a call.
+    pub fn caller(&mut self, person: &Person, now: Moment) -> Option<String> {
+        let order_ref = self.call_for(person, now)?;
+        let order = self.orders.get(&order_ref)?;
+        Some(order.relying_party.clone())
+    }
+
+    fn call_for(&mut self, person: &Person, now: Moment) -> Option<String> {
+        let number = Some(person.personal_number);
+        self.orders.values_mut().find_map(|order| {
+            let is_meant = order.ordered.operation.is_call()
+                && order.ordered.personal_number.as_deref() == number
+                && order.is_waiting(now);
+            is_meant.then(|| order.tokens.order_ref.clone())
+        })
+    }
+
+    /// The person says whether they are in that call.
+    pub fn confirm_call(&mut self, handle: &str, is_in_call: bool, now: Moment) -> bool {
+        self.by_handle(handle)
+            .is_some_and(|order| order.confirm_call(is_in_call, now))
+    }
+
+    /// Something happens in the app, by the name that BankID has for it; with `fails` that is the
+    /// end.
+    pub fn hint(&mut self, handle: &str, hint: &str, fails: bool, now: Moment) -> bool {
+        self.by_handle(handle).is_some_and(|order| match fails {
+            true => order.fail(hint, now),
+            false => order.hint(hint, now),
+        })
     }
 
     fn claim(
@@ -176,6 +323,9 @@ impl Book {
         let (person, start) = order.claimed(now)?;
         Some(Request {
             handle: handle.to_owned(),
+            operation: order.ordered.operation,
+            is_call_open: order.standing(now) == "pending: userCallConfirm",
+            mrtd: order.ordered.mrtd,
             relying_party: order.relying_party.clone(),
             text: order.ordered.text.clone(),
             pin_code: order.ordered.pin_code,
@@ -183,7 +333,7 @@ impl Book {
             start,
             return_url: match start {
                 Start::Opened => order.ordered.return_url.clone(),
-                Start::Scanned => None,
+                Start::Scanned | Start::Called => None,
             },
         })
     }
@@ -193,6 +343,7 @@ impl Book {
         &mut self,
         handle: &str,
         code: &str,
+        risk: Risk,
         afterwards: Afterwards,
         now: Moment,
     ) -> Typed {
@@ -207,7 +358,7 @@ impl Book {
             order.fail("notSupportedByUserApp", now);
             return Typed::Over;
         }
-        order.type_code(code, now)
+        order.type_code(code, risk, now)
     }
 
     /// The person says no.
@@ -222,7 +373,9 @@ impl Book {
             .values_mut()
             .filter_map(|order| {
                 // Whoever asks for a return wants a link to be opened, and shows no code.
-                let shows = order.is_waiting(now) && order.ordered.return_url.is_none();
+                let shows = order.is_waiting(now)
+                    && order.ordered.return_url.is_none()
+                    && !order.ordered.operation.is_call();
                 shows.then(|| OnScreen {
                     qr_start_token: order.tokens.qr_start_token.clone(),
                     relying_party: order.relying_party.clone(),

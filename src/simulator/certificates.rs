@@ -9,6 +9,7 @@ use rcgen::{
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -60,6 +61,12 @@ impl Identity {
     /// The key in PEM (PKCS#8).
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
+    }
+
+    /// Certificate and key as a server shows them.
+    pub fn certified(&self) -> Result<CertifiedKey, rustls::Error> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        CertifiedKey::from_der(vec![self.certificate.clone()], self.key(), &provider)
     }
 
     /// The key in DER.

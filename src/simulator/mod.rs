@@ -14,6 +14,7 @@ pub mod people;
 mod phone;
 mod request;
 mod rest;
+mod whim;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,8 @@ use url::Url;
 use crate::clock::Clock;
 use crate::random::Random;
 use book::Book;
+use certificates::{Authority, Failed};
+use whim::{Certificates, Whims};
 
 /// What a simulator is made of.
 pub struct Settings {
@@ -69,6 +72,7 @@ impl Simulator {
 struct Shared {
     // A std mutex: what is done under it is a map lookup, and never awaits.
     book: Mutex<Book>,
+    whims: Mutex<Whims>,
     clock: Clock,
     random: Random,
     other_browser: reqwest::Client,
@@ -77,6 +81,10 @@ struct Shared {
 impl Shared {
     fn book<T>(&self, work: impl FnOnce(&mut Book) -> T) -> T {
         work(&mut self.book.lock().expect("nothing panics under this lock"))
+    }
+
+    fn whims<T>(&self, work: impl FnOnce(&mut Whims) -> T) -> T {
+        work(&mut self.whims.lock().expect("nothing panics under this lock"))
     }
 
     /// Opens an address as a browser without our cookies would.
@@ -89,8 +97,11 @@ impl Shared {
 
 /// Starts a simulator on the runtime that this is called on.
 pub fn start(settings: Settings) -> std::io::Result<Simulator> {
+    let whims = Whims::default();
+    let api_tls = whimsical(&settings, &whims).map_err(std::io::Error::other)?;
     let shared = web::Data::new(Shared {
         book: Mutex::default(),
+        whims: Mutex::new(whims),
         clock: settings.clock,
         random: settings.random,
         other_browser: other_browser(settings.return_root).map_err(std::io::Error::other)?,
@@ -105,7 +116,7 @@ pub fn start(settings: Settings) -> std::io::Result<Simulator> {
     .on_connect(api::remember_peer)
     .workers(1)
     .disable_signals()
-    .listen_rustls_0_23(settings.api, (*settings.api_tls).clone())?
+    .listen_rustls_0_23(settings.api, api_tls)?
     .run();
     let authority = Arc::new(authority(&settings.phone_url));
     let phone = HttpServer::new(move || {
@@ -139,6 +150,20 @@ pub fn start(settings: Settings) -> std::io::Result<Simulator> {
     tokio::spawn(api);
     tokio::spawn(phone);
     Ok(Simulator { servers })
+}
+
+/// The API's TLS, which shows a stranger's certificate when it is told to.
+fn whimsical(settings: &Settings, whims: &Whims) -> Result<rustls::ServerConfig, Failed> {
+    let now = settings.clock.now();
+    let strangers = Authority::new("Strangers", &Random::system(), now)?;
+    let wrong = strangers.server(&["localhost"])?.certified()?;
+    let mut tls = (*settings.api_tls).clone();
+    tls.cert_resolver = Arc::new(Certificates {
+        right: tls.cert_resolver.clone(),
+        wrong: Arc::new(wrong),
+        is_broken: whims.is_tls_broken.clone(),
+    });
+    Ok(tls)
 }
 
 fn authority(url: &Url) -> (String, String) {

@@ -2,12 +2,43 @@
 
 use std::fmt;
 
-use super::people::Person;
+use serde::{Deserialize, Serialize};
+
+use super::people::{BankId, Person};
 use crate::clock::Moment;
+
+/// What is asked of the person, and how they are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// To identify themselves, by a code or a link.
+    #[default]
+    Auth,
+    /// To sign, by a code or a link.
+    Sign,
+    /// To identify themselves in a phone call.
+    PhoneAuth,
+    /// To sign in a phone call.
+    PhoneSign,
+}
+
+impl Operation {
+    /// Whether the person is in a call, and named by their number.
+    pub fn is_call(self) -> bool {
+        matches!(self, Operation::PhoneAuth | Operation::PhoneSign)
+    }
+
+    /// Whether something is signed.
+    pub fn is_signature(self) -> bool {
+        matches!(self, Operation::Sign | Operation::PhoneSign)
+    }
+}
 
 /// What was ordered.
 #[derive(Clone, Default)]
 pub struct Ordered {
+    /// What is asked.
+    pub operation: Operation,
     /// Shown in the app.
     pub text: String,
     /// Where the app goes afterwards.
@@ -18,6 +49,8 @@ pub struct Ordered {
     pub pin_code: bool,
     /// Whether a passport or identity card must be read.
     pub mrtd: bool,
+    /// The kinds of BankID that will do, by their policies; every kind when there are none.
+    pub policies: Vec<String>,
     /// The only person who can finish it.
     pub personal_number: Option<String>,
 }
@@ -49,6 +82,8 @@ impl fmt::Debug for Tokens {
 
 /// An order.
 pub struct Order {
+    /// Which one it is, of all that were made.
+    pub number: u64,
     /// Its names.
     pub tokens: Tokens,
     /// Who asks, by the name in their certificate.
@@ -66,13 +101,15 @@ enum State {
         by: &'static Person,
         start: Start,
         wrong_codes: u8,
+        hint: String,
     },
     Failed {
-        hint: &'static str,
+        hint: String,
         at: Moment,
     },
     Complete {
         by: &'static Person,
+        risk: Risk,
         at: Moment,
     },
     /// Its result was given, or it was cancelled: for the relying party it is no more.
@@ -86,17 +123,34 @@ pub enum Start {
     Scanned,
     /// A link was opened on the same device.
     Opened,
+    /// A call was answered.
+    Called,
+}
+
+/// What BankID thinks of an approval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Nothing, or little.
+    #[default]
+    Low,
+    /// Something.
+    Moderate,
+    /// A lot.
+    High,
+    /// It could not be told.
+    Unknown,
 }
 
 /// What collect answers.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Collected {
     /// Not yet.
-    Pending(&'static str),
+    Pending(String),
     /// Not at all.
-    Failed(&'static str),
-    /// By whom.
-    Complete(&'static Person),
+    Failed(String),
+    /// By whom, and what is thought of it.
+    Complete(&'static Person, Risk),
     /// Asked too soon after the last time.
     TooSoon,
     /// There is none.
@@ -116,6 +170,12 @@ pub enum Unusable {
     Taken,
     /// Somebody else must do this.
     WrongPerson,
+    /// The person's BankID is not of a kind that will do.
+    NoBankId,
+    /// The person's BankID is on a computer, which has no camera to scan with.
+    CannotScan,
+    /// The person's BankID is blocked.
+    Blocked,
 }
 
 impl Unusable {
@@ -127,6 +187,9 @@ impl Unusable {
             Unusable::NoOrder => "There is nothing to approve. Start again on the page.",
             Unusable::Taken => "Another phone has taken this up already.",
             Unusable::WrongPerson => "This is meant for another person.",
+            Unusable::NoBankId => "There is no BankID here that will do for this.",
+            Unusable::CannotScan => "A BankID on a computer cannot scan codes.",
+            Unusable::Blocked => "This BankID is blocked.",
         }
     }
 }
@@ -140,6 +203,8 @@ pub enum Typed {
     Wrong,
     /// Wrong once too often: the order failed.
     Blocked,
+    /// Something else comes first: the call must be confirmed.
+    TooSoon,
     /// The order is over.
     Over,
 }
@@ -155,8 +220,15 @@ const WRONG_CODE: &str = "000000";
 
 impl Order {
     /// An order that waits from now on.
-    pub fn new(tokens: Tokens, relying_party: String, ordered: Ordered, now: Moment) -> Order {
+    pub fn new(
+        number: u64,
+        tokens: Tokens,
+        relying_party: String,
+        ordered: Ordered,
+        now: Moment,
+    ) -> Order {
         Order {
+            number,
             tokens,
             relying_party,
             ordered,
@@ -173,13 +245,13 @@ impl Order {
         match self.state {
             State::Waiting if age >= START_WINDOW_MS => {
                 self.state = State::Failed {
-                    hint: "startFailed",
+                    hint: "startFailed".to_owned(),
                     at: ended(START_WINDOW_MS),
                 };
             }
             State::Claimed { .. } if age >= LIFETIME_MS => {
                 self.state = State::Failed {
-                    hint: "expiredTransaction",
+                    hint: "expiredTransaction".to_owned(),
                     at: ended(LIFETIME_MS),
                 };
             }
@@ -205,14 +277,14 @@ impl Order {
             return Collected::TooSoon;
         }
         self.collected_at = Some(now);
-        let collected = match self.state {
-            State::Waiting => Collected::Pending("outstandingTransaction"),
-            State::Claimed { .. } => Collected::Pending("userSign"),
-            State::Failed { hint, .. } => Collected::Failed(hint),
-            State::Complete { by, .. } => Collected::Complete(by),
+        let collected = match &self.state {
+            State::Waiting => Collected::Pending("outstandingTransaction".to_owned()),
+            State::Claimed { hint, .. } => Collected::Pending(hint.clone()),
+            State::Failed { hint, .. } => Collected::Failed(hint.clone()),
+            State::Complete { by, risk, .. } => Collected::Complete(by, *risk),
             State::Gone => Collected::NoSuchOrder,
         };
-        if matches!(collected, Collected::Failed(_) | Collected::Complete(_)) {
+        if matches!(collected, Collected::Failed(_) | Collected::Complete(..)) {
             self.state = State::Gone;
         }
         collected
@@ -252,24 +324,81 @@ impl Order {
             State::Claimed { .. } => return Err(Unusable::Taken),
             _ => return Err(Unusable::NoOrder),
         }
-        if self
-            .ordered
-            .personal_number
-            .as_deref()
-            .is_some_and(|n| n != by.personal_number)
-        {
-            self.state = State::Failed {
-                hint: "userCancel",
-                at: now,
-            };
-            return Err(Unusable::WrongPerson);
+        if start == Start::Scanned && by.bankid == BankId::File {
+            return Err(Unusable::CannotScan);
         }
-        self.state = State::Claimed {
-            by,
-            start,
-            wrong_codes: 0,
+        let required = self.ordered.personal_number.as_deref();
+        let unusable = if required.is_some_and(|number| number != by.personal_number) {
+            self.end("userCancel", now);
+            Some(Unusable::WrongPerson)
+        } else if by.is_blocked {
+            self.end("certificateErr", now);
+            Some(Unusable::Blocked)
+        } else if !by.bankid.is_one_of(&self.ordered.policies) {
+            Some(Unusable::NoBankId)
+        } else {
+            None
         };
-        Ok(())
+        match unusable {
+            Some(Unusable::NoBankId) | None => {
+                let hint = match (unusable, start) {
+                    // The app searches for a BankID that will do, and finds none.
+                    (Some(_), _) => "started",
+                    (None, Start::Called) => "userCallConfirm",
+                    (None, _) => self.first_hint(),
+                };
+                self.state = State::Claimed {
+                    by,
+                    start,
+                    wrong_codes: 0,
+                    hint: hint.to_owned(),
+                };
+            }
+            Some(_) => {}
+        }
+        unusable.map_or(Ok(()), Err)
+    }
+
+    fn first_hint(&self) -> &'static str {
+        match self.ordered.mrtd {
+            true => "userMrtd",
+            false => "userSign",
+        }
+    }
+
+    fn end(&mut self, hint: &str, now: Moment) {
+        self.state = State::Failed {
+            hint: hint.to_owned(),
+            at: now,
+        };
+    }
+
+    /// The person says whether they are in the call that the order was made for.
+    pub fn confirm_call(&mut self, is_in_call: bool, now: Moment) -> bool {
+        self.advance(now);
+        let first = self.first_hint();
+        match &mut self.state {
+            State::Claimed { hint, .. } if hint == "userCallConfirm" => {
+                match is_in_call {
+                    true => *hint = first.to_owned(),
+                    false => self.end("userDeclinedCall", now),
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Something happens in the app, by the name that BankID has for it.
+    pub fn hint(&mut self, told: &str, now: Moment) -> bool {
+        self.advance(now);
+        match &mut self.state {
+            State::Claimed { hint, .. } => {
+                *hint = told.to_owned();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Who has the order, and how their app was started.
@@ -282,39 +411,68 @@ impl Order {
     }
 
     /// A code was typed.
-    pub fn type_code(&mut self, code: &str, now: Moment) -> Typed {
+    pub fn type_code(&mut self, code: &str, risk: Risk, now: Moment) -> Typed {
         self.advance(now);
         let State::Claimed {
-            by, wrong_codes, ..
+            by,
+            wrong_codes,
+            hint,
+            ..
         } = &mut self.state
         else {
             return Typed::Over;
         };
+        if hint == "userCallConfirm" || hint == "started" {
+            return Typed::TooSoon;
+        }
+        if self.ordered.mrtd && by.has_several {
+            self.end("multipleBankIdsOnDevice", now);
+            return Typed::Over;
+        }
         let sound =
             code.len() >= 6 && code.bytes().all(|b| b.is_ascii_digit()) && code != WRONG_CODE;
         if sound {
-            self.state = State::Complete { by, at: now };
+            self.state = State::Complete { by, risk, at: now };
             return Typed::Approved;
         }
         *wrong_codes += 1;
         if *wrong_codes < TRIES {
             return Typed::Wrong;
         }
-        self.state = State::Failed {
-            hint: "certificateErr",
-            at: now,
-        };
+        self.end("certificateErr", now);
         Typed::Blocked
     }
 
     /// The app or the person ends it.
-    pub fn fail(&mut self, hint: &'static str, now: Moment) -> bool {
+    pub fn fail(&mut self, hint: &str, now: Moment) -> bool {
         self.advance(now);
         let open = matches!(self.state, State::Claimed { .. });
         if open {
-            self.state = State::Failed { hint, at: now };
+            self.end(hint, now);
         }
         open
+    }
+
+    /// A newer order for the same person puts an end to this one.
+    pub fn make_way(&mut self, now: Moment) -> bool {
+        self.advance(now);
+        let open = matches!(self.state, State::Waiting | State::Claimed { .. });
+        if open {
+            self.end("cancelled", now);
+        }
+        open
+    }
+
+    /// Where it stands, in a word for the page that lists the orders.
+    pub fn standing(&mut self, now: Moment) -> String {
+        self.advance(now);
+        match &self.state {
+            State::Waiting => "waits".to_owned(),
+            State::Claimed { hint, .. } => format!("pending: {hint}"),
+            State::Failed { hint, .. } => format!("failed: {hint}"),
+            State::Complete { .. } => "complete, not collected".to_owned(),
+            State::Gone => "collected or cancelled".to_owned(),
+        }
     }
 
     /// Whether nothing more can come of it, so that it may be forgotten.
@@ -337,7 +495,7 @@ mod tests {
             qr_start_token: "67df3917-fa0d-44e5-b327-edcc928297f8".into(),
             qr_start_secret: "d28db9a7-4cde-429e-a983-359be676944c".into(),
         };
-        Order::new(tokens, "Kommunen".into(), ordered, Moment(START))
+        Order::new(1, tokens, "Kommunen".into(), ordered, Moment(START))
     }
 
     fn after(seconds: i64) -> Moment {
@@ -350,14 +508,17 @@ mod tests {
         let mut order = order(Ordered::default());
         assert_eq!(
             order.collect(after(0)),
-            Collected::Pending("outstandingTransaction")
+            Collected::Pending("outstandingTransaction".to_owned())
         );
         assert_eq!(order.collect(Moment(START + 999)), Collected::TooSoon);
         assert_eq!(
             order.collect(after(29)),
-            Collected::Pending("outstandingTransaction")
+            Collected::Pending("outstandingTransaction".to_owned())
         );
-        assert_eq!(order.collect(after(31)), Collected::Failed("startFailed"));
+        assert_eq!(
+            order.collect(after(31)),
+            Collected::Failed("startFailed".to_owned())
+        );
         assert_eq!(order.collect(after(33)), Collected::NoSuchOrder);
     }
 
@@ -371,22 +532,31 @@ mod tests {
             one.claim(&PEOPLE[1], Start::Scanned, after(1)),
             Err(Unusable::Taken)
         );
-        assert_eq!(one.collect(after(2)), Collected::Pending("userSign"));
-        assert_eq!(one.type_code("123456", after(40)), Typed::Approved);
-        assert_eq!(one.type_code("123456", after(40)), Typed::Over);
-        assert_eq!(one.collect(after(41)), Collected::Complete(tolvan));
+        assert_eq!(
+            one.collect(after(2)),
+            Collected::Pending("userSign".to_owned())
+        );
+        assert_eq!(
+            one.type_code("123456", Risk::Low, after(40)),
+            Typed::Approved
+        );
+        assert_eq!(one.type_code("123456", Risk::Low, after(40)), Typed::Over);
+        assert_eq!(
+            one.collect(after(41)),
+            Collected::Complete(tolvan, Risk::Low)
+        );
         assert_eq!(one.collect(after(43)), Collected::NoSuchOrder);
         let mut late = order(Ordered::default());
         late.claim(tolvan, Start::Opened, after(1))
             .expect("it waits");
         assert_eq!(
             late.collect(after(181)),
-            Collected::Failed("expiredTransaction")
+            Collected::Failed("expiredTransaction".to_owned())
         );
         let mut kept = order(Ordered::default());
         kept.claim(tolvan, Start::Opened, after(1))
             .expect("it waits");
-        kept.type_code("123456", after(2));
+        kept.type_code("123456", Risk::Low, after(2));
         assert_eq!(
             kept.collect(after(182)),
             Collected::NoSuchOrder,
@@ -399,10 +569,13 @@ mod tests {
         let mut one = order(Ordered::default());
         one.claim(&PEOPLE[0], Start::Scanned, after(1))
             .expect("it waits");
-        assert_eq!(one.type_code("000000", after(2)), Typed::Wrong);
-        assert_eq!(one.type_code("12345", after(2)), Typed::Wrong);
-        assert_eq!(one.type_code("abcdef", after(2)), Typed::Blocked);
-        assert_eq!(one.collect(after(3)), Collected::Failed("certificateErr"));
+        assert_eq!(one.type_code("000000", Risk::Low, after(2)), Typed::Wrong);
+        assert_eq!(one.type_code("12345", Risk::Low, after(2)), Typed::Wrong);
+        assert_eq!(one.type_code("abcdef", Risk::Low, after(2)), Typed::Blocked);
+        assert_eq!(
+            one.collect(after(3)),
+            Collected::Failed("certificateErr".to_owned())
+        );
         let mut other = order(Ordered {
             personal_number: Some(PEOPLE[1].personal_number.into()),
             ..Ordered::default()

@@ -1,4 +1,5 @@
-//! The people of the simulator. They are nobody.
+//! The people of the simulator. They are nobody: their numbers are of the kind that the tax agency keeps
+//! for tests.
 
 /// Somebody with a BankID.
 pub struct Person {
@@ -8,8 +9,50 @@ pub struct Person {
     pub given_name: &'static str,
     /// Surname, as the bank has it.
     pub surname: &'static str,
+    /// What their BankID is.
+    pub bankid: BankId,
+    /// When it was issued; today when that is not said.
+    pub issued: Option<&'static str>,
+    /// Whether it is blocked.
+    pub is_blocked: bool,
+    /// Whether there are several on the device.
+    pub has_several: bool,
     /// What is special about them.
     pub about: &'static str,
+}
+
+/// What a BankID is, which its certificate says by a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BankId {
+    /// On a phone.
+    Mobile,
+    /// On a computer.
+    File,
+    /// On a smart card, read by a computer.
+    Card,
+}
+
+impl BankId {
+    /// The policy of BankID's test environment for it.
+    pub fn policy(self) -> &'static str {
+        match self {
+            BankId::File => "1.2.3.4.5",
+            BankId::Card => "1.2.3.4.10",
+            BankId::Mobile => "1.2.3.4.25",
+        }
+    }
+
+    /// Whether it is one of those that are asked for; every kind is when none is named.
+    pub fn is_one_of(self, policies: &[String]) -> bool {
+        let fits = |asked: &String| match asked.strip_suffix(".*") {
+            Some(arcs) => self
+                .policy()
+                .strip_prefix(arcs)
+                .is_some_and(|rest| rest.starts_with('.')),
+            None => asked == self.policy(),
+        };
+        policies.is_empty() || policies.iter().any(fits)
+    }
 }
 
 impl std::fmt::Debug for Person {
@@ -39,6 +82,17 @@ impl Person {
     }
 }
 
+const SOMEBODY: Person = Person {
+    personal_number: "",
+    given_name: "",
+    surname: "",
+    bankid: BankId::Mobile,
+    issued: Some("2023-11-29Z"),
+    is_blocked: false,
+    has_several: false,
+    about: "",
+};
+
 /// All of them.
 pub static PEOPLE: &[Person] = &[
     Person {
@@ -46,36 +100,110 @@ pub static PEOPLE: &[Person] = &[
         given_name: "Tolvan",
         surname: "Tolvansson",
         about: "everybody's example",
+        ..SOMEBODY
     },
     Person {
         personal_number: "199003152387",
         given_name: "Åsa Märta",
         surname: "Östergren-Lindström af Ekenstam",
         about: "a long name with å, ä and ö",
+        ..SOMEBODY
     },
     Person {
         personal_number: "198506722399",
         given_name: "Yusuf",
         surname: "Demir",
         about: "a coordination number",
+        ..SOMEBODY
     },
     Person {
         personal_number: "196408233234",
         given_name: "GUNILLA",
         surname: "KARLSSON",
         about: "a bank that writes in capitals",
+        ..SOMEBODY
     },
     Person {
         personal_number: "200701012387",
         given_name: "Elin",
         surname: "Berg",
         about: "a young adult",
+        ..SOMEBODY
     },
     Person {
         personal_number: "199908072391",
         given_name: "Karl",
         surname: "Karlsson",
         about: "the one who always confuses people",
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "201406152387",
+        given_name: "Nova",
+        surname: "Lund",
+        about: "a minor",
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "197102202392",
+        given_name: "Skyddad",
+        surname: "Identitet",
+        about: "protected identity",
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "198209112385",
+        given_name: "Zoë Ağça Þórdís Maria Magdalena Aleksandra Ingeborg",
+        surname: "Wójcik-Nuñez von Österåker och Ähtäri-Ýmisdóttir",
+        about: "a name that hardly fits",
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "199903012384",
+        given_name: "Nils",
+        surname: "Ny",
+        about: "a BankID issued today",
+        issued: None,
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "195504302380",
+        given_name: "Fia",
+        surname: "Fil",
+        about: "a BankID on a computer",
+        bankid: BankId::File,
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "196607182398",
+        given_name: "Kurt",
+        surname: "Kort",
+        about: "a BankID on a smart card",
+        bankid: BankId::Card,
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "197409222390",
+        given_name: "Berit",
+        surname: "Block",
+        about: "a BankID that is blocked",
+        is_blocked: true,
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "198811052383",
+        given_name: "Flora",
+        surname: "Flera",
+        about: "several BankIDs on one device",
+        has_several: true,
+        ..SOMEBODY
+    },
+    Person {
+        personal_number: "191801022383",
+        given_name: "Hulda",
+        surname: "Hundraåring",
+        about: "more than a hundred years old",
+        ..SOMEBODY
     },
 ];
 

@@ -6,10 +6,11 @@ use actix_web::web::{self, Data, Form, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Shared;
-use super::book::{Afterwards, OnScreen, Request};
-use super::order::{Start, Typed, Unusable};
+use super::book::{Afterwards, Book, Call, Listed, OnScreen, Request};
+use super::order::{Risk, Start, Typed, Unusable};
 use super::people::{PEOPLE, Person};
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -21,6 +22,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/order/{handle}", web::get().to(order))
         .route("/order/{handle}/approve", web::post().to(approve))
         .route("/order/{handle}/decline", web::post().to(decline))
+        .route("/order/{handle}/confirm", web::post().to(confirm))
+        .route("/order/{handle}/hint", web::post().to(hint))
+        .route("/answer", web::post().to(answer_call))
+        .route("/orders", web::get().to(orders))
+        .route("/orders/whim", web::post().to(whim))
         .route("/done", web::get().to(done))
         .route("/static/phone.css", web::get().to(style))
         .route("/static/phone.js", web::get().to(script))
@@ -34,6 +40,8 @@ struct Home {
     people: &'static [Person],
     chosen: String,
     codes: Vec<OnScreen>,
+    /// Who is wanted in a call, and by whom.
+    calls: Vec<(&'static Person, String)>,
     /// The token of a launch link that opened this page.
     auto_start_token: Option<String>,
     trouble: Option<&'static str>,
@@ -44,6 +52,40 @@ struct Home {
 struct OrderPage {
     request: Request,
     is_wrong: bool,
+    pending_hints: &'static [&'static str],
+    failed_hints: &'static [&'static str],
+}
+
+/// What may happen in the app while an order is open (relying-party API v6.0, "collect").
+const PENDING_HINTS: &[&str] = &[
+    "userSign",
+    "started",
+    "userMrtd",
+    "userStepUp",
+    "userFace",
+    "processing",
+];
+/// What an order may come to.
+const FAILED_HINTS: &[&str] = &[
+    "expiredTransaction",
+    "certificateErr",
+    "cancelled",
+    "startFailed",
+    "notSupportedByUserApp",
+    "mrtdVerificationFailed",
+    "facialRecognitionFailed",
+    "nfcNotSupportedByDevice",
+    "multipleBankIdsOnDevice",
+    "stepUpFailed",
+    "transactionRiskBlocked",
+];
+
+#[derive(Template)]
+#[template(path = "simulator/orders.html")]
+struct Orders {
+    orders: Vec<Listed>,
+    calls: Vec<(String, Call)>,
+    whims: Vec<String>,
 }
 
 #[derive(Template)]
@@ -98,6 +140,10 @@ fn show_home(
     trouble: Option<Unusable>,
 ) -> HttpResponse {
     let now = shared.clock.moment();
+    let called = |book: &mut Book, person: &'static Person| {
+        let caller = book.caller(person, now)?;
+        Some((person, caller))
+    };
     let status = match trouble {
         None => StatusCode::OK,
         Some(_) => StatusCode::BAD_REQUEST,
@@ -108,6 +154,7 @@ fn show_home(
             people: PEOPLE,
             chosen: chosen.unwrap_or_else(|| PEOPLE[0].personal_number.to_owned()),
             codes: shared.book(|book| book.on_screen(now)),
+            calls: shared.book(|book| PEOPLE.iter().filter_map(|p| called(book, p)).collect()),
             auto_start_token: token,
             trouble: trouble.map(Unusable::sentence),
         },
@@ -222,6 +269,8 @@ async fn order(
             &OrderPage {
                 request,
                 is_wrong: query.wrong.is_some(),
+                pending_hints: PENDING_HINTS,
+                failed_hints: FAILED_HINTS,
             },
         ),
         None => see("/done?what=over"),
@@ -233,6 +282,8 @@ struct ApproveForm {
     code: String,
     #[serde(default)]
     afterwards: String,
+    #[serde(default)]
+    risk: Risk,
 }
 
 async fn approve(
@@ -250,7 +301,9 @@ async fn approve(
     let return_url = shared
         .book(|book| book.request(&handle, now))
         .and_then(|r| r.return_url);
-    match shared.book(|book| book.approve(&handle, form.code.trim(), afterwards, now)) {
+    let (code, risk) = (form.code.trim(), form.risk);
+    match shared.book(|book| book.approve(&handle, code, risk, afterwards, now)) {
+        Typed::TooSoon => see(&format!("/order/{handle}")),
         Typed::Wrong => see(&format!("/order/{handle}?wrong=1")),
         Typed::Blocked => see("/done?what=blocked"),
         Typed::Over => see("/done?what=over"),
@@ -277,6 +330,85 @@ async fn decline(shared: Data<Shared>, handle: Path<String>) -> HttpResponse {
         true => see("/done?what=declined"),
         false => see("/done?what=over"),
     }
+}
+
+#[derive(Deserialize)]
+struct CallForm {
+    person: String,
+}
+
+async fn answer_call(shared: Data<Shared>, form: Form<CallForm>) -> HttpResponse {
+    let Some(person) = Person::find(&form.person) else {
+        return show_home(&shared, None, None, Some(Unusable::NoOrder));
+    };
+    let now = shared.clock.moment();
+    let claimed = shared.book(|book| book.answer_call(person, &shared.random, now));
+    claimed_or_home(&shared, person, claimed)
+}
+
+#[derive(Deserialize)]
+struct ConfirmForm {
+    in_call: String,
+}
+
+async fn confirm(
+    shared: Data<Shared>,
+    handle: Path<String>,
+    form: Form<ConfirmForm>,
+) -> HttpResponse {
+    let now = shared.clock.moment();
+    let is_in_call = form.in_call == "yes";
+    let told = shared.book(|book| book.confirm_call(&handle, is_in_call, now));
+    match (told, is_in_call) {
+        (true, true) => see(&format!("/order/{handle}")),
+        (true, false) => see("/done?what=declined"),
+        (false, _) => see("/done?what=over"),
+    }
+}
+
+#[derive(Deserialize)]
+struct HintForm {
+    hint: String,
+}
+
+async fn hint(shared: Data<Shared>, handle: Path<String>, form: Form<HintForm>) -> HttpResponse {
+    let now = shared.clock.moment();
+    let fails = FAILED_HINTS.contains(&form.hint.as_str());
+    let told = shared.book(|book| book.hint(&handle, &form.hint, fails, now));
+    match told && !fails {
+        true => see(&format!("/order/{handle}")),
+        false => see("/done?what=over"),
+    }
+}
+
+/// Everything that was ordered, and what the API refused and why.
+async fn orders(shared: Data<Shared>) -> HttpResponse {
+    let now = shared.clock.moment();
+    let (orders, calls) = shared.book(|book| (book.list(now), book.calls()));
+    let ago = |call: Call| {
+        let seconds = now.seconds_since(call.at);
+        (format!("{seconds} s ago"), call)
+    };
+    let whims = shared.whims(|whims| whims.all());
+    let orders = Orders {
+        orders,
+        calls: calls.into_iter().map(ago).collect(),
+        whims: whims.iter().map(|whim| json!(whim).to_string()).collect(),
+    };
+    page(StatusCode::OK, &orders)
+}
+
+#[derive(Deserialize)]
+struct WhimForm {
+    whim: String,
+}
+
+async fn whim(shared: Data<Shared>, form: Form<WhimForm>) -> HttpResponse {
+    match serde_json::from_str(&form.whim) {
+        Ok(whim) => shared.whims(|whims| whims.add(whim)),
+        Err(_) => shared.whims(|whims| whims.clear()),
+    }
+    see("/orders")
 }
 
 #[derive(Deserialize)]

@@ -7,15 +7,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::order::Ordered;
+use super::order::{Operation, Ordered};
 
 /// Why a body is refused, as `details`.
 pub type Details = &'static str;
 
-/// `POST /auth`
+/// `POST /auth` and `POST /sign`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct AuthBody {
+pub struct StartBody {
     end_user_ip: String,
     return_url: Option<String>,
     #[serde(default)]
@@ -26,6 +26,27 @@ pub struct AuthBody {
     requirement: Option<serde_json::Value>,
     app: Option<App>,
     web: Option<Web>,
+}
+
+/// `POST /phone/auth` and `POST /phone/sign`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CallBody {
+    #[expect(dead_code, reason = "its values are checked by being read")]
+    call_initiator: CallInitiator,
+    personal_number: String,
+    user_visible_data: Option<String>,
+    user_visible_data_format: Option<String>,
+    user_non_visible_data: Option<String>,
+    requirement: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+enum CallInitiator {
+    #[serde(rename = "user")]
+    User,
+    #[serde(rename = "RP")]
+    RelyingParty,
 }
 
 /// `POST /collect` and `POST /cancel`
@@ -74,34 +95,84 @@ struct Web {
     device_identifier: Option<String>,
 }
 
-impl AuthBody {
+impl StartBody {
     /// What is ordered, if the order is sound.
-    pub fn check(self) -> Result<Ordered, Details> {
+    pub fn check(self, operation: Operation) -> Result<Ordered, Details> {
         end_user_ip(&self.end_user_ip)?;
-        let visible = base64_within(self.user_visible_data.as_deref(), "Invalid userVisibleData")?;
-        base64_within(
-            self.user_non_visible_data.as_deref(),
-            "Invalid userNonVisibleData",
-        )?;
-        let format = self.user_visible_data_format.as_deref();
-        match (format, &visible) {
-            (None | Some("plaintext"), _) | (Some("simpleMarkdownV1"), Some(_)) => {}
-            _ => return Err("Invalid userVisibleDataFormat"),
-        }
         context(self.app.as_ref(), self.web.as_ref())?;
-        let requirement = requirement(self.requirement)?;
-        let text = visible.map(String::from_utf8).transpose();
+        let data = Data {
+            visible: self.user_visible_data,
+            format: self.user_visible_data_format,
+            non_visible: self.user_non_visible_data,
+        };
         Ok(Ordered {
-            text: text
-                .map_err(|_| "Invalid userVisibleData")?
-                .unwrap_or_default(),
             return_url: return_url(self.return_url)?,
             return_risk: self.return_risk,
-            pin_code: requirement.pin_code,
-            mrtd: requirement.mrtd,
-            personal_number: requirement.personal_number,
+            ..ordered(operation, &data, self.requirement)?
         })
     }
+}
+
+impl CallBody {
+    /// What is ordered, if the order is sound.
+    pub fn check(self, operation: Operation) -> Result<Ordered, Details> {
+        let data = Data {
+            visible: self.user_visible_data,
+            format: self.user_visible_data_format,
+            non_visible: self.user_non_visible_data,
+        };
+        let ordered = ordered(operation, &data, self.requirement)?;
+        match is_number(&self.personal_number) && ordered.personal_number.is_none() {
+            true => Ok(Ordered {
+                personal_number: Some(self.personal_number),
+                ..ordered
+            }),
+            false => Err("Invalid personalNumber"),
+        }
+    }
+}
+
+/// What is shown in the app and what is only signed, as it was sent.
+struct Data {
+    visible: Option<String>,
+    format: Option<String>,
+    non_visible: Option<String>,
+}
+
+fn ordered(
+    operation: Operation,
+    data: &Data,
+    asked: Option<serde_json::Value>,
+) -> Result<Ordered, Details> {
+    const VISIBLE: Details = "Invalid userVisibleData";
+    let (visible_most, non_visible_most) = match operation.is_signature() {
+        true => (40_000, 200_000),
+        false => (1500, 1500),
+    };
+    let visible = base64_within(data.visible.as_deref(), visible_most, VISIBLE)?;
+    base64_within(
+        data.non_visible.as_deref(),
+        non_visible_most,
+        "Invalid userNonVisibleData",
+    )?;
+    if operation.is_signature() && visible.is_none() {
+        return Err(VISIBLE);
+    }
+    match (data.format.as_deref(), &visible) {
+        (None | Some("plaintext"), _) | (Some("simpleMarkdownV1"), Some(_)) => {}
+        _ => return Err("Invalid userVisibleDataFormat"),
+    }
+    let requirement = requirement(asked)?;
+    let text = visible.map(String::from_utf8).transpose();
+    Ok(Ordered {
+        operation,
+        text: text.map_err(|_| VISIBLE)?.unwrap_or_default(),
+        pin_code: requirement.pin_code,
+        mrtd: requirement.mrtd,
+        policies: requirement.certificate_policies.unwrap_or_default(),
+        personal_number: requirement.personal_number,
+        ..Ordered::default()
+    })
 }
 
 fn end_user_ip(text: &str) -> Result<(), Details> {
@@ -123,12 +194,16 @@ fn return_url(text: Option<String>) -> Result<Option<String>, Details> {
     }
 }
 
-fn base64_within(text: Option<&str>, details: Details) -> Result<Option<Vec<u8>>, Details> {
+fn base64_within(
+    text: Option<&str>,
+    most: usize,
+    details: Details,
+) -> Result<Option<Vec<u8>>, Details> {
     let Some(text) = text else {
         return Ok(None);
     };
     match STANDARD.decode(text) {
-        Ok(bytes) if within(text, 1, 1500) => Ok(Some(bytes)),
+        Ok(bytes) if within(text, 1, most) => Ok(Some(bytes)),
         _ => Err(details),
     }
 }
@@ -142,8 +217,12 @@ fn requirement(value: Option<serde_json::Value>) -> Result<Requirement, Details>
     let policies = requirement.certificate_policies.as_deref();
     let number = requirement.personal_number.as_deref();
     let sound = policies.is_none_or(|list| !list.is_empty() && list.iter().all(|p| is_policy(p)))
-        && number.is_none_or(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()));
+        && number.is_none_or(is_number);
     sound.then_some(requirement).ok_or(INVALID)
+}
+
+fn is_number(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// An object identifier; one wildcard is allowed from the fifth arc.
@@ -223,8 +302,8 @@ mod tests {
         for (name, value) in change.as_object().expect("an object") {
             body[name] = value.clone();
         }
-        let body: AuthBody = serde_json::from_value(body).map_err(|e| e.to_string())?;
-        body.check().map_err(str::to_owned)
+        let body: StartBody = serde_json::from_value(body).map_err(|e| e.to_string())?;
+        body.check(Operation::Auth).map_err(str::to_owned)
     }
 
     #[test]
@@ -273,6 +352,50 @@ mod tests {
             json!({"web": {"userAgent": "x"}, "app": {"deviceOS": "x"}}),
         ] {
             assert!(checked(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_signature_needs_a_text_and_a_call_a_person() {
+        let _shows = crate::shows!(accepting "PV-SIM-8", refusing "PV-SIM-8");
+        let sign = |text: Option<String>| {
+            let body = json!({"endUserIp": "192.0.2.1", "userVisibleData": text});
+            let body: StartBody = serde_json::from_value(body).expect("a body");
+            body.check(Operation::Sign).map(|ordered| ordered.text)
+        };
+        assert_eq!(sign(None), Err("Invalid userVisibleData"));
+        assert_eq!(sign(Some("aGVq".into())), Ok("hej".to_owned()));
+        assert!(sign(Some(STANDARD.encode("x".repeat(30_000)))).is_ok());
+        assert!(sign(Some(STANDARD.encode("x".repeat(30_003)))).is_err());
+        let call = |body: Value| {
+            let body: CallBody = serde_json::from_value(body).map_err(|e| e.to_string())?;
+            body.check(Operation::PhoneAuth).map_err(str::to_owned)
+        };
+        for (body, sound) in [
+            (
+                json!({"personalNumber": "191212121212", "callInitiator": "user"}),
+                true,
+            ),
+            (
+                json!({"personalNumber": "191212121212", "callInitiator": "RP"}),
+                true,
+            ),
+            (
+                json!({"personalNumber": "191212121212", "callInitiator": "rp"}),
+                false,
+            ),
+            (
+                json!({"personalNumber": "1212121212", "callInitiator": "RP"}),
+                false,
+            ),
+            (json!({"callInitiator": "RP"}), false),
+            (json!({"personalNumber": "191212121212"}), false),
+            (
+                json!({"personalNumber": "191212121212", "callInitiator": "RP", "endUserIp": "192.0.2.1"}),
+                false,
+            ),
+        ] {
+            assert_eq!(call(body.clone()).is_ok(), sound, "{body}");
         }
     }
 }

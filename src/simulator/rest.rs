@@ -9,15 +9,23 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::book::{Afterwards, Request};
-use super::order::{Typed, Unusable};
+use super::order::{Risk, Typed, Unusable};
 use super::people::{PEOPLE, Person};
 use super::phone::token_of_link;
 
 pub fn routes(config: &mut ServiceConfig) {
-    config.route("/api/people", web::get().to(people));
+    config
+        .route("/api/people", web::get().to(people))
+        .route("/api/orders", web::get().to(orders))
+        .route("/api/whims", web::get().to(whims))
+        .route("/api/whims", web::delete().to(no_whims));
     for (path, door) in [
         ("/api/scan", scan as Door),
         ("/api/open", open),
+        ("/api/answer", answer_call),
+        ("/api/confirm", confirm),
+        ("/api/hint", hint),
+        ("/api/whims", whim),
         ("/api/approve", approve),
         ("/api/decline", decline),
     ] {
@@ -52,6 +60,28 @@ async fn people() -> HttpResponse {
     HttpResponse::Ok().json(people)
 }
 
+/// What relying parties ordered and called for, without anyone's name for an order.
+async fn orders(shared: Data<Shared>) -> HttpResponse {
+    let now = shared.clock.moment();
+    let (orders, calls) = shared.book(|book| (book.list(now), book.calls()));
+    HttpResponse::Ok().json(json!({ "orders": orders, "calls": calls }))
+}
+
+async fn whims(shared: Data<Shared>) -> HttpResponse {
+    HttpResponse::Ok().json(shared.whims(|whims| whims.all()))
+}
+
+async fn no_whims(shared: Data<Shared>) -> HttpResponse {
+    shared.whims(|whims| whims.clear());
+    HttpResponse::Ok().json(json!({}))
+}
+
+fn whim(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let whim = read(body)?;
+    shared.whims(|whims| whims.add(whim));
+    Ok(json!({}))
+}
+
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|_| Refused("The body is not what this door takes."))
 }
@@ -63,6 +93,7 @@ fn person(number: &str) -> Result<&'static Person, Refused> {
 fn told(request: &Request) -> Value {
     json!({
         "handle": request.handle,
+        "operation": request.operation,
         "relyingParty": request.relying_party,
         "text": request.text,
         "returnUrl": request.return_url,
@@ -101,9 +132,60 @@ fn open(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Answer {
+    person: String,
+}
+
+fn answer_call(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let asked: Answer = read(body)?;
+    let person = person(&asked.person)?;
+    let now = shared.clock.moment();
+    let request = shared.book(|book| book.answer_call(person, &shared.random, now))?;
+    Ok(told(&request))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Confirm {
+    handle: String,
+    in_call: bool,
+}
+
+fn confirm(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let asked: Confirm = read(body)?;
+    let now = shared.clock.moment();
+    done(shared.book(|book| book.confirm_call(&asked.handle, asked.in_call, now)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Hinted {
+    handle: String,
+    hint_code: String,
+    #[serde(default)]
+    fails: bool,
+}
+
+fn hint(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let asked: Hinted = read(body)?;
+    let now = shared.clock.moment();
+    done(shared.book(|book| book.hint(&asked.handle, &asked.hint_code, asked.fails, now)))
+}
+
+fn done(done: bool) -> Result<Value, Refused> {
+    match done {
+        true => Ok(json!({})),
+        false => Err(Unusable::NoOrder.into()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Approve {
     handle: String,
     code: String,
+    #[serde(default)]
+    risk: Risk,
 }
 
 fn approve(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
@@ -114,7 +196,7 @@ fn approve(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
         let afterwards = Afterwards::Nothing;
         (
             request,
-            book.approve(&asked.handle, &asked.code, afterwards, now),
+            book.approve(&asked.handle, &asked.code, asked.risk, afterwards, now),
         )
     });
     match typed {
@@ -123,6 +205,7 @@ fn approve(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
         }
         Typed::Wrong => Err(Refused("The code is wrong.")),
         Typed::Blocked => Err(Refused("The code was wrong too many times.")),
+        Typed::TooSoon => Err(Refused("Something else comes first.")),
         Typed::Over => Err(Unusable::NoOrder.into()),
     }
 }
@@ -136,8 +219,5 @@ struct Decline {
 fn decline(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
     let asked: Decline = read(body)?;
     let now = shared.clock.moment();
-    match shared.book(|book| book.decline(&asked.handle, now)) {
-        true => Ok(json!({})),
-        false => Err(Unusable::NoOrder.into()),
-    }
+    done(shared.book(|book| book.decline(&asked.handle, now)))
 }

@@ -19,6 +19,7 @@ struct Api {
     phone: Phone,
     clock: Clock,
     bankid: Authority,
+    banks: Authority,
     http: reqwest::Client,
     _simulator: Simulator,
 }
@@ -77,12 +78,20 @@ async fn start() -> Api {
         phone: Phone::new(&phone_url),
         clock,
         bankid,
+        banks,
         http,
         _simulator: simulator,
     }
 }
 
 impl Api {
+    /// A client that has not connected yet, and what it may order.
+    fn another_connection(&self) -> (reqwest::Client, String) {
+        let party = self.banks.relying_party("Kommunen").expect("made");
+        let body = json!({"endUserIp": "192.0.2.1"});
+        (client(&self.bankid, Some(&party)), body.to_string())
+    }
+
     async fn call(&self, operation: &str, body: Value) -> (u16, Value) {
         let answer = self
             .http
@@ -359,6 +368,287 @@ fn the_phone_is_pressed_by_its_own_pages_alone() {
             post().send().await.expect("an answer").status(),
             400,
             "its own are read"
+        );
+    });
+}
+
+#[test]
+fn a_signature_is_approved_as_an_identification_is() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-8", refusing "PV-SIM-8");
+        let api = start().await;
+        let (status, told) = api.call("sign", json!({"endUserIp": "192.0.2.1"})).await;
+        assert_eq!(
+            (status, told["details"].as_str()),
+            (400, Some("Invalid userVisibleData"))
+        );
+        let body = json!({"endUserIp": "192.0.2.1", "userVisibleData": "SGVq"});
+        let (status, order) = api.call("sign", body).await;
+        assert_eq!(status, 200, "{order}");
+        let claimed = api.phone.scan(&api.frame(&order, 0), phone::TOLVAN).await;
+        assert_eq!(claimed.text, "Hej");
+        claimed.approve().await;
+        let (_, told) = api
+            .call("collect", json!({"orderRef": order["orderRef"]}))
+            .await;
+        assert_eq!(told["status"], "complete");
+    });
+}
+
+#[test]
+fn a_person_in_a_call_is_asked_whether_they_are() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-9", refusing "PV-SIM-9");
+        let api = start().await;
+        let body = json!({"personalNumber": phone::TOLVAN, "callInitiator": "RP"});
+        let answer = json!({"person": phone::TOLVAN});
+        let none = api.phone.raw("answer", answer.clone()).await;
+        assert!(none.is_err(), "nobody calls");
+        for operation in ["phone/auth", "phone/sign"] {
+            let mut body = body.clone();
+            if operation == "phone/sign" {
+                body["userVisibleData"] = "SGVq".into();
+            }
+            let (status, order) = api.call(operation, body.clone()).await;
+            assert_eq!(
+                (status, order.as_object().map(|o| o.len())),
+                (200, Some(1)),
+                "{order}"
+            );
+            let collect = json!({"orderRef": order["orderRef"]});
+            let other = api.phone.raw("answer", json!({"person": phone::ASA})).await;
+            assert!(other.is_err(), "it is for one person");
+            let call = api
+                .phone
+                .raw("answer", answer.clone())
+                .await
+                .expect("a call");
+            let (_, told) = api.call("collect", collect.clone()).await;
+            assert_eq!(told["hintCode"], "userCallConfirm");
+            let approve = json!({"handle": call["handle"], "code": "123456"});
+            assert!(
+                api.phone.raw("approve", approve.clone()).await.is_err(),
+                "not yet"
+            );
+            let confirm = json!({"handle": call["handle"], "inCall": true});
+            api.phone.raw("confirm", confirm).await.expect("confirmed");
+            api.phone.raw("approve", approve).await.expect("approved");
+            api.clock.advance(Duration::from_secs(2));
+            let (_, told) = api.call("collect", collect).await;
+            assert_eq!(told["status"], "complete");
+        }
+        // Who is not in a call says so, and who is busy is busy.
+        let (_, order) = api.call("phone/auth", body.clone()).await;
+        let (status, told) = api.call("phone/auth", body.clone()).await;
+        assert_eq!(
+            (status, told["errorCode"].as_str()),
+            (400, Some("alreadyInProgress"))
+        );
+        let (_, told) = api
+            .call("collect", json!({"orderRef": order["orderRef"]}))
+            .await;
+        assert_eq!(told["hintCode"], "cancelled");
+        let (_, order) = api.call("phone/auth", body).await;
+        let call = api.phone.raw("answer", answer).await.expect("a call");
+        let confirm = json!({"handle": call["handle"], "inCall": false});
+        api.phone.raw("confirm", confirm).await.expect("said");
+        let (_, told) = api
+            .call("collect", json!({"orderRef": order["orderRef"]}))
+            .await;
+        assert_eq!(told["hintCode"], "userDeclinedCall");
+    });
+}
+
+#[test]
+fn people_have_the_troubles_that_people_have() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-10", refusing "PV-SIM-10");
+        let api = start().await;
+        let people: Vec<Value> = reqwest::get(format!("{}api/people", api.phone.address()))
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON");
+        assert!(people.len() >= 12, "{}", people.len());
+        let number = |about: &str| {
+            let person = people
+                .iter()
+                .find(|p| p["about"].as_str().is_some_and(|a| a.contains(about)));
+            let person = person.unwrap_or_else(|| panic!("nobody is {about}"));
+            person["personalNumber"]
+                .as_str()
+                .expect("a number")
+                .to_owned()
+        };
+        for who in [
+            "minor",
+            "coordination",
+            "protected",
+            "capitals",
+            "hundred",
+            "hardly fits",
+        ] {
+            let order = api.order().await;
+            let claimed = api.phone.scan(&api.frame(&order, 0), &number(who)).await;
+            claimed.approve().await;
+        }
+        let order = |requirement: Value| {
+            let body = json!({"endUserIp": "192.0.2.1", "requirement": requirement});
+            let api = &api;
+            async move { api.call("auth", body).await.1 }
+        };
+        let hint = |order: &Value| {
+            let body = json!({"orderRef": order["orderRef"]});
+            let api = &api;
+            async move { api.call("collect", body).await.1["hintCode"].clone() }
+        };
+        let blocked = order(json!({})).await;
+        let frame = api.frame(&blocked, 0);
+        assert!(
+            api.phone
+                .try_scan(&frame, &number("blocked"))
+                .await
+                .is_err()
+        );
+        assert_eq!(hint(&blocked).await, "certificateErr");
+        // A computer has no camera, and a BankID of the wrong kind is not found.
+        let on_file = order(json!({"certificatePolicies": ["1.2.3.4.25"]})).await;
+        let frame = api.frame(&on_file, 0);
+        assert!(
+            api.phone
+                .try_scan(&frame, &number("on a computer"))
+                .await
+                .is_err()
+        );
+        assert_eq!(hint(&on_file).await, "outstandingTransaction");
+        let link = format!(
+            "bankid:///?autostarttoken={}",
+            on_file["autoStartToken"].as_str().expect("a token")
+        );
+        assert!(
+            api.phone
+                .try_open(&link, &number("on a computer"))
+                .await
+                .is_err()
+        );
+        api.clock.advance(Duration::from_secs(2));
+        assert_eq!(hint(&on_file).await, "started");
+        let several = order(json!({"mrtd": true})).await;
+        let claimed = api
+            .phone
+            .scan(&api.frame(&several, 0), &number("several"))
+            .await;
+        assert_eq!(hint(&several).await, "userMrtd");
+        assert!(claimed.type_code("123456").await.is_err());
+        api.clock.advance(Duration::from_secs(2));
+        assert_eq!(hint(&several).await, "multipleBankIdsOnDevice");
+    });
+}
+
+#[test]
+fn every_hint_can_be_told_and_every_whim_be_had() {
+    run(async {
+        let _shows = shows!(accepting "PV-SIM-11", refusing "PV-SIM-11");
+        let api = start().await;
+        let order = api.order().await;
+        let claimed = api.phone.scan(&api.frame(&order, 0), phone::TOLVAN).await;
+        let body = json!({"orderRef": order["orderRef"]});
+        for told in ["started", "userFace", "processing", "brandNew"] {
+            claimed.hint(told, false).await;
+            let (_, now) = api.call("collect", body.clone()).await;
+            assert_eq!(
+                (now["status"].as_str(), now["hintCode"].as_str()),
+                (Some("pending"), Some(told))
+            );
+            api.clock.advance(Duration::from_secs(2));
+        }
+        claimed.hint("facialRecognitionFailed", true).await;
+        let (_, now) = api.call("collect", body).await;
+        assert_eq!(
+            (now["status"].as_str(), now["hintCode"].as_str()),
+            (Some("failed"), Some("facialRecognitionFailed"))
+        );
+
+        let start = json!({"endUserIp": "192.0.2.1"});
+        for (code, status) in [
+            ("alreadyInProgress", 400),
+            ("invalidParameters", 400),
+            ("unauthorized", 401),
+            ("notFound", 404),
+            ("methodNotAllowed", 405),
+            ("requestTimeout", 408),
+            ("unsupportedMediaType", 415),
+            ("tooManyRequests", 429),
+            ("internalError", 500),
+            ("maintenance", 503),
+        ] {
+            api.phone
+                .whim(json!({"operation": "auth", "what": {"error": code}}))
+                .await;
+            let (answered, told) = api.call("auth", start.clone()).await;
+            assert_eq!((answered, told["errorCode"].as_str()), (status, Some(code)));
+        }
+        let post = |operation: &str| {
+            let request = api.http.post(format!("{}/{operation}", api.url));
+            let request = request.header("content-type", "application/json");
+            request
+                .body(start.to_string())
+                .timeout(Duration::from_millis(700))
+        };
+        api.phone.whim(json!({"what": "garbage"})).await;
+        let garbage = post("auth").send().await.expect("an answer");
+        assert!(garbage.json::<Value>().await.is_err());
+        for never in ["hang", "lose"] {
+            api.phone
+                .whim(json!({"operation": "auth", "what": never}))
+                .await;
+            assert!(
+                post("auth").send().await.is_err_and(|e| e.is_timeout()),
+                "{never}"
+            );
+        }
+        api.phone.whim(json!({"what": {"delay": 300}})).await;
+        let began = std::time::Instant::now();
+        assert_eq!(api.call("auth", start.clone()).await.0, 200);
+        assert!(began.elapsed() >= Duration::from_millis(300));
+        api.phone
+            .whim(json!({"what": {"patch": {"orderRef": null, "more": 1}}}))
+            .await;
+        let (_, changed) = api.call("auth", start.clone()).await;
+        assert_eq!(
+            (&changed["orderRef"], &changed["more"]),
+            (&Value::Null, &json!(1))
+        );
+        // What was lost had been made, and what hung had not.
+        let listed = api.phone.listed().await;
+        assert_eq!(
+            listed["orders"].as_array().map(Vec::len),
+            Some(4),
+            "{listed}"
+        );
+        assert!(
+            listed["calls"].to_string().contains("503 maintenance"),
+            "{listed}"
+        );
+        assert!(
+            !listed
+                .to_string()
+                .contains(order["orderRef"].as_str().expect("a name"))
+        );
+
+        api.phone.whim(json!({"what": "tls"})).await;
+        let (party, _) = api.another_connection();
+        let refused = party.post(format!("{}/auth", api.url)).send().await;
+        assert!(refused.is_err_and(|e| e.is_connect()));
+        api.phone.no_whims().await;
+        let (party, body) = api.another_connection();
+        let taken = party
+            .post(format!("{}/auth", api.url))
+            .header("content-type", "application/json");
+        assert_eq!(
+            taken.body(body).send().await.expect("an answer").status(),
+            200
         );
     });
 }

@@ -117,6 +117,24 @@ impl Phone {
         self.post(path, body).await
     }
 
+    /// The next calls to BankID's API go wrong.
+    pub async fn whim(&self, whim: Value) {
+        self.post("whims", whim).await.expect("the whim is taken");
+    }
+
+    /// They go right again.
+    pub async fn no_whims(&self) {
+        let answer = self.http.delete(format!("{}api/whims", self.url));
+        answer.send().await.expect("an answer");
+    }
+
+    /// What relying parties ordered and called for.
+    pub async fn listed(&self) -> Value {
+        let answer = self.http.get(format!("{}api/orders", self.url));
+        let answer = answer.send().await.expect("an answer");
+        answer.json().await.expect("JSON")
+    }
+
     /// How many orders wait to be scanned.
     pub async fn codes_on_screen(&self) -> usize {
         let answer = self
@@ -151,6 +169,18 @@ impl Claimed {
     pub async fn type_code(&self, code: &str) -> Result<(), String> {
         let body = json!({ "handle": self.handle, "code": code });
         self.phone.post("approve", body).await.map(|_| ())
+    }
+
+    /// Something happens in the app.
+    pub async fn hint(&self, hint: &str, fails: bool) {
+        let body = json!({ "handle": self.handle, "hintCode": hint, "fails": fails });
+        self.phone.post("hint", body).await.expect("it happens");
+    }
+
+    /// An approval that BankID thinks something of.
+    pub async fn approve_at_risk(&self, risk: &str) {
+        let body = json!({ "handle": self.handle, "code": "123456", "risk": risk });
+        self.phone.post("approve", body).await.expect("taken");
     }
 
     pub async fn approve(&self) {
