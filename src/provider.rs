@@ -1,12 +1,13 @@
 //! The provider as a whole: what it holds, how it starts and how it stops.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::authorize::Policy;
+use crate::bankid::breaker::Breaker;
 use crate::bankid::client::Client as BankIdClient;
 use crate::bankid::environment::Worth;
 use crate::clock::Clock;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// BankID.
     pub bankid: BankIdClient,
+    /// Whether orders are asked for. A std mutex: it is never held across an await.
+    pub breaker: Mutex<Breaker>,
     /// The logins that this node knows in memory.
     pub followed: Followed,
     /// Who asks BankID about orders.
@@ -113,6 +116,7 @@ impl Provider {
             keys,
             keyring,
             bankid,
+            breaker: Mutex::default(),
             followed,
             collector,
             clock,

@@ -1,8 +1,9 @@
 //! ⚡ The connection to BankID: HTTPS with our certificate, trusting BankID's root and nothing
 //! else (BankID relying-party API v6.0).
 //!
-//! Nothing here is tried twice. `/auth` creates an order that may cost money, and the answer of
-//! `/collect` is given once: a repeated call would lose it.
+//! Nothing that may have reached BankID is tried twice. `/auth` creates an order that may cost money,
+//! and the answer of `/collect` is given once: a repeated call would lose it. Only a connection that
+//! never came to be is tried again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,10 @@ use url::Url;
 use super::collect::{Collected, OrderRef};
 use super::order::{AuthRequest, OrderTokens};
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may take to be made. First handshakes have been seen to hang.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a connection is tried.
+const CONNECT_TRIES: u32 = 3;
 /// How long an answer may take in all.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that an answer may hold; a completed identification is about 40 KiB.
@@ -41,6 +44,9 @@ pub enum Failure {
     /// An answer that is none of ours to understand.
     #[error("an answer that cannot be read (HTTP {0})")]
     Unreadable(u16),
+    /// Orders are not asked for while the breaker is open.
+    #[error("not asked: BankID has failed too often just now")]
+    Resting,
     /// A refusal with BankID's own code. Its details are developer text that may quote what we
     /// sent, and are not kept.
     #[error("{code} (HTTP {status})")]
@@ -52,6 +58,35 @@ pub enum Failure {
         /// Whether BankID says that it has no such order.
         no_such_order: bool,
     },
+}
+
+/// Whose trouble a failure is (BankID relying-party API v6.0, "errors").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// BankID cannot for now. The person may try again.
+    BankId,
+    /// Another order for the same person is in progress. Both are over; the person may try again.
+    Person,
+    /// What we sent, or who we are, is wrong: somebody of ours must look at it.
+    Ours,
+}
+
+impl Failure {
+    /// Whose trouble it is.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Failure::Unreachable(_) | Failure::Unreadable(_) | Failure::Resting => Cause::BankId,
+            Failure::Refused { code, .. } => match code.as_str() {
+                "alreadyInProgress" => Cause::Person,
+                "invalidParameters"
+                | "unauthorized"
+                | "notFound"
+                | "methodNotAllowed"
+                | "unsupportedMediaType" => Cause::Ours,
+                _ => Cause::BankId,
+            },
+        }
+    }
 }
 
 /// A certificate or key that makes no connection.
@@ -125,12 +160,7 @@ impl Client {
             .base
             .join("auth")
             .expect("an operation is a path segment");
-        let answer = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .map_err(|e| unreachable(&e))?;
+        let answer = send(|| self.http.get(url.clone())).await?;
         match answer.status().as_u16() {
             405 => Ok(()),
             status => Err(refused(status, &limited(answer).await?)),
@@ -147,21 +177,33 @@ impl Client {
             .join(operation)
             .expect("an operation is a path segment");
         let body = serde_json::to_vec(body).expect("our own types are always valid JSON");
-        let answer = self
-            .http
-            .post(url)
-            // Exactly this: BankID answers 415 to `application/json; charset=utf-8`.
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(body)
-            .send()
-            .await
-            .map_err(|e| unreachable(&e))?;
+        let request = || {
+            self.http
+                .post(url.clone())
+                // Exactly this: BankID answers 415 to `application/json; charset=utf-8`.
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body.clone())
+        };
+        let answer = send(request).await?;
         let status = answer.status();
         let body = limited(answer).await?;
         if status.is_success() {
             serde_json::from_slice(&body).map_err(|_| Failure::Unreadable(status.as_u16()))
         } else {
             Err(refused(status.as_u16(), &body))
+        }
+    }
+}
+
+/// Sends a request, again when there was no connection to send it by.
+async fn send(request: impl Fn() -> reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match request().send().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.is_connect() && tries < CONNECT_TRIES => {}
+            Err(error) => return Err(unreachable(&error)),
         }
     }
 }
@@ -178,10 +220,10 @@ async fn limited(mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
 }
 
 fn unreachable(error: &reqwest::Error) -> Failure {
-    Failure::Unreachable(if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
+    Failure::Unreachable(if error.is_connect() {
         "no connection"
+    } else if error.is_timeout() {
+        "timeout"
     } else {
         "connection lost"
     })
@@ -214,6 +256,32 @@ fn refused(status: u16, body: &[u8]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_failure_is_somebodys() {
+        let _shows = crate::shows!(accepting "PV-FAIL-1", refusing "PV-FAIL-1");
+        let of = |status, code: &str| {
+            let body = format!(r#"{{"errorCode":"{code}","details":""}}"#);
+            refused(status, body.as_bytes()).cause()
+        };
+        for (status, code, cause) in [
+            (400, "alreadyInProgress", Cause::Person),
+            (400, "invalidParameters", Cause::Ours),
+            (401, "unauthorized", Cause::Ours),
+            (403, "unauthorized", Cause::Ours),
+            (404, "notFound", Cause::Ours),
+            (405, "methodNotAllowed", Cause::Ours),
+            (408, "requestTimeout", Cause::BankId),
+            (415, "unsupportedMediaType", Cause::Ours),
+            (429, "tooManyRequests", Cause::BankId),
+            (500, "internalError", Cause::BankId),
+            (503, "maintenance", Cause::BankId),
+            (400, "brandNew", Cause::BankId),
+        ] {
+            assert_eq!(of(status, code), cause, "{code}");
+        }
+        assert_eq!(refused(502, b"<html>").cause(), Cause::BankId);
+    }
 
     #[test]
     fn a_refusal_keeps_the_code_and_drops_the_details() {

@@ -99,6 +99,11 @@ pub fn failed(hint: &Hint, device: Device, language: Language) -> &'static str {
     pick(text, language)
 }
 
+/// For a person who has another order in progress.
+pub fn already_in_progress(language: Language) -> &'static str {
+    pick(RFA4, language)
+}
+
 /// For a failure of BankID's or of ours.
 pub fn something_went_wrong(language: Language) -> &'static str {
     pick(RFA22, language)
@@ -115,6 +120,10 @@ const RFA1: Text = ("Starta BankID-appen.", "Start your BankID app.");
 const RFA3: Text = (
     "Åtgärden avbröts. Försök igen.",
     "The action was cancelled. Please try again.",
+);
+const RFA4: Text = (
+    "En identifiering eller underskrift pågår redan för ditt personnummer. Försök igen.",
+    "An identification or signature is already in progress for your personal identity number. Please try again.",
 );
 const RFA6: Text = ("Åtgärden avbröts.", "The action was cancelled.");
 const RFA8: Text = (

@@ -1,7 +1,8 @@
 //! BankID's relying-party API, version 6.0, in its own words: what we ask ([`order`]), what it
 //! answers ([`collect`]), where it is ([`environment`]), the animated code ([`qr`]), the links that open the app ([`launch`]),
-//! the texts it recommends ([`message`]), and the connection itself ([`client`]).
+//! the texts it recommends ([`message`]), and the connection itself ([`client`]) with its [`breaker`].
 
+pub mod breaker;
 pub mod client;
 pub mod collect;
 pub mod environment;

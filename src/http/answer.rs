@@ -10,11 +10,11 @@ use askama::Template;
 use futures_util::stream::BoxStream;
 use serde_json::{Value, json};
 
-use super::page::{self, ErrorPage};
+use super::page::{self, ErrorPage, Retry};
 use super::words::Words;
 use crate::authorize::PageMistake;
 use crate::authorize::response::Departure;
-use crate::bankid::client::Failure;
+use crate::bankid::client::{Cause, Failure};
 use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
 use crate::clock::Seconds;
@@ -252,7 +252,7 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
         (Error::Fault(fault), face) => {
             tracing::error!(%fault, reference = %view.reference, "a request failed");
             let status = match fault {
-                Fault::BankId(Failure::Unreachable(_) | Failure::Unreadable(_)) => {
+                Fault::BankId(ref failure) if failure.cause() == Cause::BankId => {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
                 Fault::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
@@ -371,12 +371,20 @@ pub fn over(view: &View) -> Answer {
     Answer::page_with(StatusCode::GONE, &ErrorPage::over(view))
 }
 
-/// BankID could not make an order.
-pub fn bankid_unavailable(view: &View) -> Answer {
-    Answer::page_with(
-        StatusCode::SERVICE_UNAVAILABLE,
-        &ErrorPage::bankid_down(view),
-    )
+/// BankID made no order: what went wrong, in words that do not blame the wrong one, and a way on.
+pub fn no_order(failure: &Failure, retry: Retry, view: &View) -> Answer {
+    tracing::warn!(%failure, reference = %view.reference, "no order could be made");
+    let status = match failure.cause() {
+        Cause::BankId => StatusCode::SERVICE_UNAVAILABLE,
+        Cause::Person => StatusCode::CONFLICT,
+        Cause::Ours => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let page = page::Trouble::new(failure.cause(), retry, view);
+    let answer = Answer::page_with(status, &page);
+    match failure.cause() {
+        Cause::BankId => answer.with(header::RETRY_AFTER, "5"),
+        Cause::Person | Cause::Ours => answer,
+    }
 }
 
 /// No such page.

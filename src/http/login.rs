@@ -7,7 +7,7 @@ use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::assets::url;
 use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, SESSION_COOKIE};
 use super::input::Request;
-use super::page::{Frame, LoginPage};
+use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::request::Parameters;
 use crate::authorize::response;
 use crate::bankid::launch::Platform;
@@ -39,13 +39,13 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let Some(device) = device(&fields) else {
         let language = authorize::language(&form.parameters, &request);
         return Ok(match fields.first("device") {
-            // The person would rather not.
-            Some("none") => {
+            // The person would rather not, or could not.
+            Some(reason @ ("none" | page::UNAVAILABLE | page::FAILED)) => {
                 // The same request may have a login already, by a form that was sent before.
                 if let Some(login) = provider.store.login(form.login).await? {
                     end(&provider, login).await?;
                 }
-                let departure = denied(&provider, &admitted, CANCELLED);
+                let departure = denied(&provider, &admitted, why(Some(reason)));
                 Answer::depart_by_page(&departure, language, provider.config.bankid.worth)
             }
             _ => answer::stale_form(&view),
@@ -66,7 +66,14 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     };
     if let Err(error) = started {
         let language = authorize::language(&form.parameters, &request);
-        return no_order(error, View { language, ..view });
+        let field = |name| (name, fields.first(name).unwrap_or_default().to_owned());
+        let retry = Retry {
+            again_at: "/login".to_owned(),
+            back_at: "/login".to_owned(),
+            fields: vec![field("form"), field("scripts")],
+            device: word(device),
+        };
+        return no_order(error, retry, &View { language, ..view });
     }
     Ok(with_login_cookie(&request, &form).with_cookie(SetCookie {
         name: BROWSER_COOKIE.to_owned(),
@@ -103,12 +110,9 @@ const BROWSER_COOKIE: &str = "browser";
 const BROWSER_REMEMBERED: Seconds = Seconds(399 * 24 * 60 * 60);
 
 /// BankID made no order: a page with a way on. Anything else that failed is none of its business.
-fn no_order(error: Error, view: View) -> Result<Answer, Error> {
+fn no_order(error: Error, retry: Retry, view: &View) -> Result<Answer, Error> {
     match error {
-        Error::Fault(fault @ Fault::BankId(_)) => {
-            tracing::error!(%fault, reference = %view.reference, "no order could be made");
-            Ok(answer::bankid_unavailable(&view))
-        }
+        Error::Fault(Fault::BankId(failure)) => Ok(answer::no_order(&failure, retry, view)),
         other => Err(other),
     }
 }
@@ -161,6 +165,13 @@ fn device(fields: &Parameters) -> Option<Device> {
         Some("this") => Some(Device::This),
         Some("other") => Some(Device::Other),
         _ => None,
+    }
+}
+
+fn word(device: Device) -> &'static str {
+    match device {
+        Device::This => "this",
+        Device::Other => "other",
     }
 }
 
@@ -227,7 +238,7 @@ pub fn is_own(provider: &Provider, request: &Request, login: &Login) -> bool {
         .is_some_and(|cookie| cookie.digest() == login.browser)
 }
 
-pub async fn page(provider: Provider, request: Request) -> Result<Answer, Error> {
+pub async fn first_page(provider: Provider, request: Request) -> Result<Answer, Error> {
     show(provider, request, Tab::First).await
 }
 
@@ -332,24 +343,31 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     match ordering::again(&provider, &login, device).await {
         // Whoever was first, the page shows how it is now.
         Ok(_) => Ok(Answer::see(&format!("/login/{}", login.id))),
-        Err(error) => no_order(
-            error,
-            View {
-                language: login.asked.language,
-                ..view
-            },
-        ),
+        Err(error) => {
+            let retry = Retry {
+                again_at: format!("/login/{}/order", login.id),
+                back_at: format!("/login/{}/cancel", login.id),
+                fields: vec![("csrf", fields.first("csrf").unwrap_or_default().to_owned())],
+                device: word(device),
+            };
+            let language = login.asked.language;
+            no_order(error, retry, &View { language, ..view })
+        }
     }
 }
 
 /// The person gives up.
 pub async fn cancel(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let Some((login, _)) = own_form(&provider, &request).await? else {
+    let Some((login, fields)) = own_form(&provider, &request).await? else {
         return Ok(answer::stale_form(&request.view(&provider)));
     };
     let id = login.id;
     end(&provider, login).await?;
-    Ok(Answer::see(&format!("/login/{id}/left")))
+    let reason = match fields.first("device") {
+        Some(reason @ (page::UNAVAILABLE | page::FAILED)) => format!("?reason={reason}"),
+        _ => String::new(),
+    };
+    Ok(Answer::see(&format!("/login/{id}/left{reason}")))
 }
 
 /// Ends a login that is still open, and its order here and at BankID.
@@ -376,6 +394,24 @@ async fn end(provider: &Provider, mut login: Login) -> Result<(), Error> {
 }
 
 const CANCELLED: Refusal = Refusal::new(Code::AccessDenied, "the person cancelled the login");
+const UNAVAILABLE: Refusal = Refusal::new(
+    Code::TemporarilyUnavailable,
+    "BankID could not be used, and the person went back",
+);
+const FAILED: Refusal = Refusal::new(
+    Code::ServerError,
+    "no BankID order could be made, and the person went back",
+);
+
+/// Why a person leaves without a login.
+fn why(reason: Option<&str>) -> Refusal {
+    match reason {
+        Some(page::UNAVAILABLE) => UNAVAILABLE,
+        Some(page::FAILED) => FAILED,
+        _ => CANCELLED,
+    }
+}
+
 const OTHER_PERSON: Refusal = Refusal::new(
     Code::AccessDenied,
     "another person logged in than the request asked for",
@@ -393,7 +429,8 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters).await? else {
         return Ok(answer::over(&view));
     };
-    let departure = denied(&provider, &admitted, CANCELLED);
+    let query = request.query(64).unwrap_or_default();
+    let departure = denied(&provider, &admitted, why(query.first("reason")));
     // The cookie stays until its time is up: this page may be asked for twice, by the form and by
     // the page that it was on.
     Ok(Answer::depart_by_page(

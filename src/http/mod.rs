@@ -57,7 +57,7 @@ fn routes(config: &mut web::ServiceConfig) {
     );
     // 2–4. The person.
     route(config, "/login", [post(Face::Page, login::choose)]);
-    route(config, "/login/{id}", [get(Face::Page, login::page)]);
+    route(config, "/login/{id}", [get(Face::Page, login::first_page)]);
     route(
         config,
         "/login/{id}/returned",

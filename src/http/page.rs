@@ -9,8 +9,9 @@ use super::answer::View;
 use super::assets::url;
 use super::words::Words;
 use crate::authorize::response::Departure;
+use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
-use crate::bankid::message::Language;
+use crate::bankid::message::{self, Language};
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::login::progress::Screen;
@@ -138,6 +139,68 @@ impl WrongBrowser {
     }
 }
 
+/// An order that was not made, and a way on.
+#[derive(Template)]
+#[template(path = "trouble.html")]
+pub struct Trouble {
+    pub frame: Frame,
+    pub heading: &'static str,
+    pub help: &'static str,
+    pub reference: String,
+    pub again_at: String,
+    pub back_at: String,
+    pub fields: Vec<(&'static str, String)>,
+    pub device: &'static str,
+    pub reason: &'static str,
+}
+
+/// What is sent when the person tries again, or goes back.
+pub struct Retry {
+    /// Where another try is sent to.
+    pub again_at: String,
+    /// Where going back is.
+    pub back_at: String,
+    /// What the forms carry.
+    pub fields: Vec<(&'static str, String)>,
+    /// The device that was chosen.
+    pub device: &'static str,
+}
+
+/// What a person who goes back has the client told: that BankID could not.
+pub const UNAVAILABLE: &str = "unavailable";
+/// That we could not.
+pub const FAILED: &str = "failed";
+
+impl Trouble {
+    pub fn new(cause: Cause, retry: Retry, view: &View) -> Trouble {
+        let words = Words::of(view.language);
+        let (heading, help, reason) = match cause {
+            Cause::BankId => (
+                words.bankid_down_heading,
+                words.bankid_down_help,
+                UNAVAILABLE,
+            ),
+            Cause::Person => (
+                words.failed_heading,
+                message::already_in_progress(view.language),
+                UNAVAILABLE,
+            ),
+            Cause::Ours => (words.fault_heading, words.fault_retry_help, FAILED),
+        };
+        Trouble {
+            frame: Frame::new(view.language, view.worth),
+            heading,
+            help,
+            reference: view.reference.clone(),
+            again_at: retry.again_at,
+            back_at: retry.back_at,
+            fields: retry.fields,
+            device: retry.device,
+            reason,
+        }
+    }
+}
+
 /// Everything that ends badly.
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -187,11 +250,6 @@ impl ErrorPage {
     pub fn over(view: &View) -> ErrorPage {
         let words = Words::of(view.language);
         ErrorPage::new(view, words.over_heading, words.over_help)
-    }
-
-    pub fn bankid_down(view: &View) -> ErrorPage {
-        let words = Words::of(view.language);
-        ErrorPage::new(view, words.bankid_down_heading, words.bankid_down_help)
     }
 
     pub fn not_found(view: &View) -> ErrorPage {
@@ -266,9 +324,17 @@ mod tests {
             ErrorPage::refused(&view).render(),
             ErrorPage::stale(&view).render(),
             ErrorPage::over(&view).render(),
-            ErrorPage::bankid_down(&view).render(),
             ErrorPage::not_found(&view).render(),
         ];
+        for cause in [Cause::BankId, Cause::Person, Cause::Ours] {
+            let retry = Retry {
+                again_at: "/login".into(),
+                back_at: "/login".into(),
+                fields: vec![("form", "<script>".into())],
+                device: "this",
+            };
+            pages.push(Trouble::new(cause, retry, &view).render());
+        }
         pages.extend(screens().into_iter().map(|screen| {
             LoginPage {
                 frame: frame(),

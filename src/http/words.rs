@@ -98,10 +98,11 @@ words! {
     over_heading: "Inloggningen är avslutad", "This login is over";
     over_help: "Den har redan lett någonstans eller avbrutits. Gå tillbaka till tjänsten om du vill logga in igen.", "It has led somewhere already, or it was cancelled. Go back to the service if you want to log in again.";
     bankid_down_heading: "BankID svarar inte", "BankID is not responding";
-    bankid_down_help: "Det går inte att logga in just nu. Vänta en stund, gå tillbaka och försök igen.", "Logging in is not possible right now. Wait a moment, go back and try again.";
+    bankid_down_help: "Det går inte att logga in just nu. Vänta en stund och försök igen.", "Logging in is not possible right now. Wait a moment and try again.";
     not_found_heading: "Sidan finns inte", "No such page";
     not_found_help: "Adressen leder ingenstans. Gå tillbaka till tjänsten som du ville logga in på.", "The address leads nowhere. Go back to the service that you wanted to log in to.";
     fault_heading: "Något gick fel hos oss", "Something went wrong on our side";
+    fault_retry_help: "Försök igen. Går det inte heller då är det vi som måste rätta till det.", "Try again. If that does not work either, it is for us to put right.";
     fault_help: "Gå tillbaka och försök igen om en stund.", "Go back and try again in a moment.";
     refused_help: "Begäran kunde inte tas emot. Gå tillbaka till tjänsten och börja om.", "The request could not be accepted. Go back to the service and begin again.";
 }

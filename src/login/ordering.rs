@@ -1,10 +1,11 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
 use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, State};
+use crate::bankid::client::{Cause, Failure};
 use crate::bankid::collect::Hint;
 use crate::bankid::launch::Platform;
 use crate::bankid::message::{Device, Language};
-use crate::bankid::order::{AuthRequest, Web};
+use crate::bankid::order::{AuthRequest, OrderTokens, Web};
 use crate::client::Client;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
@@ -174,7 +175,7 @@ async fn order(
     let domain = &provider.config.bankid.referring_domain;
     let web = Web::new(domain, &asked.user_agent, &asked.browser_name);
     let request = AuthRequest::new(asked.ip, &text, login, return_url, web);
-    let tokens = provider.bankid.auth(&request).await?;
+    let tokens = ask(provider, &request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),
         device,
@@ -188,6 +189,28 @@ async fn order(
         },
     };
     Ok((order, nonce.map(|nonce| nonce.digest())))
+}
+
+/// Asks BankID for an order, unless it has failed too often just now.
+async fn ask(provider: &Provider, request: &AuthRequest) -> Result<OrderTokens, Failure> {
+    let clock = &provider.clock;
+    let breaker = || {
+        provider
+            .breaker
+            .lock()
+            .expect("nothing panics under this lock")
+    };
+    if !breaker().admits(clock.moment()) {
+        return Err(Failure::Resting);
+    }
+    let answer = provider.bankid.auth(request).await;
+    let failed = answer
+        .as_ref()
+        .is_err_and(|failure| failure.cause() == Cause::BankId);
+    if breaker().report(failed, clock.moment()) {
+        tracing::error!("BankID makes no orders: people are told at once, until one is made again");
+    }
+    answer
 }
 
 /// Where the app goes afterwards. Safari reloads the page it returns to unless only the fragment

@@ -105,8 +105,9 @@ struct Call<'a> {
 impl Call<'_> {
     async fn answer(&self) -> HttpResponse {
         let whim = self.shared.whims(|whims| whims.take(self.name));
-        if let Some(whim) = &whim {
-            self.remember(format!("whim: {}", word(whim)));
+        if let Some(What::Garbage | What::Tls | What::Hang | What::Lose) = whim {
+            let word = json!(whim);
+            self.remember(format!("whim: {}", word.as_str().unwrap_or_default()));
         }
         match whim {
             None => self.respond(self.perform()),
@@ -173,14 +174,6 @@ impl Call<'_> {
             outcome,
         };
         self.shared.book(|book| book.remember(call));
-    }
-}
-
-fn word(what: &What) -> String {
-    match json!(what) {
-        Value::String(word) => word,
-        Value::Object(members) => members.keys().next().cloned().unwrap_or_default(),
-        _ => String::new(),
     }
 }
 

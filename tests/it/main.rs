@@ -7,6 +7,7 @@ mod binding;
 mod chromium;
 mod crash;
 mod example;
+mod failure;
 mod login;
 mod logs;
 mod pages;
