@@ -8,6 +8,7 @@ mod chromium;
 mod crash;
 mod example;
 mod failure;
+mod foreign;
 mod login;
 mod logs;
 mod pages;
