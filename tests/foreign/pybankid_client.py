@@ -15,8 +15,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-import xml.etree.ElementTree as ElementTree
 from datetime import datetime, timedelta, timezone
+from xml.etree import ElementTree
 
 import bankid
 import bankid.baseclient
@@ -78,9 +78,7 @@ class Phone:
         return status == 400
 
     def approve(self, request):
-        status, answer = self.press(
-            "approve", {"handle": request["handle"], "code": SECURITY_CODE}
-        )
+        status, answer = self.press("approve", {"handle": request["handle"], "code": SECURITY_CODE})
         check(status == 200, f"the phone does not approve: {answer}")
 
 
@@ -96,7 +94,7 @@ def make_client(api, ca_file, certificate, key):
 
 
 def strict_handshake(api, ca_file, certificate, key):
-    """The handshake as Python 3.13 and later do it, which look closer at the server's certificate."""
+    """The handshake as Python 3.13 and later do it, which look closer at certificates."""
     context = ssl.create_default_context(cafile=ca_file)
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.load_cert_chain(certificate, key)
@@ -181,8 +179,7 @@ def check_completion(answer, person):
     check(f"{user['givenName']} {user['surname']}" == person["name"], "other parts of the name")
     # BankID's dates have a zone and no time.
     check(
-        datetime.strptime(data["bankIdIssueDate"].removesuffix("Z"), "%Y-%m-%d")
-        < datetime.now(),
+        datetime.strptime(data["bankIdIssueDate"].removesuffix("Z"), "%Y-%m-%d") < datetime.now(),
         "a BankID of the future",
     )
     signature = base64.b64decode(data["signature"], validate=True)
