@@ -1,6 +1,8 @@
 "use strict";
 // Says that scripts run, and lets one click be one click.
 document.querySelector("[data-scripts]").value = "on";
+// An iPad calls itself a Macintosh, but no Macintosh takes several fingers.
+if (navigator.maxTouchPoints > 1) document.querySelector("[data-touch]").value = "yes";
 const form = document.querySelector("form.choices");
 form.addEventListener("submit", () => {
   // After the form's data has been taken, or the pressed button's value would be lost.

@@ -112,6 +112,23 @@ async function comeBack() {
 addEventListener("hashchange", comeBack);
 comeBack();
 
+// The app is opened once, for a page that has just come by a press of the person's: never again by a
+// reload or by the back button, or the app and the browser would send each other back and forth.
+const link = document.getElementById("open-app");
+if (link) {
+  const arrived = performance.getEntriesByType("navigation")[0];
+  if (link.dataset.start !== undefined && arrived && arrived.type === "navigate" && !document.hidden) {
+    link.click();
+  }
+  // Nobody tells a page that no app was opened. If it is still looked at, something may be wrong.
+  const help = () =>
+    setTimeout(() => {
+      if (!leaving && !document.hidden) document.getElementById("not-started").hidden = false;
+    }, 5000);
+  link.addEventListener("click", help);
+  help();
+}
+
 // The code fills the screen when it is activated, and Escape brings the page back.
 const qr = document.getElementById("qr");
 if (qr && qr.requestFullscreen) {

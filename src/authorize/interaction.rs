@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::request::{AuthorizationRequest, Prompt};
+use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::release::Claim;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
@@ -15,6 +16,8 @@ pub struct Standing {
     pub auth_time: Timestamp,
     /// How this client knows the person.
     pub subject: String,
+    /// The person's number.
+    pub personal_number: PersonalNumber,
     /// What the person has approved for this client before.
     pub approved: BTreeSet<Claim>,
 }
@@ -70,7 +73,8 @@ fn satisfies(request: &AuthorizationRequest, standing: &Standing, now: Timestamp
         .expected_subject
         .as_ref()
         .is_none_or(|subject| *subject == standing.subject);
-    fresh && expected
+    let people = &request.expected_people;
+    fresh && expected && (people.is_empty() || people.contains(&standing.personal_number))
 }
 
 #[cfg(test)]
@@ -110,6 +114,7 @@ mod tests {
         Standing {
             auth_time: Timestamp(NOW.0 - age),
             subject: "s".into(),
+            personal_number: PersonalNumber::parse("191212121212").expect("a number"),
             approved: BTreeSet::from([Claim::Name]),
         }
     }

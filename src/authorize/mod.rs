@@ -10,6 +10,7 @@ pub mod redirect_uri;
 pub mod request;
 pub mod response;
 
+use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::client::Client;
 use crate::error::{Code, Refusal};
@@ -232,6 +233,7 @@ fn rules(
         challenge: Challenge::read(raw, client.metadata.requires_pkce())?,
         prompt: Prompt::parse_list(raw.first("prompt").unwrap_or_default())?,
         max_age: raw.first("max_age").map(parse_max_age).transpose()?,
+        expected_people: expected_people(&claims, client)?,
         claims,
         expected_subject,
     })
@@ -284,6 +286,18 @@ fn claims(raw: &Parameters, policy: &Policy) -> Result<ClaimsRequest, Mistake> {
     match claims.essential_acrs() {
         Some(wanted) if !wanted.iter().any(|acr| acr == &policy.acr) => Err(Mistake::Acr),
         _ => Ok(claims),
+    }
+}
+
+/// A client that may know personal numbers may also say whose it must be.
+fn expected_people(
+    claims: &ClaimsRequest,
+    client: &Client,
+) -> Result<Vec<PersonalNumber>, Mistake> {
+    let people = claims.essential_people().ok_or(Mistake::Claims)?;
+    match client.metadata.personal_number {
+        Some(_) => Ok(people),
+        None => Ok(Vec::new()),
     }
 }
 

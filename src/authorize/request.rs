@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Mistake;
 use super::pkce::Challenge;
 use super::redirect_uri::ReturnAddress;
+use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::clock::Seconds;
 use crate::id::ClientId;
@@ -81,6 +82,9 @@ pub struct AuthorizationRequest {
     pub claims: ClaimsRequest,
     /// The subject that must log in, from `id_token_hint` or a `sub` asked for by value.
     pub expected_subject: Option<String>,
+    /// The people of whom one must log in, by their numbers: from an essential `personal_number`
+    /// with values. Anyone may, when there are none.
+    pub expected_people: Vec<PersonalNumber>,
 }
 
 /// A scope value that we know.

@@ -73,9 +73,20 @@ pub struct CompletionData {
     /// The device that the app ran on.
     #[serde(default)]
     pub device: Device,
+    /// What was done beyond the usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
     /// BankID's view of the risk, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<String>,
+}
+
+/// What was done beyond the usual.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StepUp {
+    /// Whether a passport or identity card was read.
+    #[serde(default)]
+    pub mrtd: bool,
 }
 
 /// The person, as the issuing bank has registered them.

@@ -6,6 +6,8 @@ use rustls_pki_types::pem::PemObject;
 use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::order::Kind;
+
 /// What an identification is worth, by where it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worth {
@@ -15,6 +17,22 @@ pub enum Worth {
     Test,
     /// Nobody was asked.
     Simulated,
+}
+
+impl Worth {
+    /// The policies in the certificates of one kind of BankID. Those of tests are others than real
+    /// ones, and never go together with them.
+    pub fn policies(self, kind: Kind) -> &'static [&'static str] {
+        match (self, kind) {
+            (Worth::Real, Kind::File) => &["1.2.752.78.1.1"],
+            (Worth::Real, Kind::Card) => &["1.2.752.78.1.2"],
+            (Worth::Real, Kind::Mobile) => &["1.2.752.78.1.5"],
+            (Worth::Test | Worth::Simulated, Kind::File) => &["1.2.3.4.5"],
+            (Worth::Test | Worth::Simulated, Kind::Card) => &["1.2.3.4.10"],
+            // Some real banks issue BankIDs for tests, too.
+            (Worth::Test | Worth::Simulated, Kind::Mobile) => &["1.2.3.4.25", "1.2.752.60.1.6"],
+        }
+    }
 }
 
 /// An environment that BankID runs itself.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::collect::Hint;
+use super::risk::StepUp;
 
 /// A language that the pages speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +105,20 @@ pub fn already_in_progress(language: Language) -> &'static str {
     pick(RFA4, language)
 }
 
+/// For a person who must do more. BankID has no text for it.
+pub fn step_up(step_up: StepUp, language: Language) -> &'static str {
+    let text = match step_up {
+        StepUp::Pin => STEP_UP_PIN,
+        StepUp::Mrtd => STEP_UP_MRTD,
+    };
+    pick(text, language)
+}
+
+/// For somebody who is not the one who must log in. BankID has no text for it.
+pub fn other_person(language: Language) -> &'static str {
+    pick(OTHER_PERSON, language)
+}
+
 /// For a failure of BankID's or of ours.
 pub fn something_went_wrong(language: Language) -> &'static str {
     pick(RFA22, language)
@@ -201,6 +216,18 @@ const RFA30: Text = (
 const CALL_CONFIRM: Text = (
     "Bekräfta samtalet i BankID-appen.",
     "Confirm the call in the BankID app.",
+);
+const STEP_UP_PIN: Text = (
+    "Tjänsten vill vara säkrare på att det är du. Identifiera dig en gång till, och skriv då din säkerhetskod.",
+    "The service wants to be more certain that it is you. Identify yourself once more, by entering your security code.",
+);
+const STEP_UP_MRTD: Text = (
+    "Tjänsten vill vara säkrare på att det är du. Identifiera dig en gång till, och läs då av ditt pass eller nationella id-kort med BankID-appen.",
+    "The service wants to be more certain that it is you. Identify yourself once more, by reading your passport or national identity card with the BankID app.",
+);
+const OTHER_PERSON: Text = (
+    "Inloggningen gäller en annan person än den som identifierade sig.",
+    "This login is for another person than the one who identified themselves.",
 );
 const UPDATE_APP: Text = (
     "Uppdatera BankID-appen och försök igen.",

@@ -11,3 +11,4 @@ pub mod message;
 pub mod order;
 pub mod personal_number;
 pub mod qr;
+pub mod risk;

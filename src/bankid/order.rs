@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::personal_number::PersonalNumber;
 use crate::id::{Id, kind};
 
 /// The body of `POST /auth`. Members without a value are left out: BankID refuses empty strings.
@@ -20,7 +21,61 @@ pub struct AuthRequest {
     return_risk: bool,
     user_visible_data: String,
     user_non_visible_data: String,
+    #[serde(skip_serializing_if = "Requirement::is_empty")]
+    requirement: Requirement,
     web: Web,
+}
+
+/// A kind of BankID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// On a phone or tablet.
+    Mobile,
+    /// In a file on a computer.
+    File,
+    /// On a smart card.
+    Card,
+}
+
+/// What a smart card must be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CardReader {
+    /// Any reader; the code may be typed on the keyboard.
+    Class1,
+    /// A reader with keys of its own.
+    Class2,
+}
+
+/// What the person's BankID must be and do, beyond the usual. Kept with the order, sealed: it may
+/// name a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Requirement {
+    /// Whether the security code must be typed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pin_code: bool,
+    /// Whether a passport or identity card must be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mrtd: bool,
+    /// The reader that a card must be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card_reader: Option<CardReader>,
+    /// The kinds of BankID that will do, by the policies in their certificates; all, when there are
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificate_policies: Vec<String>,
+    /// The only person who can finish it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personal_number: Option<PersonalNumber>,
+}
+
+impl Requirement {
+    /// Whether nothing is required. BankID refuses empty members.
+    fn is_empty(&self) -> bool {
+        *self == Requirement::default()
+    }
 }
 
 /// What BankID is told of the browser, to judge the risk by: true values or none.
@@ -58,6 +113,7 @@ impl AuthRequest {
         text: &str,
         login: Id<kind::Login>,
         return_url: Option<String>,
+        requirement: Requirement,
         web: Web,
     ) -> AuthRequest {
         AuthRequest {
@@ -66,9 +122,32 @@ impl AuthRequest {
             return_risk: true,
             user_visible_data: visible_data(text),
             user_non_visible_data: STANDARD.encode(binding(login)),
+            requirement,
             web,
         }
     }
+
+    /// What the person's signature will have to cover: the visible and the invisible data, in
+    /// base64 as they are sent, and what was required.
+    pub fn ordered(&self) -> Ordered {
+        Ordered {
+            visible: self.user_visible_data.clone(),
+            non_visible: self.user_non_visible_data.clone(),
+            requirement: self.requirement.clone(),
+        }
+    }
+}
+
+/// What was ordered, as far as the answer is judged by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ordered {
+    /// `userVisibleData`.
+    pub visible: String,
+    /// `userNonVisibleData`.
+    pub non_visible: String,
+    /// What was required.
+    pub requirement: Requirement,
 }
 
 /// What the person's signature covers besides the visible text: which of our logins it was for.
@@ -136,7 +215,16 @@ mod tests {
         let login = Id::fresh(&Random::seeded(1));
         let ip = ip.parse().expect("an address");
         let web = Web::new("login.example", "Browser", "d");
-        serde_json::to_value(AuthRequest::new(ip, text, login, return_url, web)).expect("JSON")
+        let requirement = Requirement::default();
+        serde_json::to_value(AuthRequest::new(
+            ip,
+            text,
+            login,
+            return_url,
+            requirement,
+            web,
+        ))
+        .expect("JSON")
     }
 
     fn visible(text: &str) -> String {
@@ -169,7 +257,17 @@ mod tests {
 
     #[test]
     fn absent_members_are_left_out() {
-        assert!(asked("x", "192.0.2.1", None).get("returnUrl").is_none());
+        let plain = asked("x", "192.0.2.1", None);
+        assert!(plain.get("returnUrl").is_none() && plain.get("requirement").is_none());
+        let required = serde_json::to_value(Requirement {
+            pin_code: true,
+            certificate_policies: vec!["1.2.3".into()],
+            ..Requirement::default()
+        });
+        assert_eq!(
+            required.expect("JSON"),
+            serde_json::json!({"pinCode": true, "certificatePolicies": ["1.2.3"]})
+        );
         let with = asked("x", "192.0.2.1", Some("https://login.example/r/1".into()));
         assert_eq!(with["returnUrl"], "https://login.example/r/1");
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::bankid::personal_number::PersonalNumber;
+
 /// Claims asked for one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimsRequest {
@@ -57,6 +59,18 @@ impl ClaimsRequest {
     /// The subject that must log in, when one is asked for by value.
     pub fn subject(&self) -> Option<&str> {
         self.id_token.get("sub")?.values.first()?.as_str()
+    }
+
+    /// The personal numbers of which one is essential (OpenID Connect Core §5.5.1); `None` when one of
+    /// them is no such number.
+    pub fn essential_people(&self) -> Option<Vec<PersonalNumber>> {
+        let asked = [&self.id_token, &self.userinfo];
+        let claims = asked.iter().filter_map(|part| part.get("personal_number"));
+        claims
+            .filter(|claim| claim.essential)
+            .flat_map(|claim| &claim.values)
+            .map(|value| PersonalNumber::parse(value.as_str()?))
+            .collect()
     }
 
     /// The `acr` values of which one is essential (OpenID Connect Core §5.5.1.1).

@@ -1,9 +1,11 @@
 //! Who asks: a registered application (RFC 6749 §2), and what it may have.
 
 pub mod authentication;
+pub mod bankid;
 
 use serde::{Deserialize, Serialize};
 
+use self::bankid::Demands;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
@@ -46,6 +48,9 @@ pub struct Metadata {
     /// Whether the claims of `profile` stand in the ID token too, or at userinfo alone.
     #[serde(default = "yes")]
     pub profile_in_id_token: bool,
+    /// What it asks of BankID.
+    #[serde(default)]
+    pub bankid: Demands,
 }
 
 fn yes() -> bool {

@@ -12,7 +12,7 @@ use super::issuer::Issuer;
 use super::written::{self, Environment};
 use crate::bankid::client::{Client, SetupError};
 use crate::bankid::environment::{Official, Worth};
-use crate::bankid::launch::AppLinks;
+use crate::bankid::launch::{AppLinks, Matrix, Row};
 
 /// One BankID.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct BankId {
     pub key: PrivateKeyDer<'static>,
     /// Where the app is started.
     pub links: AppLinks,
+    /// From which browsers it is started how.
+    pub matrix: Matrix,
     /// What a login with it is worth.
     pub worth: Worth,
     /// The site that starts the app, as BankID is told.
@@ -41,6 +43,7 @@ impl Clone for BankId {
             chain: self.chain.clone(),
             key: self.key.clone_key(),
             links: self.links.clone(),
+            matrix: self.matrix.clone(),
             worth: self.worth,
             referring_domain: self.referring_domain.clone(),
         }
@@ -67,6 +70,7 @@ impl BankId {
             "bankid.key_file",
             PrivateKeyDer::from_pem_file(base.join(&written.key_file)).map_err(|e| e.to_string()),
         );
+        let matrix = found.take("bankid.launch_file", matrix(written, base));
         let (url, root, links) = place?;
         Some(BankId {
             base: url,
@@ -74,6 +78,7 @@ impl BankId {
             chain: chain?,
             key: key?,
             links,
+            matrix: matrix?,
             worth: worth(written.environment),
             referring_domain: referring_domain?,
         })
@@ -107,6 +112,22 @@ fn referring_domain(
         "must be a domain in small letters, as punycode",
     );
     None
+}
+
+/// The built-in table, with the operator's rows in front of it.
+fn matrix(written: &written::BankId, base: &Path) -> Result<Matrix, String> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[serde(default)]
+        row: Vec<Row>,
+    }
+    let Some(file) = &written.launch_file else {
+        return Ok(Matrix::new(Vec::new()));
+    };
+    let text = std::fs::read_to_string(base.join(file)).map_err(|e| e.to_string())?;
+    let file: File = toml::from_str(&text).map_err(|e| e.message().to_owned())?;
+    Ok(Matrix::new(file.row))
 }
 
 fn official(environment: Environment) -> Option<Official> {

@@ -66,6 +66,7 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         Some(sector) => sector.clone(),
         None => sole_host(&written.metadata)?,
     };
+    written.metadata.bankid.check()?;
     if written
         .metadata
         .personal_number

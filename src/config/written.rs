@@ -119,6 +119,9 @@ pub struct BankId {
     /// The domain that starts the app, as BankID is told to judge the risk by: normally the
     /// registrable one. Without it, the issuer's host.
     pub referring_domain: Option<String>,
+    /// A TOML file with rows for browsers that start the app, or come back from it, in another way
+    /// than is built in.
+    pub launch_file: Option<PathBuf>,
     /// Allows a simulated or custom BankID for an issuer that others can reach. Anyone can log in as anyone.
     #[serde(default)]
     pub danger_simulated_bankid: bool,

@@ -10,12 +10,13 @@ use crate::authorize::interaction::{self, Decision};
 use crate::authorize::request::{AuthorizationRequest, Parameters};
 use crate::authorize::response::{self, Departure};
 use crate::authorize::{self, PageMistake, Refused};
-use crate::bankid::launch::Platform;
+use crate::bankid::launch::First;
 use crate::bankid::message::Language;
 use crate::claims::release::Release;
 use crate::client::Client;
 use crate::error::Error;
 use crate::login::binding::{Bounced, ChoiceForm, FORM_LIFETIME};
+use crate::login::device::Offers;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::standing;
@@ -239,6 +240,10 @@ fn choice(
     let frame = Frame::new(language, provider.config.bankid.worth);
     let released = Release::decide(&admitted.request, &admitted.client).all();
     let metadata = &admitted.client.metadata;
+    let bankid = &provider.config.bankid;
+    let user_agent = request.header("user-agent").unwrap_or_default();
+    let manner = bankid.matrix.manner(user_agent, false);
+    let offers = Offers::of(&metadata.bankid, &manner, &bankid.links);
     let page = Choice {
         client_name: metadata.client_name.as_str().to_owned(),
         purpose: metadata
@@ -247,7 +252,9 @@ fn choice(
             .map(|p| p.text(language).to_owned()),
         claims: Choice::claims_in_words(&released, frame.words),
         form: sealed,
-        hand_held: Platform::of(request.header("user-agent").unwrap_or_default()).is_hand_held(),
+        this_first: manner.first == First::This || !offers.other,
+        offers,
+        in_app: manner.in_app,
         elsewhere_before: request
             .cookies()
             .any(|(name, _)| name == cookie_name(issuer, ELSEWHERE_COOKIE)),

@@ -10,7 +10,7 @@ use super::input::Request;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::request::Parameters;
 use crate::authorize::response;
-use crate::bankid::launch::Platform;
+use crate::bankid::launch::Start;
 use crate::bankid::message::Device;
 use crate::claims::release::{Identity, Release};
 use crate::claims::subject::subject;
@@ -18,6 +18,7 @@ use crate::clock::Seconds;
 use crate::error::{Code, Error, Fault, Refusal};
 use crate::id::{Id, kind};
 use crate::login::binding::{ChoiceForm, csrf_token, is_csrf_token};
+use crate::login::device::Offers;
 use crate::login::progress::{Screen, Tab, screen};
 use crate::login::{Asked, Event, Login, Progress, State, Unfinished, ordering};
 use crate::provider::Provider;
@@ -51,10 +52,13 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
             _ => answer::stale_form(&view),
         });
     };
-    let browser_name = browser_name(&provider, &request);
+    let asked = asked(&provider, &request, &form, &fields, &admitted);
+    if !offers(&provider, &asked).include(device) {
+        return Ok(answer::stale_form(&view));
+    }
+    let browser_name = asked.browser_name.clone();
     let started = match provider.store.login(form.login).await? {
         None => {
-            let asked = asked(&request, &form, &fields, browser_name.clone());
             let (id, browser) = (form.login, form.cookie.digest());
             ordering::begin(&provider, id, browser, asked, &admitted.client, device).await
         }
@@ -70,7 +74,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         let retry = Retry {
             again_at: "/login".to_owned(),
             back_at: "/login".to_owned(),
-            fields: vec![field("form"), field("scripts")],
+            fields: vec![field("form"), field("scripts"), field("touch")],
             device: word(device),
         };
         return no_order(error, retry, &View { language, ..view });
@@ -82,17 +86,30 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     }))
 }
 
-fn asked(request: &Request, form: &ChoiceForm, fields: &Parameters, browser_name: String) -> Asked {
+fn asked(
+    provider: &Provider,
+    request: &Request,
+    form: &ChoiceForm,
+    fields: &Parameters,
+    admitted: &Admitted,
+) -> Asked {
     let user_agent = request.header("user-agent").unwrap_or_default();
+    let touch = fields.first("touch") == Some("yes");
     Asked {
         language: authorize::language(&form.parameters, request),
         ip: request.ip,
-        platform: Platform::of(user_agent),
+        manner: provider.config.bankid.matrix.manner(user_agent, touch),
+        demands: admitted.client.metadata.bankid.clone(),
+        expected_people: admitted.request.expected_people.clone(),
         scripts: fields.first("scripts") == Some("on"),
         user_agent: user_agent.to_owned(),
-        browser_name,
+        browser_name: browser_name(provider, request),
         parameters: form.parameters.clone(),
     }
+}
+
+fn offers(provider: &Provider, asked: &Asked) -> Offers {
+    Offers::of(&asked.demands, &asked.manner, &provider.config.bankid.links)
 }
 
 /// What the browser is called for years, so that BankID can tell a known one from a new one. It is no
@@ -283,6 +300,8 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         id: login.id.to_string(),
         csrf: csrf_token(&provider.keys.csrf, login.id, login.browser),
         refresh: refresh(&screen),
+        offers: offers(&provider, &login.asked),
+        starts_by_itself: login.asked.manner.start == Start::ByItself,
         screen,
         tab_query: match tab {
             Tab::First => "",
@@ -310,7 +329,13 @@ fn refresh(screen: &Screen) -> Option<u8> {
         Screen::Scan { .. } | Screen::Renewing => Some(1),
         Screen::Launch { .. } | Screen::Working { .. } | Screen::AwaitReturn => Some(2),
         Screen::OtherTab => Some(5),
-        Screen::Finish | Screen::Elsewhere | Screen::Failed { .. } | Screen::Over => None,
+        Screen::Finish
+        | Screen::LaunchAgain
+        | Screen::Confirm
+        | Screen::StepUp { .. }
+        | Screen::Elsewhere
+        | Screen::Failed { .. }
+        | Screen::Over => None,
     }
 }
 
@@ -337,7 +362,8 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     let Some((login, fields)) = own_form(&provider, &request).await? else {
         return Ok(answer::stale_form(&view));
     };
-    let Some(device) = device(&fields) else {
+    let offered = |device: &Device| offers(&provider, &login.asked).include(*device);
+    let Some(device) = device(&fields).filter(offered) else {
         return Ok(answer::stale_form(&view));
     };
     match ordering::again(&provider, &login, device).await {
@@ -354,6 +380,20 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
             no_order(error, retry, &View { language, ..view })
         }
     }
+}
+
+/// The app came back in another browser from the same address, and the person says that it was them.
+pub async fn confirm(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let Some((login, _)) = own_form(&provider, &request).await? else {
+        return Ok(answer::stale_form(&request.view(&provider)));
+    };
+    let id = login.id;
+    if let Ok(moved) = login.on(Event::Confirmed, provider.clock.now())
+        && provider.store.keep_return(&moved).await?
+    {
+        provider.followed.tell(id).await;
+    }
+    Ok(Answer::see(&format!("/login/{id}/returned")))
 }
 
 /// The person gives up.

@@ -84,7 +84,8 @@ impl Following {
         let login = self.login.borrow_and_update().clone();
         let state = state(&self.provider, &login, self.tab);
         // What rests is told once; the browser comes back when the person does something.
-        self.is_over = matches!(state["screen"].as_str(), Some("finish" | "failed" | "over"));
+        let rests = ["finish", "failed", "step-up", "over"];
+        self.is_over = state["screen"].as_str().is_some_and(|s| rests.contains(&s));
         Some((Bytes::from(format!("data: {state}\n\n")), self))
     }
 

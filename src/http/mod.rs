@@ -80,6 +80,11 @@ fn routes(config: &mut web::ServiceConfig) {
     );
     route(
         config,
+        "/login/{id}/confirm",
+        [post(Face::Page, login::confirm)],
+    );
+    route(
+        config,
         "/login/{id}/return",
         [post(Face::Json, returning::by_fragment)],
     );

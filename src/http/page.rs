@@ -14,6 +14,7 @@ use crate::bankid::environment::Worth;
 use crate::bankid::message::{self, Language};
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
+use crate::login::device::Offers;
 use crate::login::progress::Screen;
 
 /// What every page has.
@@ -50,7 +51,11 @@ pub struct Choice {
     /// The sealed request.
     pub form: String,
     /// Whether this device comes first.
-    pub hand_held: bool,
+    pub this_first: bool,
+    /// Which devices can be chosen.
+    pub offers: Offers,
+    /// Whether the page is shown inside another application.
+    pub in_app: bool,
     /// Whether the app came back to another browser last time.
     pub elsewhere_before: bool,
     pub script: String,
@@ -80,6 +85,10 @@ pub struct LoginPage {
     pub id: String,
     pub csrf: String,
     pub screen: Screen,
+    /// Which devices can be chosen.
+    pub offers: Offers,
+    /// Whether a script may follow the launch link without a press.
+    pub starts_by_itself: bool,
     /// `?tab=returned` in the tab that the app opened, else nothing.
     pub tab_query: &'static str,
     /// How soon a page without scripts comes back, in seconds; nothing for a page that rests.
@@ -262,6 +271,11 @@ impl ErrorPage {
 mod tests {
     use super::*;
 
+    const OFFERS: Offers = Offers {
+        this: true,
+        other: true,
+    };
+
     fn screens() -> Vec<Screen> {
         vec![
             Screen::Scan {
@@ -273,6 +287,16 @@ mod tests {
             Screen::Renewing,
             Screen::Working { message: "<b>" },
             Screen::AwaitReturn,
+            Screen::LaunchAgain,
+            Screen::Confirm,
+            Screen::StepUp {
+                message: "x",
+                again: true,
+            },
+            Screen::StepUp {
+                message: "x",
+                again: false,
+            },
             Screen::Finish,
             Screen::OtherTab,
             Screen::Elsewhere,
@@ -302,7 +326,9 @@ mod tests {
                 purpose: Some("<i>".into()),
                 claims: Choice::claims_in_words(&Claim::ALL.into(), Words::of(language)),
                 form: "f".into(),
-                hand_held: true,
+                this_first: true,
+                offers: OFFERS,
+                in_app: true,
                 elsewhere_before: true,
                 script: url("choice.js"),
             }
@@ -342,6 +368,8 @@ mod tests {
                 id: "i".into(),
                 csrf: "c".into(),
                 screen,
+                offers: OFFERS,
+                starts_by_itself: true,
                 tab_query: "",
                 refresh: Some(1),
                 script: url("login.js"),

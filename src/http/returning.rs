@@ -5,7 +5,7 @@ use super::answer::{self, Answer};
 use super::input::Request;
 use super::login::is_own;
 use crate::error::Error;
-use crate::login::{Event, Login};
+use crate::login::{Event, Login, Opened};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 
@@ -43,17 +43,22 @@ async fn come_back(
     let Some(login) = provider.store.login_by_return(nonce.digest()).await? else {
         return Ok(None);
     };
-    let here = is_own(provider, request, &login);
+    let opened = match is_own(provider, request, &login) {
+        true => Opened::Here,
+        false if request.ip == login.asked.ip => Opened::SameAddress,
+        false => Opened::Elsewhere,
+    };
     let returned = login
         .clone()
-        .on(Event::Returned { here }, provider.clock.now());
+        .on(Event::Returned(opened), provider.clock.now());
     if let Ok(moved) = returned
         && provider.store.keep_return(&moved).await?
     {
-        if !here {
-            tracing::warn!(login = %login.id, "BankID returned to a browser that did not begin the login");
+        if opened != Opened::Here {
+            let same_address = opened == Opened::SameAddress;
+            tracing::warn!(login = %login.id, same_address, "BankID returned to a browser that did not begin the login");
         }
         provider.followed.tell(login.id).await;
     }
-    Ok(here.then_some(login))
+    Ok((opened == Opened::Here).then_some(login))
 }

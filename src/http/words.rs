@@ -63,6 +63,15 @@ words! {
     switch_to_other: "Öppna BankID på en annan enhet istället", "Open BankID on another device instead";
     launch_heading: "Öppna BankID", "Open BankID";
     launch_help: "Tryck på knappen för att starta BankID-appen. När du är klar kommer du tillbaka hit.", "Press the button to start the BankID app. When you are done you come back here.";
+    launch_again_help: "Tryck när du är redo, så startar BankID-appen.", "Press when you are ready, and the BankID app starts.";
+    not_started: "Öppnades inte BankID-appen? Tryck på knappen igen, eller använd BankID på en annan enhet. Har du ingen BankID-app?", "Did the BankID app not open? Press the button again, or use BankID on another device. No BankID app?";
+    install_app: "Hämta BankID-appen", "Get the BankID app";
+    in_app: "Du är inne i en annan app. Öppna sidan i din vanliga webbläsare om inloggningen inte går vidare: tryck på menyn (⋯) och välj Öppna i webbläsare.", "You are inside another app. Open this page in your usual browser if the login does not go on: press the menu (⋯) and choose Open in browser.";
+    confirm_heading: "Var det du som identifierade dig?", "Was it you who identified yourself?";
+    confirm_help: "BankID-appen gick tillbaka till en annan webbläsare på samma nätverk. Fortsätt bara om det var du själv som nyss godkände i BankID-appen.", "The BankID app went back to another browser on the same network. Go on only if it was you who approved in the BankID app just now.";
+    confirm_yes: "Ja, logga in mig här", "Yes, log me in here";
+    confirm_no: "Nej, det var inte jag", "No, that was not me";
+    step_up_heading: "En gång till", "Once more";
     open_app: "Öppna BankID", "Open BankID";
     renewing: "Hämtar en ny QR-kod.", "Fetching a new QR code.";
     working_heading: "Fortsätt i BankID-appen", "Continue in the BankID app";

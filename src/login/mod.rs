@@ -5,6 +5,7 @@
 
 pub mod binding;
 pub mod collector;
+pub mod device;
 pub mod followed;
 pub mod ordering;
 pub mod progress;
@@ -16,9 +17,12 @@ use thiserror::Error;
 
 use crate::authorize::request::Parameters;
 use crate::bankid::collect::{CompletionData, Hint};
-use crate::bankid::launch::Platform;
+use crate::bankid::launch::Manner;
 use crate::bankid::message::{Device, Language};
-use crate::bankid::order::OrderTokens;
+use crate::bankid::order::{OrderTokens, Ordered, Requirement};
+use crate::bankid::personal_number::PersonalNumber;
+use crate::bankid::risk::{StepUp, Verdict};
+use crate::client::bankid::{Demands, ReturnPolicy};
 use crate::clock::{Moment, Seconds, Timestamp};
 use crate::id::{ClientId, Id, kind};
 use crate::secret::{Digest, kind as secret};
@@ -76,8 +80,15 @@ pub struct Asked {
     pub ip: IpAddr,
     /// The language of the pages and of the text in the app.
     pub language: Language,
-    /// The device that the browser runs on.
-    pub platform: Platform,
+    /// How the app is started from this browser, and comes back.
+    #[serde(default)]
+    pub manner: Manner,
+    /// What the client demands of BankID.
+    #[serde(default)]
+    pub demands: Demands,
+    /// The people of whom one must log in; anyone may, when there are none.
+    #[serde(default)]
+    pub expected_people: Vec<PersonalNumber>,
     /// Whether the page said that its scripts run.
     pub scripts: bool,
     /// The browser, by its own word.
@@ -107,6 +118,8 @@ pub struct Order {
     pub device: Device,
     /// What BankID gave for it.
     pub tokens: OrderTokens,
+    /// What was ordered.
+    pub ordered: Ordered,
     /// When BankID's answer was received: time zero of the animated code.
     pub received_at: Moment,
     /// What BankID says of it.
@@ -142,6 +155,9 @@ pub enum Comeback {
     NotExpected,
     /// Not yet.
     Awaited,
+    /// In a browser that did not begin, but from the address where the login began: the person must
+    /// say in the browser that began that it was them.
+    Vouched,
     /// In the browser that began.
     Here,
     /// In a browser that did not: this order can no longer log anyone in.
@@ -160,16 +176,26 @@ pub enum Event {
     /// BankID no longer knows the order.
     Lost,
     /// The return address was opened.
-    Returned {
-        /// By the browser that began?
-        here: bool,
-    },
+    Returned(Opened),
+    /// In the browser that began, the person said that they approved.
+    Confirmed,
     /// A new order takes the place of the old one.
     Reordered(Box<Order>),
     /// The person gave up.
     Cancelled,
     /// The code was issued.
     Finished,
+}
+
+/// By which browser a return address was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The one that began.
+    Here,
+    /// Another one, from the address where the login began.
+    SameAddress,
+    /// Another one.
+    Elsewhere,
 }
 
 /// An event that cannot happen where the login stands.
@@ -186,9 +212,17 @@ pub enum Unfinished {
     Pending,
     /// The app has not come back to this browser.
     NotReturned,
+    /// The app came back to another browser, from the same address: the person must confirm it.
+    Unconfirmed,
     /// The app came back to another browser.
     ReturnedElsewhere,
-    /// BankID's risk indication is high.
+    /// Another person approved than the one who must.
+    OtherPerson,
+    /// The passport or identity card that was required was not read.
+    DocumentMissing,
+    /// By the client's policy for risks, an order that requires more must follow.
+    StepUp(StepUp),
+    /// By the client's policy for risks, nobody is logged in.
     Risk,
 }
 
@@ -207,12 +241,13 @@ impl Login {
             }
             Event::Failed(hint) if is_ordered => self.order.progress = Progress::Failed(hint),
             Event::Lost if is_ordered => self.order.progress = Progress::Lost,
-            Event::Returned { here } if self.order.comeback == Comeback::Awaited => {
-                self.order.comeback = if here {
-                    Comeback::Here
-                } else {
-                    Comeback::Elsewhere
-                };
+            Event::Returned(opened) if self.order.comeback == Comeback::Awaited => {
+                self.order.comeback = self.comes_back(opened);
+            }
+            Event::Returned(Opened::Here) | Event::Confirmed
+                if self.order.comeback == Comeback::Vouched =>
+            {
+                self.order.comeback = Comeback::Here;
             }
             Event::Reordered(order) if self.may_order_again(now) => {
                 self.order = *order;
@@ -235,14 +270,38 @@ impl Login {
     /// Whether another order may be made: in time, within the budget, and not when the present one
     /// is about to log the person in, or is refused because of its risk.
     pub fn may_order_again(&self, now: Timestamp) -> bool {
-        let decides = match &self.order.progress {
-            Progress::Complete(data) if data.risk.as_deref() == Some("high") => true,
-            Progress::Complete(_) => {
-                matches!(self.order.comeback, Comeback::NotExpected | Comeback::Here)
-            }
-            _ => false,
-        };
+        let decides = matches!(self.completion(now), Ok(_) | Err(Unfinished::Risk));
         self.is_open(now) && self.orders_made < ORDER_BUDGET && !decides
+    }
+
+    /// Whether the present order is complete and yet not good enough, wherever the app comes back.
+    pub fn is_unmet(&self, now: Timestamp) -> bool {
+        let unmet = self.completion(now).err();
+        matches!(
+            unmet,
+            Some(Unfinished::OtherPerson | Unfinished::DocumentMissing | Unfinished::StepUp(_))
+        )
+    }
+
+    fn comes_back(&self, opened: Opened) -> Comeback {
+        let policy = self.asked.demands.returning;
+        match opened {
+            Opened::Here => Comeback::Here,
+            Opened::SameAddress if policy == ReturnPolicy::CookieOrSameAddress => Comeback::Vouched,
+            Opened::SameAddress | Opened::Elsewhere => Comeback::Elsewhere,
+        }
+    }
+
+    /// What the next order must require, beyond what the client always demands: what the last one
+    /// did, and what its risk asks for.
+    pub fn stepped_up(&self, now: Timestamp) -> Requirement {
+        let last = &self.order.ordered.requirement;
+        let wanted = self.completion(now).err();
+        Requirement {
+            pin_code: last.pin_code || wanted == Some(Unfinished::StepUp(StepUp::Pin)),
+            mrtd: last.mrtd || wanted == Some(Unfinished::StepUp(StepUp::Mrtd)),
+            ..Requirement::default()
+        }
     }
 
     /// Whether a code that nobody scanned in time is being renewed without asking: until it has been
@@ -268,8 +327,9 @@ impl Login {
     }
 
     /// The gate before a code, in the order that BankID asks for: the order is complete, it is the
-    /// current one (there is no other here), the login is neither over nor out of time, the risk
-    /// is acceptable, and the app came back where it had to.
+    /// current one (there is no other here), the login is neither over nor out of time, the person
+    /// is the one who must log in, what was required was done, the risk is acceptable, and the app
+    /// came back where it had to.
     pub fn completion(&self, now: Timestamp) -> Result<&CompletionData, Unfinished> {
         if !self.is_open(now) {
             return Err(Unfinished::Over);
@@ -277,12 +337,27 @@ impl Login {
         let Progress::Complete(data) = &self.order.progress else {
             return Err(Unfinished::Pending);
         };
-        if data.risk.as_deref() == Some("high") {
-            return Err(Unfinished::Risk);
+        let required = &self.order.ordered.requirement;
+        let expected = &self.asked.expected_people;
+        let number = &data.user.personal_number;
+        let is_other = |only: &PersonalNumber| only != number;
+        if required.personal_number.as_ref().is_some_and(is_other)
+            || !(expected.is_empty() || expected.contains(number))
+        {
+            return Err(Unfinished::OtherPerson);
+        }
+        if required.mrtd && !data.step_up.as_ref().is_some_and(|done| done.mrtd) {
+            return Err(Unfinished::DocumentMissing);
+        }
+        match self.asked.demands.risk.judge(data, required) {
+            Verdict::Accepted => {}
+            Verdict::StepUp(step_up) => return Err(Unfinished::StepUp(step_up)),
+            Verdict::Denied => return Err(Unfinished::Risk),
         }
         match self.order.comeback {
             Comeback::NotExpected | Comeback::Here => Ok(data),
             Comeback::Awaited => Err(Unfinished::NotReturned),
+            Comeback::Vouched => Err(Unfinished::Unconfirmed),
             Comeback::Elsewhere => Err(Unfinished::ReturnedElsewhere),
         }
     }
@@ -307,6 +382,7 @@ pub(crate) mod tests {
                 qr_start_token: "67df3917-fa0d-44e5-b327-edcc928297f8".into(),
                 qr_start_secret: "d28db9a7-4cde-429e-a983-359be676944c".into(),
             },
+            ordered: Ordered::default(),
             received_at: Moment(1_000_000),
             progress: Progress::Ordered(Hint::new("outstandingTransaction")),
             answered_at: None,
@@ -327,7 +403,9 @@ pub(crate) mod tests {
                 parameters: Parameters::default(),
                 ip: IpAddr::from([192, 0, 2, 1]),
                 language: Language::Sv,
-                platform: Platform::Computer,
+                manner: Manner::default(),
+                demands: Demands::default(),
+                expected_people: Vec::new(),
                 scripts: true,
                 user_agent: "Browser".into(),
                 browser_name: "d".into(),
@@ -363,8 +441,8 @@ pub(crate) mod tests {
     #[test]
     fn a_code_needs_an_approval_and_on_the_same_device_the_return() {
         let _shows = crate::shows!(accepting "B1", refusing "B1");
-        let here = || Event::Returned { here: true };
-        let elsewhere = || Event::Returned { here: false };
+        let here = || Event::Returned(Opened::Here);
+        let elsewhere = || Event::Returned(Opened::Elsewhere);
         assert_eq!(gate(Device::Other, []), Err(Unfinished::Pending));
         assert_eq!(gate(Device::Other, [completed(None)]), Ok(()));
         assert_eq!(
@@ -474,5 +552,116 @@ pub(crate) mod tests {
         let anew =
             failed(RENEWAL_TRIES, NOW).on(Event::Reordered(Box::new(order(Device::Other))), NOW);
         assert_eq!(anew.expect("in order").renewal, Renewal::default());
+    }
+
+    fn demanding(device: Device, demands: Demands) -> Login {
+        let mut login = login(device);
+        login.asked.demands = demands;
+        login
+    }
+
+    #[test]
+    fn where_the_app_must_come_back_is_the_clients_policy() {
+        let _shows = crate::shows!(accepting "PV-ELSE-2", refusing "PV-ELSE-2");
+        let lenient = || Demands {
+            returning: ReturnPolicy::CookieOrSameAddress,
+            ..Demands::default()
+        };
+        let gate = |demands, events: Vec<Event>| {
+            let login = after(demanding(Device::This, demands), events)?;
+            Ok(login.completion(NOW).map(|_| ()))
+        };
+        let nearby = || Event::Returned(Opened::SameAddress);
+        let strict = gate(Demands::default(), vec![nearby(), completed(None)]);
+        assert_eq!(strict, Ok(Err(Unfinished::ReturnedElsewhere)));
+        let vouched = gate(lenient(), vec![nearby(), completed(None)]);
+        assert_eq!(
+            vouched,
+            Ok(Err(Unfinished::Unconfirmed)),
+            "not without a word"
+        );
+        let confirmed = gate(lenient(), vec![nearby(), completed(None), Event::Confirmed]);
+        assert_eq!(confirmed, Ok(Ok(())));
+        let here_after_all = vec![nearby(), Event::Returned(Opened::Here), completed(None)];
+        assert_eq!(gate(lenient(), here_after_all), Ok(Ok(())));
+        let away = gate(
+            lenient(),
+            vec![Event::Returned(Opened::Elsewhere), completed(None)],
+        );
+        assert_eq!(away, Ok(Err(Unfinished::ReturnedElsewhere)));
+        for too_soon in [
+            vec![Event::Confirmed],
+            vec![completed(None), Event::Confirmed],
+        ] {
+            assert_eq!(
+                gate(lenient(), too_soon),
+                Err(OutOfOrder),
+                "nobody came back"
+            );
+        }
+    }
+
+    #[test]
+    fn only_whom_the_request_names_is_logged_in() {
+        let _shows = crate::shows!(accepting "B19", refusing "B19");
+        let number = |text: &str| PersonalNumber::parse(text).expect("a number");
+        let gate = |expected: &[&str], required: Option<&str>| {
+            let mut login = login(Device::Other);
+            login.asked.expected_people = expected.iter().map(|n| number(n)).collect();
+            login.order.ordered.requirement.personal_number = required.map(number);
+            let login = login.on(completed(None), NOW).expect("in order");
+            (
+                login.completion(NOW).map(|_| ()),
+                login.may_order_again(NOW),
+            )
+        };
+        let tolvan = "191212121212";
+        assert_eq!(gate(&[], None).0, Ok(()));
+        assert_eq!(gate(&[tolvan], Some(tolvan)).0, Ok(()));
+        assert_eq!(gate(&["199003152387", tolvan], None).0, Ok(()));
+        let other = (Err(Unfinished::OtherPerson), true);
+        assert_eq!(gate(&["199003152387"], None), other);
+        assert_eq!(gate(&[], Some("199003152387")), other);
+    }
+
+    #[test]
+    fn a_risk_may_ask_for_more_and_then_more_is_required() {
+        use crate::bankid::risk::{OnRisk, RiskPolicy};
+        let careful = |moderate| Demands {
+            risk: RiskPolicy {
+                moderate,
+                ..RiskPolicy::default()
+            },
+            ..Demands::default()
+        };
+        let pin = demanding(Device::Other, careful(OnRisk::RequirePin));
+        let first = after(pin, [completed(Some("moderate"))]).expect("in order");
+        assert_eq!(
+            first.completion(NOW).err(),
+            Some(Unfinished::StepUp(StepUp::Pin))
+        );
+        assert!(first.may_order_again(NOW) && first.is_unmet(NOW));
+        let requirement = first.stepped_up(NOW);
+        assert!(requirement.pin_code && !requirement.mrtd);
+        let mut second = order(Device::Other);
+        second.ordered.requirement = requirement;
+        let again = [
+            Event::Reordered(Box::new(second)),
+            completed(Some("moderate")),
+        ];
+        let done = after(first, again).expect("in order");
+        assert!(done.completion(NOW).is_ok() && !done.may_order_again(NOW));
+        assert!(
+            done.stepped_up(NOW).pin_code,
+            "what was once required stays so"
+        );
+
+        let mut document = demanding(Device::Other, careful(OnRisk::RequireMrtd));
+        document.order.ordered.requirement.mrtd = true;
+        let unread = after(document, [completed(Some("low"))]).expect("in order");
+        assert_eq!(
+            unread.completion(NOW).err(),
+            Some(Unfinished::DocumentMissing)
+        );
     }
 }

@@ -3,14 +3,16 @@
 use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, State};
 use crate::bankid::client::{Cause, Failure};
 use crate::bankid::collect::Hint;
-use crate::bankid::launch::Platform;
+use crate::bankid::environment::Worth;
 use crate::bankid::message::{Device, Language};
-use crate::bankid::order::{AuthRequest, OrderTokens, Web};
+use crate::bankid::order::{AuthRequest, Kind, OrderTokens, Requirement, Web};
 use crate::client::Client;
+use crate::client::bankid::ReturnPolicy;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
+use crate::storage::Old;
 
 /// Begins a login with its first order. Of any number of callers with the same form one begins it;
 /// the others' orders are cancelled, and all of them find the same login.
@@ -22,7 +24,8 @@ pub async fn begin(
     client: &Client,
     device: Device,
 ) -> Result<(), Error> {
-    let (order, nonce) = order(provider, id, &asked, client, device).await?;
+    let beyond = Requirement::default();
+    let (order, nonce) = order(provider, id, &asked, client, device, beyond).await?;
     let now = provider.clock.now();
     let login = Login {
         id,
@@ -63,9 +66,13 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
             _ => return Ok(false),
         }
     }
-    let (order, nonce) = order(provider, login.id, &login.asked, &client, device).await?;
+    let beyond = login.stepped_up(now);
+    let (order, nonce) = order(provider, login.id, &login.asked, &client, device, beyond).await?;
     let now = provider.clock.now();
-    let old = login.order.id;
+    let old = Old {
+        order: login.order.id,
+        is_unmet: login.is_unmet(now),
+    };
     let Ok(renewed) = login
         .clone()
         .on(Event::Reordered(Box::new(order.clone())), now)
@@ -76,7 +83,7 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
     let node = provider.collector.node();
     let replaced = provider
         .store
-        .replace_order(&renewed, old, nonce, &node, now)
+        .replace_order(&renewed, &old, nonce, &node, now)
         .await;
     started(provider, renewed, replaced).await
 }
@@ -163,29 +170,33 @@ async fn order(
     asked: &Asked,
     client: &Client,
     device: Device,
+    beyond: Requirement,
 ) -> Result<(Order, Option<Digest<secret::ReturnNonce>>), Error> {
-    let nonce = match device {
-        Device::This => Some(Secret::<secret::ReturnNonce>::fresh(&provider.random)),
-        Device::Other => None,
-    };
-    let return_url = nonce
-        .as_ref()
-        .map(|nonce| return_url(&provider.config.issuer.url, login, asked, nonce));
+    let must_return =
+        device == Device::This && asked.demands.returning != ReturnPolicy::DangerNoReturn;
+    let nonce = must_return.then(|| Secret::<secret::ReturnNonce>::fresh(&provider.random));
+    let return_url = nonce.as_ref().map(|nonce| {
+        let (issuer, id) = (&provider.config.issuer.url, login.to_string());
+        let returning = &asked.manner.returning;
+        returning.address(issuer, &id, nonce.expose(), asked.scripts)
+    });
     let text = intention(client, asked.language);
     let domain = &provider.config.bankid.referring_domain;
     let web = Web::new(domain, &asked.user_agent, &asked.browser_name);
-    let request = AuthRequest::new(asked.ip, &text, login, return_url, web);
+    let required = requirement(asked, device, provider.config.bankid.worth, beyond);
+    let request = AuthRequest::new(asked.ip, &text, login, return_url, required, web);
     let tokens = ask(provider, &request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),
         device,
         tokens,
+        ordered: request.ordered(),
         received_at: provider.clock.moment(),
         progress: Progress::Ordered(Hint::new("outstandingTransaction")),
         answered_at: None,
-        comeback: match device {
-            Device::This => Comeback::Awaited,
-            Device::Other => Comeback::NotExpected,
+        comeback: match must_return {
+            true => Comeback::Awaited,
+            false => Comeback::NotExpected,
         },
     };
     Ok((order, nonce.map(|nonce| nonce.digest())))
@@ -213,17 +224,24 @@ async fn ask(provider: &Provider, request: &AuthRequest) -> Result<OrderTokens, 
     answer
 }
 
-/// Where the app goes afterwards. Safari reloads the page it returns to unless only the fragment
-/// differs, and a fragment needs a script that reads it; everywhere else the nonce is in the path.
-fn return_url(
-    issuer: &str,
-    login: Id<kind::Login>,
-    asked: &Asked,
-    nonce: &Secret<secret::ReturnNonce>,
-) -> String {
-    match (asked.platform, asked.scripts) {
-        (Platform::AppleSafari, true) => format!("{issuer}/login/{login}#{}", nonce.expose()),
-        _ => format!("{issuer}/r/{}", nonce.expose()),
+/// What an order requires: what the client demands, the one person who may finish it where the
+/// request names one, and what goes beyond that this time. A code is scanned by a phone alone.
+fn requirement(asked: &Asked, device: Device, worth: Worth, beyond: Requirement) -> Requirement {
+    let demands = &asked.demands;
+    let kinds = match device {
+        Device::Other => &[Kind::Mobile],
+        Device::This => demands.kinds.as_slice(),
+    };
+    let policies = kinds.iter().flat_map(|kind| worth.policies(*kind));
+    Requirement {
+        pin_code: demands.pin_code || beyond.pin_code,
+        mrtd: demands.mrtd || beyond.mrtd,
+        card_reader: demands.card_reader,
+        certificate_policies: policies.map(|policy| (*policy).to_owned()).collect(),
+        personal_number: match asked.expected_people.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        },
     }
 }
 

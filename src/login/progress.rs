@@ -1,6 +1,6 @@
 //! What the person sees: from where a login stands to one screen with one way on.
 
-use super::{Comeback, Login, Progress, State};
+use super::{Comeback, Login, Progress, State, Unfinished};
 use crate::bankid::launch::AppLinks;
 use crate::bankid::message::{self, Device, Language};
 use crate::bankid::qr;
@@ -36,8 +36,19 @@ pub enum Screen {
         /// What to do there.
         message: &'static str,
     },
+    /// The link may be too old by now: another order is one press away.
+    LaunchAgain,
     /// Approved in the app, which has not come back to us yet.
     AwaitReturn,
+    /// The app came back in another browser, close by: was that the person?
+    Confirm,
+    /// Another order must require more.
+    StepUp {
+        /// What.
+        message: &'static str,
+        /// Whether another order may be made.
+        again: bool,
+    },
     /// This tab is to go on to the end.
     Finish,
     /// Another tab of this browser ends it.
@@ -63,7 +74,10 @@ impl Screen {
             Screen::Launch { .. } => "launch",
             Screen::Renewing => "renewing",
             Screen::Working { .. } => "working",
+            Screen::LaunchAgain => "launch-again",
             Screen::AwaitReturn => "await-return",
+            Screen::Confirm => "confirm",
+            Screen::StepUp { .. } => "step-up",
             Screen::Finish => "finish",
             Screen::OtherTab => "other-tab",
             Screen::Elsewhere => "elsewhere",
@@ -93,15 +107,11 @@ pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen 
             message: message::pending(
                 hint,
                 order.device,
-                login.asked.platform.is_hand_held(),
+                login.asked.manner.is_hand_held(),
                 language,
             ),
         },
-        Progress::Complete(data) if data.risk.as_deref() == Some("high") => Screen::Failed {
-            message: message::something_went_wrong(language),
-            again: false,
-        },
-        Progress::Complete(_) => complete(order.comeback, tab),
+        Progress::Complete(_) => complete(login, tab, now.timestamp()),
         Progress::Failed(_) if login.is_renewing(now.timestamp()) => Screen::Renewing,
         Progress::Failed(hint) => failed(
             login,
@@ -132,30 +142,23 @@ fn over(login: &Login, language: Language) -> Screen {
 
 /// How old the app lets a code or a launch token become.
 const START_WINDOW: u64 = 30;
+/// How old a launch token may be to be shown: whoever presses then still has the time that the app
+/// takes to start.
+const LAUNCH_WINDOW: u64 = 25;
 
 fn unclaimed(login: &Login, links: &AppLinks, now: Moment) -> Screen {
     let order = &login.order;
     let age = now.seconds_since(order.received_at);
-    if age >= START_WINDOW {
-        return match order.device {
-            Device::Other => Screen::Renewing,
-            Device::This => Screen::Working {
-                message: message::pending(
-                    &crate::bankid::collect::Hint::new("outstandingTransaction"),
-                    order.device,
-                    login.asked.platform.is_hand_held(),
-                    login.asked.language,
-                ),
-            },
-        };
-    }
     match order.device {
+        Device::Other if age >= START_WINDOW => Screen::Renewing,
+        // Its order still waits: who has just pressed is not disturbed.
+        Device::This if age >= LAUNCH_WINDOW => Screen::LaunchAgain,
         Device::Other => match qr::path(&qr::frame(&order.tokens, age)) {
             Some(path) => Screen::Scan { path },
             None => Screen::Renewing,
         },
         Device::This => Screen::Launch {
-            link: links.link(login.asked.platform, &order.tokens).into(),
+            link: links.link(&login.asked.manner, &order.tokens).into(),
         },
     }
 }
@@ -174,12 +177,28 @@ fn waiting_for_the_end(tab: Tab, language: Language) -> Screen {
     }
 }
 
-fn complete(comeback: Comeback, tab: Tab) -> Screen {
-    match (comeback, tab) {
-        (Comeback::NotExpected, _) | (Comeback::Here, Tab::Returned) => Screen::Finish,
-        (Comeback::Here, Tab::First) => Screen::OtherTab,
-        (Comeback::Awaited, _) => Screen::AwaitReturn,
-        (Comeback::Elsewhere, _) => Screen::Elsewhere,
+fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
+    let language = login.asked.language;
+    match login.completion(now) {
+        Ok(_) => match (login.order.comeback, tab) {
+            (Comeback::Here, Tab::First) => Screen::OtherTab,
+            _ => Screen::Finish,
+        },
+        Err(Unfinished::NotReturned) => Screen::AwaitReturn,
+        Err(Unfinished::Unconfirmed) => Screen::Confirm,
+        Err(Unfinished::ReturnedElsewhere) => Screen::Elsewhere,
+        Err(Unfinished::StepUp(step_up)) => Screen::StepUp {
+            message: message::step_up(step_up, language),
+            again: login.may_order_again(now),
+        },
+        Err(Unfinished::OtherPerson) => failed(login, message::other_person(language), now),
+        Err(Unfinished::Risk) => Screen::Failed {
+            message: message::something_went_wrong(language),
+            again: false,
+        },
+        Err(Unfinished::DocumentMissing | Unfinished::Over | Unfinished::Pending) => {
+            failed(login, message::something_went_wrong(language), now)
+        }
     }
 }
 
@@ -193,7 +212,7 @@ fn failed(login: &Login, message: &'static str, now: Timestamp) -> Screen {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{NOW, completed, login};
-    use super::super::{Event, LIFETIME};
+    use super::super::{Event, LIFETIME, Opened};
     use super::*;
     use crate::bankid::collect::Hint;
 
@@ -210,8 +229,8 @@ mod tests {
         let _shows = crate::shows!(accepting "PV-TAB-1", refusing "PV-TAB-1");
         let hinted = |h: &str| Event::Hinted(Hint::new(h));
         let failed = |h: &str| Event::Failed(Hint::new(h));
-        let here = || Event::Returned { here: true };
-        let away = || Event::Returned { here: false };
+        let here = || Event::Returned(Opened::Here);
+        let away = || Event::Returned(Opened::Elsewhere);
         use Device::{Other, This};
         for (device, events, first, returned) in [
             (Other, vec![], "scan", "scan"),
@@ -257,6 +276,16 @@ mod tests {
         assert_eq!(at(1_029_999), "scan");
         assert_eq!(at(1_030_000), "renewing");
         assert_eq!(at((NOW + LIFETIME).0 * 1000), "failed");
+    }
+
+    #[test]
+    fn a_launch_link_is_withdrawn_before_its_token_is_too_old() {
+        let _shows = crate::shows!(accepting "PV-LAUNCH-4", refusing "PV-LAUNCH-4");
+        let links = AppLinks::bankid();
+        let at = |ms| screen(&login(Device::This), Tab::First, &links, Moment(ms)).name();
+        assert_eq!(at(1_024_999), "launch");
+        assert_eq!(at(1_025_000), "launch-again");
+        assert_eq!(at(1_035_000), "launch-again");
     }
 
     #[test]

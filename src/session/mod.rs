@@ -35,6 +35,7 @@ pub fn standing(row: &SessionRow, client: &Client, subject_key: &Key) -> Standin
     Standing {
         auth_time: row.session.auth_time,
         subject: subject(subject_key, client, row.session.person),
+        personal_number: row.session.identity.personal_number().clone(),
         approved: row.approved.clone(),
     }
 }

@@ -96,6 +96,8 @@ fn told(request: &Request) -> Value {
         "operation": request.operation,
         "relyingParty": request.relying_party,
         "text": request.text,
+        "pinCode": request.pin_code,
+        "mrtd": request.mrtd,
         "returnUrl": request.return_url,
     })
 }

@@ -6,6 +6,7 @@ use super::column::Row;
 use super::{NodeName, Result, Store, Tx, commit, on, rollback};
 use crate::bankid::collect::Hint;
 use crate::bankid::message::Device;
+use crate::bankid::order::Ordered;
 use crate::clock::{Moment, Timestamp};
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
@@ -33,6 +34,8 @@ struct LoginRow {
     answer: Option<Vec<u8>>,
     answered_at: Option<Timestamp>,
     comeback: Comeback,
+    ordered: Option<Vec<u8>>,
+    vouched: i64,
     renewals_tried: i64,
     renewal_tried_at: Timestamp,
 }
@@ -43,8 +46,8 @@ macro_rules! select_login {
         concat!(
             "SELECT l.id, l.browser, l.client_id, l.asked, l.state, l.orders_made, l.version,
                     l.expires_at, l.order_id, o.device, o.tokens, o.received_at_ms, o.progress,
-                    o.hint, o.answer, o.answered_at, o.comeback, l.renewals_tried,
-                    l.renewal_tried_at
+                    o.hint, o.answer, o.answered_at, o.comeback, o.ordered, o.vouched,
+                    l.renewals_tried, l.renewal_tried_at
                FROM login l JOIN bankid_order o ON o.id = l.order_id ",
             $rest
         )
@@ -55,6 +58,14 @@ fn tokens_of(order: &str) -> Place<'_> {
     Place {
         table: "bankid_order",
         column: "tokens",
+        row: order,
+    }
+}
+
+fn ordered_of(order: &str) -> Place<'_> {
+    Place {
+        table: "bankid_order",
+        column: "ordered",
         row: order,
     }
 }
@@ -73,6 +84,15 @@ fn asked_of(login: &str) -> Place<'_> {
         column: "asked",
         row: login,
     }
+}
+
+/// An order that is to be replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Old {
+    /// Which.
+    pub order: Id<kind::Order>,
+    /// Whether it was seen to be complete and not good enough, so that it cannot log anyone in.
+    pub is_unmet: bool,
 }
 
 impl Store {
@@ -160,7 +180,7 @@ impl Store {
     pub async fn replace_order(
         &self,
         login: &Login,
-        old: Id<kind::Order>,
+        old: &Old,
         nonce: Option<Digest<secret::ReturnNonce>>,
         node: &NodeName,
         now: Timestamp,
@@ -174,7 +194,7 @@ impl Store {
         )
         .bind(login.order.id.to_string())
         .bind(login.id.to_string())
-        .bind(old.to_string())
+        .bind(old.order.to_string())
         .bind(now)
         .execute(&mut **tx)
         .await
@@ -224,14 +244,18 @@ impl Store {
         let tokens = self
             .sealer
             .seal_json(tokens_of(&id), &order.tokens, &self.random);
+        let ordered = self
+            .sealer
+            .seal_json(ordered_of(&id), &order.ordered, &self.random);
         let hint = match &order.progress {
             Progress::Ordered(hint) => hint.0.as_str(),
             _ => "",
         };
         on!(tx, |tx| sqlx::query(
             "INSERT INTO bankid_order (id, login_id, device, tokens, received_at_ms, progress,
-                                       hint, return_nonce, comeback, node_id, node_epoch)
-             VALUES ($1, $2, $3, $4, $5, 'ordered', $6, $7, $8, $9, $10)"
+                                       hint, return_nonce, comeback, node_id, node_epoch,
+                                       ordered)
+             VALUES ($1, $2, $3, $4, $5, 'ordered', $6, $7, $8, $9, $10, $11)"
         )
         .bind(&id)
         .bind(login.to_string())
@@ -243,6 +267,7 @@ impl Store {
         .bind(order.comeback)
         .bind(&node.id)
         .bind(node.epoch)
+        .bind(&ordered)
         .execute(&mut **tx)
         .await
         .map(|_| ())
@@ -318,6 +343,11 @@ impl Store {
 
     /// Keeps that the app came back for this order, and where. The first return decides.
     pub async fn keep_return(&self, login: &Login) -> Result<bool> {
+        // One that only vouches leaves the order waiting for more.
+        let (kept, vouched) = match login.order.comeback {
+            Comeback::Vouched => (Comeback::Awaited, true),
+            comeback => (comeback, false),
+        };
         let mut tx = self.begin().await?;
         let is_current = on!(&mut tx, |tx| sqlx::query(
             "UPDATE login SET version = version + 1
@@ -329,9 +359,11 @@ impl Store {
         .await
         .map(|done| done.rows_affected() > 0))?;
         let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET comeback = $1 WHERE id = $2 AND comeback = 'awaited'"
+            "UPDATE bankid_order SET comeback = $1, vouched = $2
+              WHERE id = $3 AND comeback = 'awaited'"
         )
-        .bind(login.order.comeback)
+        .bind(kept)
+        .bind(i64::from(vouched))
         .bind(login.order.id.to_string())
         .execute(&mut **tx)
         .await
@@ -419,10 +451,17 @@ impl Store {
                 tokens: self
                     .sealer
                     .open_json(tokens_of(&row.order_id), &row.tokens)?,
+                ordered: match &row.ordered {
+                    Some(sealed) => self.sealer.open_json(ordered_of(&row.order_id), sealed)?,
+                    None => Ordered::default(),
+                },
                 received_at: row.received_at_ms,
                 progress,
                 answered_at: row.answered_at,
-                comeback: row.comeback,
+                comeback: match row.comeback {
+                    Comeback::Awaited if row.vouched != 0 => Comeback::Vouched,
+                    comeback => comeback,
+                },
             },
             renewal: Renewal {
                 tried: row.renewals_tried,
@@ -456,16 +495,18 @@ async fn commit_if(tx: Tx, changed: bool) -> Result<bool> {
 
 /// Makes an order one that nobody may be logged in by any more, and drops its answer, if it has one.
 /// Says how many rows that was: none when it is about to log the person in.
-async fn end_order(tx: &mut Tx, order: Id<kind::Order>) -> Result<u64> {
+async fn end_order(tx: &mut Tx, old: &Old) -> Result<u64> {
     on!(tx, |tx| sqlx::query(
         "UPDATE bankid_order
             SET progress = CASE WHEN progress IN ('ordered', 'complete') THEN 'cancelled'
                                 ELSE progress END,
                 answer = NULL
           WHERE id = $1
-            AND NOT (progress = 'complete' AND comeback IN ('not_expected', 'here'))"
+            AND ($2 <> 0
+                 OR NOT (progress = 'complete' AND comeback IN ('not_expected', 'here')))"
     )
-    .bind(order.to_string())
+    .bind(old.order.to_string())
+    .bind(i64::from(old.is_unmet))
     .execute(&mut **tx)
     .await
     .map(|done| done.rows_affected())

@@ -31,6 +31,7 @@ use crate::secret::Sealer;
 pub use client::ManagedBy;
 pub use data_key::Keys;
 pub use grant::{Exchange, Finish};
+pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use session::SessionRow;
 

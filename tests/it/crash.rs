@@ -43,17 +43,16 @@ impl Serving {
             .spawn()
             .expect("the program starts");
         let serving = Serving { child, log };
-        for _ in 0..200 {
+        for _ in 0..600 {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let said = std::fs::read_to_string(&serving.log).expect("a log");
             if said[before..].contains("serving") {
                 return serving;
             }
         }
-        panic!(
-            "it does not serve: {}",
-            std::fs::read_to_string(&serving.log).expect("a log")
-        );
+        let said = std::fs::read_to_string(&serving.log).expect("a log");
+        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        panic!("it does not serve: {last:#?}");
     }
 
     /// SIGKILL.

@@ -6,6 +6,7 @@ mod authorize;
 mod binding;
 mod chromium;
 mod crash;
+mod demands;
 mod example;
 mod failure;
 mod foreign;

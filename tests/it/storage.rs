@@ -2,10 +2,11 @@
 
 use portvakt::authorize::request::Parameters;
 use portvakt::bankid::collect::Hint;
-use portvakt::bankid::launch::Platform;
+use portvakt::bankid::launch::Manner;
 use portvakt::bankid::message::{Device, Language};
-use portvakt::bankid::order::OrderTokens;
+use portvakt::bankid::order::{OrderTokens, Ordered};
 use portvakt::claims::release::{Identity, Release};
+use portvakt::client::bankid::Demands;
 use portvakt::clock::{Clock, Seconds};
 use portvakt::id::{ClientId, Id};
 use portvakt::login::{
@@ -15,7 +16,7 @@ use portvakt::random::Random;
 use portvakt::secret::{Key, Secret};
 use portvakt::session::Session;
 use portvakt::shows;
-use portvakt::storage::{Exchange, Finish, Store};
+use portvakt::storage::{Exchange, Finish, Old, Store};
 use portvakt::token::code::Issued;
 use portvakt::token::grant::Grant;
 
@@ -40,7 +41,9 @@ fn login(clock: &Clock, random: &Random) -> Login {
             parameters: Parameters::from_pairs([("claims".to_owned(), "191212121212".to_owned())]),
             ip: [192, 0, 2, 1].into(),
             language: Language::Sv,
-            platform: Platform::Computer,
+            manner: Manner::default(),
+            demands: Demands::default(),
+            expected_people: Vec::new(),
             scripts: true,
             user_agent: "Browser".into(),
             browser_name: "d".into(),
@@ -57,6 +60,7 @@ fn login(clock: &Clock, random: &Random) -> Login {
                 qr_start_token: "67df3917-fa0d-44e5-b327-edcc928297f8".into(),
                 qr_start_secret: "d28db9a7-4cde-429e-a983-359be676944c".into(),
             },
+            ordered: Ordered::default(),
             received_at: clock.moment(),
             progress: Progress::Ordered(Hint::new("outstandingTransaction")),
             answered_at: None,
@@ -484,10 +488,14 @@ on_both!(
             let mut renewed = login.clone();
             renewed.order = self::login(&clock, &random).order;
             let (old, now) = (login.order.id, clock.now());
+            let replaced = Old {
+                order: old,
+                is_unmet: false,
+            };
             let (kept, came, replaced, cancelled) = tokio::join!(
                 one.keep_progress(login.id, old, &complete, Some(now)),
                 two.keep_return(&returned),
-                one.replace_order(&renewed, old, None, &node, now),
+                one.replace_order(&renewed, &replaced, None, &node, now),
                 async {
                     match round % 2 {
                         0 => two.cancel_login(&login).await,

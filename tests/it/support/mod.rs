@@ -419,6 +419,38 @@ client_name = "Strikta appen"
 redirect_uris = ["https://strict.example/callback"]
 
 [[client]]
+client_id = "careful"
+client_secret = "{SECRET}"
+client_name = "Banken"
+redirect_uris = ["https://bank.example/callback"]
+pkce = "accepted"
+bankid = {{ risk = {{ moderate = "require_pin", unknown = "require_mrtd" }} }}
+
+[[client]]
+client_id = "lenient"
+client_secret = "{SECRET}"
+client_name = "Snälla appen"
+redirect_uris = ["https://lenient.example/callback"]
+pkce = "accepted"
+bankid = {{ return = "cookie_or_same_address" }}
+
+[[client]]
+client_id = "trusting"
+client_secret = "{SECRET}"
+client_name = "Godtrogna appen"
+redirect_uris = ["https://trusting.example/callback"]
+pkce = "accepted"
+bankid = {{ return = "danger_no_return" }}
+
+[[client]]
+client_id = "this-only"
+client_secret = "{SECRET}"
+client_name = "Här och nu"
+redirect_uris = ["https://here.example/callback"]
+pkce = "accepted"
+bankid = {{ devices = "this_only", pin_code = true }}
+
+[[client]]
 client_id = "public"
 token_endpoint_auth = "none"
 client_name = "Öppna appen"

@@ -21,6 +21,10 @@ pub struct Phone {
 pub struct Claimed {
     pub relying_party: String,
     pub text: String,
+    /// Whether the code must be typed.
+    pub pin_code: bool,
+    /// Whether a passport must be read.
+    pub mrtd: bool,
     pub return_url: Option<String>,
     handle: String,
     phone: Phone,
@@ -158,6 +162,8 @@ impl Phone {
         Claimed {
             relying_party: text("relyingParty"),
             text: text("text"),
+            pin_code: body["pinCode"] == true,
+            mrtd: body["mrtd"] == true,
             handle: text("handle"),
             return_url,
             phone: self.clone(),

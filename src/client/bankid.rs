@@ -1,0 +1,92 @@
+//! What a client asks of BankID, and what it takes for an answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bankid::order::{CardReader, Kind};
+use crate::bankid::risk::RiskPolicy;
+use crate::login::device::Devices;
+
+/// A client's demands. By default any BankID will do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Demands {
+    /// Whether the security code must be typed, even where a finger or a face would do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pin_code: bool,
+    /// Whether a passport or national identity card must be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mrtd: bool,
+    /// The kinds of BankID that will do; any when none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
+    /// The reader that a card must be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card_reader: Option<CardReader>,
+    /// What follows from BankID's risk indication.
+    pub risk: RiskPolicy,
+    /// Where the app must come back, for the login to go on.
+    #[serde(rename = "return")]
+    pub returning: ReturnPolicy,
+    /// Which devices people may use.
+    pub devices: Devices,
+}
+
+impl Demands {
+    /// What does not go together (BankID relying-party API v6.0, "requirement").
+    pub fn check(&self) -> Result<(), String> {
+        let cards_alone = self.kinds == [Kind::Card];
+        if self.card_reader.is_some() && !cards_alone {
+            return Err("bankid.card_reader needs kinds = [\"card\"]".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Where the app must come back after an approval on the same device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReturnPolicy {
+    /// In the browser that began, which is known by its cookie.
+    #[default]
+    Cookie,
+    /// The same; or in another browser from the address where the login began, and then the person
+    /// confirms it in the browser that began.
+    CookieOrSameAddress,
+    /// Nowhere: whoever began is logged in when somebody approves, wherever that is. An attacker
+    /// can send their link to another person.
+    DangerNoReturn,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn demands_are_read_strictly() {
+        let read = |text: &str| toml::from_str::<Demands>(text).map_err(|e| e.to_string());
+        assert_eq!(read(""), Ok(Demands::default()));
+        let all = read(
+            "pin_code = true\nmrtd = true\nkinds = [\"card\"]\ncard_reader = \"class2\"\nreturn = \"cookie_or_same_address\"\ndevices = \"this_only\"\n[risk]\nmoderate = \"require_pin\"\nunknown = \"deny\"",
+        )
+        .expect("demands");
+        assert_eq!(all.check(), Ok(()));
+        let json = serde_json::to_value(&all).expect("JSON");
+        assert_eq!(
+            serde_json::from_value::<Demands>(json).expect("demands"),
+            all
+        );
+        assert!(
+            read("card_reader = \"class1\"")
+                .expect("demands")
+                .check()
+                .is_err()
+        );
+        for wrong in [
+            "kinds = [\"phone\"]",
+            "risk = { low = \"deny\" }",
+            "returns = \"cookie\"",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}
