@@ -7,8 +7,6 @@ use actix_web::dev::Extensions;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -20,7 +18,9 @@ use super::certificates::display_name;
 use super::order::{self, Collected, Ordered, Risk, Tokens};
 use super::people::Person;
 use super::request::{CallBody, OrderBody, StartBody};
+use super::signature::SignedOrder;
 use super::whim::{ErrorCode, What, merge};
+use crate::bankid::evidence::Function;
 use crate::clock::Timestamp;
 
 /// The most that a body may hold.
@@ -81,8 +81,15 @@ static OPERATIONS: &[(&str, Operation)] = &[
     ("cancel", cancel),
 ];
 
+/// Who calls.
+struct Party {
+    /// The name in their certificate.
+    name: String,
+    certificate: CertificateDer<'static>,
+}
+
 /// A call, as the API answers it.
-type Operation = fn(&Shared, &str, &[u8]) -> Result<Value, Refused>;
+type Operation = fn(&Shared, &Party, &[u8]) -> Result<Value, Refused>;
 
 struct Refused(ErrorCode, &'static str);
 
@@ -97,7 +104,7 @@ struct Call<'a> {
     shared: &'a Shared,
     name: &'static str,
     operation: Operation,
-    relying_party: Option<String>,
+    relying_party: Option<Party>,
     is_json: bool,
     body: &'a [u8],
 }
@@ -138,7 +145,7 @@ impl Call<'_> {
                 ErrorCode::UnsupportedMediaType,
                 "The Content-Type must be application/json",
             )),
-            (Some(name), true) => (self.operation)(self.shared, name, self.body),
+            (Some(party), true) => (self.operation)(self.shared, party, self.body),
         }
     }
 
@@ -170,7 +177,10 @@ impl Call<'_> {
         let call = book::Call {
             at: self.shared.clock.moment(),
             operation: self.name.to_owned(),
-            relying_party: self.relying_party.clone().unwrap_or_default(),
+            relying_party: self
+                .relying_party
+                .as_ref()
+                .map_or_else(String::new, |party| party.name.clone()),
             outcome,
         };
         self.shared.book(|book| book.remember(call));
@@ -182,9 +192,12 @@ async fn never() -> HttpResponse {
     HttpResponse::GatewayTimeout().force_close().finish()
 }
 
-fn relying_party(request: &HttpRequest) -> Option<String> {
+fn relying_party(request: &HttpRequest) -> Option<Party> {
     let Peer(leaf) = request.conn_data::<Peer>()?;
-    display_name(leaf)
+    Some(Party {
+        name: display_name(leaf)?,
+        certificate: leaf.clone(),
+    })
 }
 
 /// Exactly `application/json`: BankID does not take a charset beside it.
@@ -207,22 +220,22 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|_| invalid("Invalid body"))
 }
 
-fn auth(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
-    start(shared, name, body, order::Operation::Auth)
+fn auth(shared: &Shared, party: &Party, body: &[u8]) -> Result<Value, Refused> {
+    start(shared, party, body, order::Operation::Auth)
 }
 
-fn sign(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
-    start(shared, name, body, order::Operation::Sign)
+fn sign(shared: &Shared, party: &Party, body: &[u8]) -> Result<Value, Refused> {
+    start(shared, party, body, order::Operation::Sign)
 }
 
 fn start(
     shared: &Shared,
-    name: &str,
+    party: &Party,
     body: &[u8],
     operation: order::Operation,
 ) -> Result<Value, Refused> {
     let body = parse::<StartBody>(body)?;
-    let tokens = place(shared, name, body.check(operation).map_err(invalid)?)?;
+    let tokens = place(shared, party, body.check(operation).map_err(invalid)?)?;
     Ok(json!({
         "orderRef": tokens.order_ref,
         "autoStartToken": tokens.auto_start_token,
@@ -231,29 +244,29 @@ fn start(
     }))
 }
 
-fn phone_auth(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
-    call(shared, name, body, order::Operation::PhoneAuth)
+fn phone_auth(shared: &Shared, party: &Party, body: &[u8]) -> Result<Value, Refused> {
+    call(shared, party, body, order::Operation::PhoneAuth)
 }
 
-fn phone_sign(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
-    call(shared, name, body, order::Operation::PhoneSign)
+fn phone_sign(shared: &Shared, party: &Party, body: &[u8]) -> Result<Value, Refused> {
+    call(shared, party, body, order::Operation::PhoneSign)
 }
 
 fn call(
     shared: &Shared,
-    name: &str,
+    party: &Party,
     body: &[u8],
     operation: order::Operation,
 ) -> Result<Value, Refused> {
     let body = parse::<CallBody>(body)?;
-    let tokens = place(shared, name, body.check(operation).map_err(invalid)?)?;
+    let tokens = place(shared, party, body.check(operation).map_err(invalid)?)?;
     Ok(json!({ "orderRef": tokens.order_ref }))
 }
 
-fn place(shared: &Shared, name: &str, ordered: Ordered) -> Result<Tokens, Refused> {
+fn place(shared: &Shared, party: &Party, ordered: Ordered) -> Result<Tokens, Refused> {
     let now = shared.clock.moment();
     shared
-        .book(|book| book.auth(name, ordered, &shared.random, now))
+        .book(|book| book.auth(&party.name, ordered, &shared.random, now))
         .map_err(|AlreadyInProgress| {
             Refused(
                 ErrorCode::AlreadyInProgress,
@@ -262,10 +275,10 @@ fn place(shared: &Shared, name: &str, ordered: Ordered) -> Result<Tokens, Refuse
         })
 }
 
-fn collect(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
+fn collect(shared: &Shared, party: &Party, body: &[u8]) -> Result<Value, Refused> {
     let order_ref = parse::<OrderBody>(body)?.order_ref;
     let now = shared.clock.moment();
-    let (collected, ordered) = shared.book(|book| book.collect(name, &order_ref, now));
+    let (collected, ordered) = shared.book(|book| book.collect(&party.name, &order_ref, now));
     let told = |status: &str, hint: &str| {
         Ok(json!({ "orderRef": order_ref, "status": status, "hintCode": hint }))
     };
@@ -275,7 +288,7 @@ fn collect(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
         Collected::Complete(person, risk) => Ok(json!({
             "orderRef": order_ref,
             "status": "complete",
-            "completionData": completion(shared, person, risk, &ordered),
+            "completionData": completion(shared, party, person, risk, &ordered)?,
         })),
         Collected::TooSoon => Err(Refused(
             ErrorCode::TooManyRequests,
@@ -285,9 +298,30 @@ fn collect(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
     }
 }
 
-fn completion(shared: &Shared, person: &Person, risk: Risk, ordered: &Ordered) -> Value {
+fn completion(
+    shared: &Shared,
+    party: &Party,
+    person: &Person,
+    risk: Risk,
+    ordered: &Ordered,
+) -> Result<Value, Refused> {
     let today = shared.clock.moment().timestamp();
     let issued = person.issued.map_or_else(|| date(today), str::to_owned);
+    let order = SignedOrder {
+        relying_party: &party.certificate,
+        display_name: &party.name,
+        visible: ordered.visible.as_deref(),
+        format: ordered.format,
+        non_visible: ordered.non_visible.as_deref(),
+        function: match ordered.operation.is_signature() {
+            true => Function::Signing,
+            false => Function::Identification,
+        },
+    };
+    let evidence = shared
+        .signer
+        .sign(person, &order, today)
+        .map_err(|_| Refused(ErrorCode::InternalError, "The signature cannot be made"))?;
     let mut data = json!({
         "user": {
             "personalNumber": person.personal_number,
@@ -298,13 +332,13 @@ fn completion(shared: &Shared, person: &Person, risk: Risk, ordered: &Ordered) -
         "device": { "ipAddress": "127.0.0.1", "uhi": "OZvYM9VvyiAmG7NA5jU5zqGcVpo=" },
         "bankIdIssueDate": issued,
         "stepUp": ordered.mrtd.then(|| json!({ "mrtd": true })),
-        "signature": STANDARD.encode("<Signature/>"),
-        "ocspResponse": STANDARD.encode([0x30, 0x03, 0x0a, 0x01, 0x00]),
+        "signature": evidence.signature,
+        "ocspResponse": evidence.ocsp_response,
     });
     if ordered.return_risk && risk != Risk::Unknown {
         data["risk"] = json!(risk);
     }
-    data
+    Ok(data)
 }
 
 fn date(at: Timestamp) -> String {
@@ -312,10 +346,10 @@ fn date(at: Timestamp) -> String {
     at.map_or_else(|_| String::new(), |at| format!("{}Z", at.date()))
 }
 
-fn cancel(shared: &Shared, name: &str, body: &[u8]) -> Result<Value, Refused> {
+fn cancel(shared: &Shared, party: &Party, body: &[u8]) -> Result<Value, Refused> {
     let order_ref = parse::<OrderBody>(body)?.order_ref;
     let now = shared.clock.moment();
-    match shared.book(|book| book.cancel(name, &order_ref, now)) {
+    match shared.book(|book| book.cancel(&party.name, &order_ref, now)) {
         true => Ok(json!({})),
         false => Err(invalid("No such order")),
     }

@@ -27,6 +27,9 @@ pub enum Failed {
     /// By the library that uses them.
     #[error("a certificate cannot be used: {0}")]
     Used(#[from] rustls::Error),
+    /// It, or what stands in it, is not what it should be.
+    #[error("a certificate cannot be read")]
+    Parsed,
     /// The verifier of client certificates.
     #[error("client certificates cannot be verified: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
@@ -155,11 +158,13 @@ fn params(
     Ok(params)
 }
 
-fn date(at: Timestamp) -> OffsetDateTime {
+/// A second as the library of certificates writes it.
+pub(super) fn date(at: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(at.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn pem(der: &CertificateDer<'_>) -> String {
+/// A certificate in PEM.
+pub(super) fn pem(der: &CertificateDer<'_>) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines: Vec<&str> = text

@@ -67,6 +67,11 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         clock,
         random,
     })?;
+    let signature_root = simulator.signer().root_pem()?;
+    write_private(
+        &options.directory.join("signature-root.pem"),
+        &signature_root,
+    )?;
     let directory = options.directory.display();
     println!("The simulated BankID is ready. For portvakt.toml:\n");
     println!(

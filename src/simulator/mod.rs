@@ -14,6 +14,7 @@ pub mod people;
 mod phone;
 mod request;
 mod rest;
+pub mod signature;
 mod whim;
 
 use std::net::TcpListener;
@@ -32,6 +33,7 @@ use crate::clock::Clock;
 use crate::random::Random;
 use book::Book;
 use certificates::{Authority, Failed};
+use signature::Signer;
 use whim::{Certificates, Whims};
 
 /// What a simulator is made of.
@@ -56,10 +58,16 @@ pub struct Settings {
 
 /// A running simulator. Dropping it does not stop it.
 pub struct Simulator {
+    signer: Arc<Signer>,
     servers: [ServerHandle; 2],
 }
 
 impl Simulator {
+    /// What its people sign with, for whoever verifies their signatures.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
     /// Stops both servers.
     pub async fn stop(&self) {
         for server in &self.servers {
@@ -75,6 +83,7 @@ struct Shared {
     whims: Mutex<Whims>,
     clock: Clock,
     random: Random,
+    signer: Arc<Signer>,
     other_browser: reqwest::Client,
 }
 
@@ -99,7 +108,9 @@ impl Shared {
 pub fn start(settings: Settings) -> std::io::Result<Simulator> {
     let whims = Whims::default();
     let api_tls = whimsical(&settings, &whims).map_err(std::io::Error::other)?;
+    let signer = Arc::new(Signer::new(&settings.random, settings.clock.now()));
     let shared = web::Data::new(Shared {
+        signer: signer.clone(),
         book: Mutex::default(),
         whims: Mutex::new(whims),
         clock: settings.clock,
@@ -149,7 +160,7 @@ pub fn start(settings: Settings) -> std::io::Result<Simulator> {
     let servers = [api.handle(), phone.handle()];
     tokio::spawn(api);
     tokio::spawn(phone);
-    Ok(Simulator { servers })
+    Ok(Simulator { signer, servers })
 }
 
 /// The API's TLS, which shows a stranger's certificate when it is told to.

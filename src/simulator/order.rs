@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::people::{BankId, Person};
+use crate::bankid::evidence::Format;
 use crate::clock::Moment;
 
 /// What is asked of the person, and how they are reached.
@@ -41,6 +42,12 @@ pub struct Ordered {
     pub operation: Operation,
     /// Shown in the app.
     pub text: String,
+    /// The same in base64, as ordered.
+    pub visible: Option<String>,
+    /// How it is read.
+    pub format: Format,
+    /// Signed without being shown, in base64 as ordered.
+    pub non_visible: Option<String>,
     /// Where the app goes afterwards.
     pub return_url: Option<String>,
     /// Whether a risk is asked for.

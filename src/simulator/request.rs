@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::order::{Operation, Ordered};
+use crate::bankid::evidence::Format;
 
 /// Why a body is refused, as `details`.
 pub type Details = &'static str;
@@ -158,15 +159,19 @@ fn ordered(
     if operation.is_signature() && visible.is_none() {
         return Err(VISIBLE);
     }
-    match (data.format.as_deref(), &visible) {
-        (None | Some("plaintext"), _) | (Some("simpleMarkdownV1"), Some(_)) => {}
+    let format = match (data.format.as_deref(), &visible) {
+        (None | Some("plaintext"), _) => Format::Plain,
+        (Some("simpleMarkdownV1"), Some(_)) => Format::SimpleMarkdown,
         _ => return Err("Invalid userVisibleDataFormat"),
-    }
+    };
     let requirement = requirement(asked)?;
     let text = visible.map(String::from_utf8).transpose();
     Ok(Ordered {
         operation,
         text: text.map_err(|_| VISIBLE)?.unwrap_or_default(),
+        visible: data.visible.clone(),
+        format,
+        non_visible: data.non_visible.clone(),
         pin_code: requirement.pin_code,
         mrtd: requirement.mrtd,
         policies: requirement.certificate_policies.unwrap_or_default(),

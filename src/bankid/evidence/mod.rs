@@ -26,7 +26,8 @@ pub mod document;
 pub mod name;
 pub mod ocsp;
 
-/// The most that a signature's XML may hold; that of an identification is about 10 KiB.
+/// The most that a signature's XML may hold besides the text of a `/sign`; that of an identification
+/// is about 10 KiB.
 const DOCUMENT_LIMIT: usize = 128 * 1024;
 /// The most that an OCSP response may hold; BankID's are about 2 KiB.
 const OCSP_LIMIT: usize = 32 * 1024;
@@ -187,7 +188,7 @@ pub enum Flaw {
 /// Verifies evidence, in the order of BankID's signature profile: shape, digests and signature,
 /// chain and policy, OCSP response, and only then what it says. Errors: the first [`Flaw`].
 pub fn verify(evidence: &Evidence, expected: &Expected, trust: &Trust) -> Result<Verified, Flaw> {
-    let xml = decode(&evidence.signature, DOCUMENT_LIMIT, "signature")?;
+    let xml = decode(&evidence.signature, limit(expected), "signature")?;
     let xml = std::str::from_utf8(&xml).map_err(|_| Flaw::Shape("UTF-8"))?;
     let document = Document::read(xml)?;
     document.check_digests()?;
@@ -223,9 +224,24 @@ pub fn verify(evidence: &Evidence, expected: &Expected, trust: &Trust) -> Result
     })
 }
 
+/// What is signed comes back in base64 within the XML.
+fn limit(expected: &Expected) -> usize {
+    let ordered = [&expected.visible, &expected.non_visible];
+    let length = |data: &&Option<Vec<u8>>| data.as_ref().map_or(0, Vec::len);
+    DOCUMENT_LIMIT
+        + match expected.function {
+            Function::Identification => 0,
+            Function::Signing => base64_length(ordered.iter().map(length).sum()),
+        }
+}
+
+fn base64_length(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
 /// Strict base64 within a limit.
 fn decode(text: &str, limit: usize, what: &'static str) -> Result<Vec<u8>, Flaw> {
-    if text.len() > limit.div_ceil(3) * 4 {
+    if text.len() > base64_length(limit) {
         return Err(Flaw::Shape("size"));
     }
     STANDARD.decode(text).map_err(|_| Flaw::Shape(what))
@@ -313,8 +329,17 @@ fn policy(person: &X509Certificate<'_>, accepted: &[String]) -> Result<String, F
 /// The response must be signed by somebody whom the person's own CA appointed (RFC 6960 §4.2.2.2).
 fn check_responder(response: &ocsp::Response, path: &Path<'_>) -> Result<(), Flaw> {
     let signer = response.signer()?;
-    path.check(signer.certificate, KeyUsage::required(OCSP_SIGNING))
-        .ok_or(Flaw::OcspSigner)?;
+    let certificate = parse(signer.certificate).ok_or(Flaw::OcspSigner)?;
+    let usage = certificate.extended_key_usage().ok().flatten();
+    let is_responder = usage.is_some_and(|usage| usage.value.ocsp_signing);
+    // The path is only held to the usage where it names any, as authorities do not.
+    let is_appointed = path.check(
+        signer.certificate,
+        KeyUsage::required_if_present(OCSP_SIGNING),
+    );
+    if !is_responder || is_appointed.is_none() {
+        return Err(Flaw::OcspSigner);
+    }
     let responder = EndEntityCert::try_from(signer.certificate).map_err(|_| Flaw::OcspSigner)?;
     responder
         .verify_signature(signer.algorithm, signer.signed, signer.signature)
@@ -374,3 +399,6 @@ fn check_person(person: &X509Certificate<'_>, expected: &PersonalNumber) -> Resu
         _ => Err(Flaw::Person),
     }
 }
+
+#[cfg(all(test, feature = "simulator"))]
+mod tests;

@@ -276,7 +276,7 @@ mod tests {
         let right = r#"name=Kök\, bad \+ \"dusch\",cn=Relying party,o=Portvakt,c=SE"#;
         assert_eq!(write(name), right);
         let hex = format!(
-            "name=#0c15{},CN=Relying party,O=Portvakt,C=SE",
+            "name=#0c13{},CN=Relying party,O=Portvakt,C=SE",
             hex::encode("Kök, bad + \"dusch\"")
         );
         for same in [

@@ -23,7 +23,7 @@ const RSA_SHA_512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1135
 /// The nonce's extension (RFC 6960 §4.4.1).
 pub const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.2");
 /// How long BankID's nonce is.
-pub const NONCE_LENGTH: usize = 32;
+const NONCE_LENGTH: usize = 32;
 /// How much of it is computed from the signature; the rest is random.
 const NONCE_BOUND: usize = 20;
 
@@ -170,11 +170,16 @@ impl Response {
         let (Some(nonce), None) = (nonces.next(), nonces.next()) else {
             return Err(Flaw::OcspNonce);
         };
-        let nonce =
-            OctetStringRef::from_der(nonce.extn_value.as_bytes()).map_err(|_| Flaw::OcspNonce)?;
+        // RFC 6960 leaves open whether the nonce is wrapped in a value of its own; RFC 8954 says
+        // that it is. BankID's have been seen bare.
+        let value = nonce.extn_value.as_bytes();
+        let nonce = match OctetStringRef::from_der(value) {
+            Ok(wrapped) if value.len() != NONCE_LENGTH => wrapped.as_bytes(),
+            _ => value,
+        };
         let bound = digest(&SHA1_FOR_LEGACY_USE_ONLY, signature.as_bytes());
-        let is_bound = nonce.as_bytes().len() == NONCE_LENGTH
-            && bool::from(nonce.as_bytes()[..NONCE_BOUND].ct_eq(bound.as_ref()));
+        let is_bound =
+            nonce.len() == NONCE_LENGTH && bool::from(nonce[..NONCE_BOUND].ct_eq(bound.as_ref()));
         is_bound.then_some(()).ok_or(Flaw::OcspNonce)
     }
 }
