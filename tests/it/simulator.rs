@@ -4,6 +4,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use portvakt::bankid::evidence::{self, Evidence, Expected, Format, Function, Trust};
+use portvakt::bankid::personal_number::PersonalNumber;
 use portvakt::clock::Clock;
 use portvakt::random::Random;
 use portvakt::shows;
@@ -21,7 +25,8 @@ struct Api {
     bankid: Authority,
     banks: Authority,
     http: reqwest::Client,
-    _simulator: Simulator,
+    party: Identity,
+    simulator: Simulator,
 }
 
 fn client(root: &Authority, identity: Option<&Identity>) -> reqwest::Client {
@@ -80,7 +85,8 @@ async fn start() -> Api {
         bankid,
         banks,
         http,
-        _simulator: simulator,
+        party,
+        simulator,
     }
 }
 
@@ -295,6 +301,51 @@ fn a_phone_approves_what_it_sees_and_never_an_order_by_its_reference() {
             .call("collect", json!({"orderRef": order["orderRef"]}))
             .await;
         assert_eq!(told["hintCode"], "userCancel");
+    });
+}
+
+#[test]
+fn what_is_approved_is_signed_and_can_be_verified() {
+    run(async {
+        let api = start().await;
+        let trust = Trust {
+            root: api.simulator.signer().root().expect("made"),
+            policies: vec!["1.2.3.4.25".to_owned()],
+        };
+        for (operation, function, format) in [
+            ("auth", Function::Identification, Format::Plain),
+            ("sign", Function::Signing, Format::SimpleMarkdown),
+        ] {
+            let mut body = json!({
+                "endUserIp": "192.0.2.1",
+                "userVisibleData": STANDARD.encode("# Åre kommun"),
+                "userNonVisibleData": STANDARD.encode([0, 1, 2]),
+            });
+            if format == Format::SimpleMarkdown {
+                body["userVisibleDataFormat"] = "simpleMarkdownV1".into();
+            }
+            let (_, order) = api.call(operation, body).await;
+            let claimed = api.phone.scan(&api.frame(&order, 0), phone::ASA).await;
+            claimed.approve().await;
+            let reference = json!({"orderRef": order["orderRef"]});
+            let (_, told) = api.call("collect", reference).await;
+            let evidence: Evidence =
+                serde_json::from_value(told["completionData"].clone()).expect("evidence");
+            let mut expected = Expected {
+                relying_party: api.party.certificate.clone(),
+                function,
+                visible: Some("# Åre kommun".into()),
+                format,
+                non_visible: Some(vec![0, 1, 2]),
+                personal_number: PersonalNumber::parse(phone::ASA).expect("a number"),
+            };
+            let verified = evidence::verify(&evidence, &expected, &trust).expect("good evidence");
+            assert_eq!(verified.display_name, "Kommunen");
+            assert_eq!(verified.policy, trust.policies[0]);
+            expected.non_visible = Some(vec![0, 1, 3]);
+            let flaw = evidence::verify(&evidence, &expected, &trust).err();
+            assert_eq!(flaw, Some(evidence::Flaw::NonVisibleData));
+        }
     });
 }
 
