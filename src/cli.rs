@@ -1,4 +1,4 @@
-//! The command line: demo · serve · simulate · migrate · check.
+//! The command line: demo · serve · simulate · migrate · check · evidence.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, evidence::Environment};
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
 use crate::http;
@@ -44,6 +45,36 @@ enum Command {
     Migrate(ConfigFile),
     /// Reads configuration, database and BankID, and says what is wrong.
     Check(ConfigFile),
+    /// What proves an identification.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum EvidenceCommand {
+    /// Writes the evidence of one identification, for clients that have it kept. It holds personal
+    /// data.
+    Export {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The claim `txn` of the ID token.
+        #[arg(long)]
+        txn: String,
+        /// Where it is written; without, on standard output.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Verifies such a file. It needs nothing but the file and the root.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The root of the banks' certificates, in PEM.
+        #[arg(long)]
+        root: PathBuf,
+        /// Where the BankID is from.
+        #[arg(long, value_enum, default_value_t = Environment::Production)]
+        environment: Environment,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +100,7 @@ pub fn run() -> anyhow::Result<()> {
             Command::Simulate(options) => crate::simulator::command::run(&options).await,
             Command::Migrate(file) => migrate(&file.config).await,
             Command::Check(file) => check(&file.config).await,
+            Command::Evidence(command) => evidence(command).await,
         }
     })
 }
@@ -136,6 +168,38 @@ async fn migrate(file: &Path) -> anyhow::Result<()> {
     let config = Config::read(file)?;
     storage::migrate(&config.database_url).await?;
     println!("The database is up to date.");
+    Ok(())
+}
+
+async fn evidence(command: EvidenceCommand) -> anyhow::Result<()> {
+    match command {
+        EvidenceCommand::Export { file, txn, out } => {
+            let config = Config::read(&file.config)?;
+            let text = admin::evidence::export(&config, &txn).await?;
+            match out {
+                Some(out) => write_private(&out, &text)?,
+                None => print!("{text}"),
+            }
+        }
+        EvidenceCommand::Verify {
+            file,
+            root,
+            environment,
+        } => print!("{}", admin::evidence::verify(&file, &root, environment)?),
+    }
+    Ok(())
+}
+
+/// Writes a file that nobody else may read.
+pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut opened = options
+        .open(file)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    opened.write_all(text.as_bytes())?;
     Ok(())
 }
 

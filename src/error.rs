@@ -101,6 +101,9 @@ pub enum Fault {
     /// BankID could not be asked, or gave an answer that means nothing.
     #[error("BankID: {0}")]
     BankId(#[from] crate::bankid::client::Failure),
+    /// A client is bound to a BankID profile that the configuration no longer has.
+    #[error("the client's BankID profile is not configured")]
+    NoProfile,
     /// A request's work ended by a panic, which is logged where it happened.
     #[error("a request ended by a panic")]
     Panicked,

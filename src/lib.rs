@@ -18,6 +18,7 @@
 //! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod authorize;
 pub mod bankid;
 pub mod claims;

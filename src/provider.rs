@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::authorize::Policy;
 use crate::bankid::breaker::Breaker;
-use crate::bankid::client::Client as BankIdClient;
 use crate::bankid::environment::Worth;
+use crate::bankid::party::Parties;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
@@ -37,8 +37,8 @@ pub struct Parts {
     pub keys: Keys,
     /// The keys that tokens are signed with.
     pub keyring: Keyring,
-    /// BankID.
-    pub bankid: BankIdClient,
+    /// Who we are at BankID.
+    pub parties: Parties,
     /// Whether orders are asked for. A std mutex: it is never held across an await.
     pub breaker: Mutex<Breaker>,
     /// The logins that this node knows in memory.
@@ -99,12 +99,12 @@ impl Provider {
             Store::open(&config.database_url, &config.master_key, &random, now).await?;
         register_clients(&config, &store, &clock).await?;
         let keyring = Keyring::open(&store, now).await?;
-        let bankid = config.bankid.connect()?;
+        let parties = Parties::new([config.bankid.party()?]);
         let followed = Followed::new(store.clone());
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),
-            bankid.clone(),
+            parties.clone(),
             followed.clone(),
             clock.clone(),
         )
@@ -115,7 +115,7 @@ impl Provider {
             store,
             keys,
             keyring,
-            bankid,
+            parties,
             breaker: Mutex::default(),
             followed,
             collector,

@@ -98,6 +98,9 @@ pub enum SetupError {
     /// Our certificate and key do not fit together or cannot be read.
     #[error("the relying-party certificate is not usable: {0}")]
     Certificate(rustls::Error),
+    /// What we were given is none.
+    #[error("the relying-party certificate is no certificate")]
+    NoCertificate,
     /// The HTTP client could not be made.
     #[error("the HTTPS client cannot be made: {0}")]
     Http(reqwest::Error),

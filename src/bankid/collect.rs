@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
 use super::personal_number::PersonalNumber;
 
 /// The body of `POST /collect` and `POST /cancel`.
@@ -79,6 +80,31 @@ pub struct CompletionData {
     /// BankID's view of the risk, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<String>,
+    /// The person's signature, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// The OCSP response that goes with it, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocsp_response: Option<String>,
+}
+
+impl CompletionData {
+    /// What proves the identification, if it was delivered and kept.
+    pub fn evidence(&self) -> Option<Evidence> {
+        Some(Evidence {
+            signature: self.signature.clone()?,
+            ocsp_response: self.ocsp_response.clone()?,
+        })
+    }
+
+    /// The same without what proves it, which is most of it.
+    pub fn without_evidence(self) -> CompletionData {
+        CompletionData {
+            signature: None,
+            ocsp_response: None,
+            ..self
+        }
+    }
 }
 
 /// What was done beyond the usual.

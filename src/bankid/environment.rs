@@ -7,6 +7,7 @@ use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::order::Kind;
+use super::party::fingerprint;
 
 /// What an identification is worth, by where it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub enum Worth {
 }
 
 impl Worth {
+    /// The policies of every kind.
+    pub fn all_policies(self) -> Vec<String> {
+        [Kind::Mobile, Kind::File, Kind::Card]
+            .into_iter()
+            .flat_map(|kind| self.policies(kind))
+            .map(|policy| (*policy).to_owned())
+            .collect()
+    }
+
     /// The policies in the certificates of one kind of BankID. Those of tests are others than real
     /// ones, and never go together with them.
     pub fn policies(self, kind: Kind) -> &'static [&'static str] {
@@ -49,6 +59,24 @@ const PRODUCTION_ROOT: &str = include_str!("roots/production.pem");
 const TEST_ROOT: &str = include_str!("roots/test.pem");
 
 impl Official {
+    /// Whether this is the root of the environment's banks, by its fingerprint. It is never built in:
+    /// an operator gets it from BankID.
+    pub fn takes_signature_root(self, root: &CertificateDer<'_>) -> Result<(), String> {
+        let expected = match self {
+            Official::Production => {
+                "ca32588e385b961d58e26010c6f8c839f7ca071e497de6b7841640a61506fd31"
+            }
+            Official::Test => "c6faeaf8ccadcfd0738dc99140ca788c1a19a93f843c5a9ec1369872d50e45f2",
+        };
+        let shown = fingerprint(root);
+        match shown == expected {
+            true => Ok(()),
+            false => Err(format!(
+                "is not the root of the banks in this environment: its SHA-256 is {shown}, expected {expected}"
+            )),
+        }
+    }
+
     /// The API's address, with a slash at the end.
     pub fn api(self) -> Url {
         let address = match self {

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod launch;
 pub mod message;
 pub mod order;
+pub mod party;
 pub mod personal_number;
 pub mod qr;
 pub mod risk;

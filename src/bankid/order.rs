@@ -128,9 +128,10 @@ impl AuthRequest {
     }
 
     /// What the person's signature will have to cover: the visible and the invisible data, in
-    /// base64 as they are sent, and what was required.
-    pub fn ordered(&self) -> Ordered {
+    /// base64 as they are sent, what was required, and the certificate that it is asked with.
+    pub fn ordered(&self, certificate: &str) -> Ordered {
         Ordered {
+            certificate: certificate.to_owned(),
             visible: self.user_visible_data.clone(),
             non_visible: self.user_non_visible_data.clone(),
             requirement: self.requirement.clone(),
@@ -146,12 +147,14 @@ pub struct Ordered {
     pub visible: String,
     /// `userNonVisibleData`.
     pub non_visible: String,
+    /// The certificate that it was ordered with, by its fingerprint.
+    pub certificate: String,
     /// What was required.
     pub requirement: Requirement,
 }
 
 /// What the person's signature covers besides the visible text: which of our logins it was for.
-fn binding(login: Id<kind::Login>) -> String {
+pub fn binding(login: Id<kind::Login>) -> String {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(login.to_string());
     format!("portvakt-login-v1 {}", hex::encode(digest))

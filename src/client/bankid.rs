@@ -3,13 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bankid::order::{CardReader, Kind};
+use crate::bankid::party;
 use crate::bankid::risk::RiskPolicy;
+use crate::clock::Seconds;
 use crate::login::device::Devices;
 
 /// A client's demands. By default any BankID will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Demands {
+    /// The relying-party certificate that orders are made with, by the name of its profile. Its own
+    /// name is what people see in the app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Whether the security code must be typed, even where a finger or a face would do.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pin_code: bool,
@@ -29,16 +35,44 @@ pub struct Demands {
     pub returning: ReturnPolicy,
     /// Which devices people may use.
     pub devices: Devices,
+    /// Whether what proves each identification is verified and kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<KeepEvidence>,
+}
+
+/// How evidence is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepEvidence {
+    /// For how many days: 1 to 3 660.
+    pub keep_days: u16,
+}
+
+impl KeepEvidence {
+    /// The same in seconds.
+    pub fn lifetime(self) -> Seconds {
+        Seconds(i64::from(self.keep_days) * 24 * 60 * 60)
+    }
 }
 
 impl Demands {
+    /// The profile that orders are made with.
+    pub fn profile(&self) -> &str {
+        self.profile.as_deref().unwrap_or(party::DEFAULT)
+    }
+
     /// What does not go together (BankID relying-party API v6.0, "requirement").
     pub fn check(&self) -> Result<(), String> {
         let cards_alone = self.kinds == [Kind::Card];
         if self.card_reader.is_some() && !cards_alone {
             return Err("bankid.card_reader needs kinds = [\"card\"]".to_owned());
         }
-        Ok(())
+        match self.evidence {
+            Some(kept) if !(1..=3660).contains(&kept.keep_days) => {
+                Err("bankid.evidence.keep_days must be 1 to 3660".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

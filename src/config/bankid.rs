@@ -12,7 +12,9 @@ use super::issuer::Issuer;
 use super::written::{self, Environment};
 use crate::bankid::client::{Client, SetupError};
 use crate::bankid::environment::{Official, Worth};
+use crate::bankid::evidence::Trust;
 use crate::bankid::launch::{AppLinks, Matrix, Row};
+use crate::bankid::party::{self, Party};
 
 /// One BankID.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct BankId {
     pub matrix: Matrix,
     /// What a login with it is worth.
     pub worth: Worth,
+    /// By what the evidence of a login is verified, where a root for it is configured.
+    pub trust: Option<Trust>,
     /// The site that starts the app, as BankID is told.
     pub referring_domain: String,
 }
@@ -45,6 +49,7 @@ impl Clone for BankId {
             links: self.links.clone(),
             matrix: self.matrix.clone(),
             worth: self.worth,
+            trust: self.trust.clone(),
             referring_domain: self.referring_domain.clone(),
         }
     }
@@ -71,6 +76,7 @@ impl BankId {
             PrivateKeyDer::from_pem_file(base.join(&written.key_file)).map_err(|e| e.to_string()),
         );
         let matrix = found.take("bankid.launch_file", matrix(written, base));
+        let trust = found.take("bankid.signature_root_file", trust(written, base));
         let (url, root, links) = place?;
         Some(BankId {
             base: url,
@@ -80,8 +86,15 @@ impl BankId {
             links,
             matrix: matrix?,
             worth: worth(written.environment),
+            trust: trust?,
             referring_domain: referring_domain?,
         })
+    }
+
+    /// Who we are there.
+    pub fn party(&self) -> Result<Party, SetupError> {
+        let certificate = self.chain[0].clone();
+        Party::new(party::DEFAULT, self.connect()?, certificate).ok_or(SetupError::NoCertificate)
     }
 
     /// A client for it.
@@ -112,6 +125,21 @@ fn referring_domain(
         "must be a domain in small letters, as punycode",
     );
     None
+}
+
+/// The root of the banks' certificates, which must be that of the environment.
+fn trust(written: &written::BankId, base: &Path) -> Result<Option<Trust>, String> {
+    let Some(file) = &written.signature_root_file else {
+        return Ok(None);
+    };
+    let root = sole_certificate(&base.join(file))?;
+    if let Some(official) = official(written.environment) {
+        official.takes_signature_root(&root)?;
+    }
+    Ok(Some(Trust {
+        root,
+        policies: worth(written.environment).all_policies(),
+    }))
 }
 
 /// The built-in table, with the operator's rows in front of it.

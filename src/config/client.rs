@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::bankid::BankId;
 use super::{Findings, text_or_file, written};
 use crate::client::authentication::ClientSecret;
 use crate::client::{Authentication, Client};
@@ -38,6 +39,17 @@ pub(super) fn check_all(
             found.take(&key, checked)
         })
         .collect()
+}
+
+/// What clients need of BankID, and BankID's section must have.
+pub(super) fn check_with(clients: &[RegisteredClient], bankid: &BankId, found: &mut Findings) {
+    for RegisteredClient { client, .. } in clients {
+        let demands = &client.metadata.bankid;
+        let key = format!("client.{}", client.client_id);
+        if demands.evidence.is_some() && bankid.trust.is_none() {
+            found.add(&key, "bankid.evidence needs bankid.signature_root_file");
+        }
+    }
 }
 
 fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, String> {

@@ -144,6 +144,9 @@ impl Config {
         }
         let master_key = found.take("keys", master_key(&written.keys, base));
         let clients = client::check_all(written.client, base, &mut found);
+        if let Some(bankid) = &bankid {
+            client::check_with(&clients, bankid, &mut found);
+        }
         let tls = tls(&written.listen, base, &mut found);
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");

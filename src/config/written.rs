@@ -119,6 +119,9 @@ pub struct BankId {
     /// The domain that starts the app, as BankID is told to judge the risk by: normally the
     /// registrable one. Without it, the issuer's host.
     pub referring_domain: Option<String>,
+    /// A PEM file with the root of the banks' certificates, to verify evidence by. BankID hands it out;
+    /// it is another one than that of its servers.
+    pub signature_root_file: Option<PathBuf>,
     /// A TOML file with rows for browsers that start the app, or come back from it, in another way
     /// than is built in.
     pub launch_file: Option<PathBuf>,

@@ -11,14 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Runtime;
 
-use crate::cli::until_told_to_stop;
+use crate::cli::{until_told_to_stop, write_private};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::simulator::certificates::{Authority, server_config};
-use crate::simulator::command::{API_PORT, PHONE_PORT, write_private};
+use crate::simulator::command::{API_PORT, PHONE_PORT};
 use crate::simulator::{self, Settings};
 
 const PROVIDER_PORT: u16 = 8080;

@@ -10,6 +10,7 @@ use super::input::Request;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::request::Parameters;
 use crate::authorize::response;
+use crate::bankid::evidence::record::{Record, Spoiled, Subject};
 use crate::bankid::launch::Start;
 use crate::bankid::message::Device;
 use crate::claims::release::{Identity, Release};
@@ -24,7 +25,7 @@ use crate::login::{Asked, Event, Login, Progress, State, Unfinished, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::Session;
-use crate::storage::Finish;
+use crate::storage::{Finish, Kept};
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
@@ -420,7 +421,7 @@ async fn end(provider: &Provider, mut login: Login) -> Result<(), Error> {
     {
         if provider.store.cancel_login(&login).await? {
             if let Progress::Ordered(_) = login.order.progress {
-                ordering::cancel_at_bankid(provider, &login.order).await;
+                ordering::cancel_at_bankid(provider, &login.asked, &login.order).await;
             }
             provider.followed.tell(login.id).await;
             break;
@@ -452,6 +453,10 @@ fn why(reason: Option<&str>) -> Refusal {
     }
 }
 
+const UNPROVEN: Refusal = Refusal::new(
+    Code::AccessDenied,
+    "the login could not be proven by what BankID delivered",
+);
 const OTHER_PERSON: Refusal = Refusal::new(
     Code::AccessDenied,
     "another person logged in than the request asked for",
@@ -538,6 +543,16 @@ async fn conclude(
             OTHER_PERSON,
         ))));
     }
+    let evidence = match evidence(provider, login) {
+        Ok(evidence) => evidence,
+        Err(spoiled) => {
+            // Nobody is logged in by what does not prove what it says.
+            tracing::error!(login = %login.id, %spoiled, "the evidence of a login does not hold");
+            provider.store.cancel_login(login).await?;
+            let departure = denied(provider, admitted, UNPROVEN);
+            return Ok(Some(Answer::depart(&departure)));
+        }
+    };
     let cookie = Secret::<secret::SessionCookie>::fresh(&provider.random);
     let old_cookie = request
         .cookie::<secret::SessionCookie>(&cookie_name(&provider.config.issuer, SESSION_COOKIE));
@@ -549,6 +564,7 @@ async fn conclude(
         new_browser: cookie.digest(),
         client_id: &admitted.client.client_id,
         approved: Release::decide(&admitted.request, &admitted.client).all(),
+        evidence,
     };
     if login.clone().on(Event::Finished, now).is_err() {
         return Ok(None);
@@ -582,6 +598,37 @@ async fn conclude(
             value: Some(cookie.expose().to_owned()),
             lifetime: Some(lifetime),
         })
+    }))
+}
+
+/// What proves a login, verified, where its client has it kept.
+fn evidence(provider: &Provider, login: &Login) -> Result<Option<Kept>, Spoiled> {
+    let (Some(keep), Progress::Complete(data)) =
+        (login.asked.demands.evidence, &login.order.progress)
+    else {
+        return Ok(None);
+    };
+    let trust = provider.config.bankid.trust.as_ref();
+    let trust = trust.ok_or(Spoiled::Form("no root to verify it by"))?;
+    let (asked, ordered) = (&login.asked, &login.order.ordered);
+    let party = provider
+        .parties
+        .of_order(asked.demands.profile(), &ordered.certificate)
+        .ok_or(Spoiled::Form("no relying-party certificate"))?;
+    let answered_at = login.order.answered_at.unwrap_or(provider.clock.now());
+    let subject = Subject {
+        txn: login.order.id,
+        login: login.id,
+        client_id: login.client_id.clone(),
+        answered_at,
+        personal_number: data.user.personal_number.clone(),
+    };
+    let delivered = data.evidence().ok_or(Spoiled::Form("BankID sent none"))?;
+    let record = Record::new(subject, ordered, &party.certificate, delivered);
+    record.verify(trust)?;
+    Ok(Some(Kept {
+        record,
+        until: answered_at + keep.lifetime(),
     }))
 }
 

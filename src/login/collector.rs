@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::followed::Followed;
 use super::{Event, Login, Progress};
-use crate::bankid::client::{Client, Failure, REQUEST_TIMEOUT};
+use crate::bankid::client::{Failure, REQUEST_TIMEOUT};
 use crate::bankid::collect::Collected;
+use crate::bankid::party::{Parties, Party};
 use crate::clock::{Clock, Seconds, Timestamp};
 use crate::error::Fault;
 use crate::id::{Id, kind};
@@ -38,7 +39,7 @@ pub struct Collector(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    bankid: Client,
+    parties: Parties,
     followed: Followed,
     clock: Clock,
     state: Mutex<State>,
@@ -74,7 +75,7 @@ impl Collector {
     pub async fn start(
         node_id: &str,
         store: Store,
-        bankid: Client,
+        parties: Parties,
         followed: Followed,
         clock: Clock,
     ) -> Result<Collector, Fault> {
@@ -82,7 +83,7 @@ impl Collector {
         let node = store.start_node(node_id, clock.now()).await?;
         let collector = Collector(Arc::new(Inner {
             store,
-            bankid,
+            parties,
             followed,
             clock,
             state: Mutex::new(State {
@@ -273,13 +274,21 @@ impl Poller {
     async fn run(mut self) -> bool {
         while self.is_ours() {
             let next = Instant::now() + INTERVAL;
+            // By the certificate that made the order, also when it was replaced meanwhile.
+            let Some(party) = self.party() else {
+                return self.lose().await;
+            };
             let order_ref = &self.login.order.tokens.order_ref;
-            let answer = self.collector.0.bankid.collect(order_ref).await;
+            let answer = party.bankid.collect(order_ref).await;
             let event = match answer {
                 Ok(Collected::Pending { hint_code }) => Some(Event::Hinted(hint_code)),
                 Ok(Collected::Failed { hint_code }) => Some(Event::Failed(hint_code)),
                 Ok(Collected::Complete { completion_data }) => {
-                    Some(Event::Completed(completion_data))
+                    let is_kept = self.login.asked.demands.evidence.is_some();
+                    Some(Event::Completed(match is_kept {
+                        true => completion_data,
+                        false => Box::new(completion_data.without_evidence()),
+                    }))
                 }
                 Err(failure) => match self.after(&failure) {
                     Patience::Ask => None,
@@ -298,6 +307,12 @@ impl Poller {
         let order = self.login.order.id;
         self.collector
             .state(|state| !state.collecting.contains(&order))
+    }
+
+    fn party(&self) -> Option<Arc<Party>> {
+        let (asked, order) = (&self.login.asked, &self.login.order);
+        let parties = &self.collector.0.parties;
+        parties.of_order(asked.demands.profile(), &order.ordered.certificate)
     }
 
     /// Whether the node lives, as the start that the order belongs to, and the order was not ended.

@@ -1,7 +1,7 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
 use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, State};
-use crate::bankid::client::{Cause, Failure};
+use crate::bankid::client::{Cause, Client as BankIdClient, Failure};
 use crate::bankid::collect::Hint;
 use crate::bankid::environment::Worth;
 use crate::bankid::message::{Device, Language};
@@ -77,7 +77,7 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
         .clone()
         .on(Event::Reordered(Box::new(order.clone())), now)
     else {
-        cancel_at_bankid(provider, &order).await;
+        cancel_at_bankid(provider, &login.asked, &order).await;
         return Ok(false);
     };
     let node = provider.collector.node();
@@ -109,7 +109,7 @@ async fn end_order(provider: &Provider, login: &Login) -> Result<bool, Error> {
         .await?;
     if ended {
         provider.followed.tell(login.id).await;
-        cancel_at_bankid(provider, &login.order).await;
+        cancel_at_bankid(provider, &login.asked, &login.order).await;
     }
     Ok(ended)
 }
@@ -127,7 +127,7 @@ async fn started(
             Ok(true)
         }
         Ok(false) => {
-            cancel_at_bankid(provider, &login.order).await;
+            cancel_at_bankid(provider, &login.asked, &login.order).await;
             Ok(false)
         }
         Err(fault) => {
@@ -149,7 +149,7 @@ async fn settle(provider: Provider, login: Login) {
             Ok(Some(stored)) if stored.order.id == login.order.id => {
                 return provider.collector.collect(&stored, None);
             }
-            Ok(_) => return cancel_at_bankid(&provider, &login.order).await,
+            Ok(_) => return cancel_at_bankid(&provider, &login.asked, &login.order).await,
             Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
         }
     }
@@ -157,9 +157,16 @@ async fn settle(provider: Provider, login: Login) {
 
 /// Ends an order at BankID, as far as that can be done: an order that nobody ends is over within
 /// three minutes.
-pub async fn cancel_at_bankid(provider: &Provider, order: &Order) {
+pub async fn cancel_at_bankid(provider: &Provider, asked: &Asked, order: &Order) {
     provider.collector.release(order.id);
-    if let Err(failure) = provider.bankid.cancel(&order.tokens.order_ref).await {
+    let profile = asked.demands.profile();
+    let Some(party) = provider
+        .parties
+        .of_order(profile, &order.ordered.certificate)
+    else {
+        return;
+    };
+    if let Err(failure) = party.bankid.cancel(&order.tokens.order_ref).await {
         tracing::info!(%failure, "an order could not be cancelled");
     }
 }
@@ -185,12 +192,14 @@ async fn order(
     let web = Web::new(domain, &asked.user_agent, &asked.browser_name);
     let required = requirement(asked, device, provider.config.bankid.worth, beyond);
     let request = AuthRequest::new(asked.ip, &text, login, return_url, required, web);
-    let tokens = ask(provider, &request).await?;
+    let party = provider.parties.current(asked.demands.profile());
+    let party = party.ok_or(Fault::NoProfile)?;
+    let tokens = ask(provider, &party.bankid, &request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),
         device,
         tokens,
-        ordered: request.ordered(),
+        ordered: request.ordered(&party.fingerprint),
         received_at: provider.clock.moment(),
         progress: Progress::Ordered(Hint::new("outstandingTransaction")),
         answered_at: None,
@@ -203,7 +212,11 @@ async fn order(
 }
 
 /// Asks BankID for an order, unless it has failed too often just now.
-async fn ask(provider: &Provider, request: &AuthRequest) -> Result<OrderTokens, Failure> {
+async fn ask(
+    provider: &Provider,
+    bankid: &BankIdClient,
+    request: &AuthRequest,
+) -> Result<OrderTokens, Failure> {
     let clock = &provider.clock;
     let breaker = || {
         provider
@@ -214,7 +227,7 @@ async fn ask(provider: &Provider, request: &AuthRequest) -> Result<OrderTokens, 
     if !breaker().admits(clock.moment()) {
         return Err(Failure::Resting);
     }
-    let answer = provider.bankid.auth(request).await;
+    let answer = bankid.auth(request).await;
     let failed = answer
         .as_ref()
         .is_err_and(|failure| failure.cause() == Cause::BankId);

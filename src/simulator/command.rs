@@ -1,13 +1,13 @@
 //! ⚡ `portvakt simulate`: the simulator on its own, for anyone's tests.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 
 use super::certificates::{Authority, server_config};
 use super::{Settings, start};
-use crate::cli::until_told_to_stop;
+use crate::cli::{until_told_to_stop, write_private};
 use crate::clock::Clock;
 use crate::random::Random;
 
@@ -83,18 +83,5 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     println!("The phone: {phone_url}");
     until_told_to_stop().await?;
     simulator.stop().await;
-    Ok(())
-}
-
-/// Writes a file that nobody else may read.
-pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut opened = options
-        .open(file)
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    opened.write_all(text.as_bytes())?;
     Ok(())
 }

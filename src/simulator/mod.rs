@@ -108,7 +108,7 @@ impl Shared {
 pub fn start(settings: Settings) -> std::io::Result<Simulator> {
     let whims = Whims::default();
     let api_tls = whimsical(&settings, &whims).map_err(std::io::Error::other)?;
-    let signer = Arc::new(Signer::new(&settings.random, settings.clock.now()));
+    let signer = Arc::new(Signer::new(&Random::system(), settings.clock.now()));
     let shared = web::Data::new(Shared {
         signer: signer.clone(),
         book: Mutex::default(),

@@ -8,6 +8,7 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::{Result, Store, Tx, code, commit, on, person, rollback, session};
+use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -34,6 +35,17 @@ pub struct Finish<'a> {
     pub client_id: &'a ClientId,
     /// What the person approved.
     pub approved: BTreeSet<Claim>,
+    /// What proves the identification, for a client that has it kept.
+    pub evidence: Option<Kept>,
+}
+
+/// Evidence to be kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// The evidence.
+    pub record: Record,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 /// What an exchange came to.
@@ -129,6 +141,10 @@ impl Store {
         .await?;
         session::approve(&mut tx, person, finish.client_id, &finish.approved, now).await?;
         self.insert_issued(&mut tx, &issued, now).await?;
+        if let Some(kept) = &finish.evidence {
+            self.insert_evidence(&mut tx, &kept.record, now, kept.until)
+                .await?;
+        }
         commit(tx).await?;
         Ok(Some(outcome))
     }

@@ -8,6 +8,7 @@ mod client;
 mod code;
 mod column;
 mod data_key;
+mod evidence;
 mod grant;
 mod login;
 mod node;
@@ -30,7 +31,7 @@ use crate::secret::Sealer;
 
 pub use client::ManagedBy;
 pub use data_key::Keys;
-pub use grant::{Exchange, Finish};
+pub use grant::{Exchange, Finish, Kept};
 pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use session::SessionRow;

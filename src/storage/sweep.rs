@@ -8,15 +8,16 @@ use crate::error::Fault;
 const KEPT: Seconds = Seconds(24 * 60 * 60);
 
 impl Store {
-    /// Removes logins, sessions, grants, codes and tokens that ended a day ago. Safe to run on
-    /// several nodes at once.
+    /// Removes evidence whose time is up, and logins, sessions, grants, codes and tokens that ended a
+    /// day ago. Safe to run on several nodes at once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
-        let before = now - KEPT;
-        for statement in [
-            "DELETE FROM login WHERE expires_at < $1",
-            "DELETE FROM client_grant WHERE expires_at < $1",
-            "DELETE FROM session WHERE expires_at < $1",
-            "DELETE FROM node WHERE heartbeat_at < $1",
+        let long_ended = now - KEPT;
+        for (statement, before) in [
+            ("DELETE FROM evidence WHERE expires_at < $1", now),
+            ("DELETE FROM login WHERE expires_at < $1", long_ended),
+            ("DELETE FROM client_grant WHERE expires_at < $1", long_ended),
+            ("DELETE FROM session WHERE expires_at < $1", long_ended),
+            ("DELETE FROM node WHERE heartbeat_at < $1", long_ended),
         ] {
             on!(&self.db, |db| sqlx::query(statement)
                 .bind(before)

@@ -15,7 +15,7 @@ static SAID: OnceLock<()> = OnceLock::new();
 
 /// The Python of a virtual environment with the packages of `tests/foreign/requirements.txt`, or
 /// nothing where there is none and there need not be one.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("PORTVAKT_TEST_PYTHON");
     if python.is_none() {
         left_out("Python", &SAID);

@@ -7,6 +7,7 @@ mod binding;
 mod chromium;
 mod crash;
 mod demands;
+mod evidence;
 mod example;
 mod failure;
 mod foreign;

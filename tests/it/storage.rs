@@ -429,6 +429,7 @@ on_both!(
                 callers.push(tokio::spawn(async move {
                     let now = clock.now();
                     let finish = Finish {
+                        evidence: None,
                         login: login.id,
                         order: login.order.id,
                         // One person in every round, so that they are found and made at once.

@@ -25,6 +25,7 @@ use document::Document;
 pub mod document;
 pub mod name;
 pub mod ocsp;
+pub mod record;
 
 /// The most that a signature's XML may hold besides the text of a `/sign`; that of an identification
 /// is about 10 KiB.

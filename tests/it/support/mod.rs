@@ -110,6 +110,8 @@ pub struct Options {
     pub names: Option<Names>,
     /// Makes the simulator's tokens known in advance.
     pub simulator_seed: Option<u64>,
+    /// Has evidence kept for the client `proving`.
+    pub evidence: bool,
 }
 
 /// Host names of different registrable domains.
@@ -126,6 +128,7 @@ impl Options {
             database,
             names: None,
             simulator_seed: None,
+            evidence: false,
         }
     }
 }
@@ -212,7 +215,12 @@ impl App {
         })
         .expect("started");
         let provider_address = provider_listener.local_addr().expect("bound");
+        if options.evidence {
+            let root = simulator.signer().root_pem().expect("made");
+            std::fs::write(directory.path().join("signature-root.pem"), root).expect("written");
+        }
         let config = configuration(&Placed {
+            evidence: options.evidence,
             issuer: &issuer,
             listen: provider_address,
             tls: tls.is_some(),
@@ -361,7 +369,19 @@ impl Answer {
     }
 }
 
+const PROVING: &str = r#"
+[[client]]
+client_id = "proving"
+client_secret = "a-secret-of-the-tests-that-is-long-enough-%-+"
+client_name = "Arkivet"
+redirect_uris = ["https://proof.example/callback"]
+pkce = "accepted"
+personal_number = { purpose = "Tests." }
+bankid = { evidence = { keep_days = 30 } }
+"#;
+
 struct Placed<'a> {
+    evidence: bool,
     issuer: &'a str,
     listen: SocketAddr,
     tls: bool,
@@ -377,6 +397,10 @@ fn configuration(at: &Placed<'_>) -> String {
     let tls = match at.tls {
         true => "tls_certificate_file = \"pages.pem\"\ntls_key_file = \"pages.key\"",
         false => "",
+    };
+    let (signature_root, proving) = match at.evidence {
+        true => ("signature_root_file = \"signature-root.pem\"", PROVING),
+        false => ("", ""),
     };
     format!(
         r#"issuer = "{issuer}"
@@ -394,6 +418,7 @@ phone_url = "{phone}"
 root_file = "root.pem"
 certificate_file = "relying-party.pem"
 key_file = "relying-party.key"
+{signature_root}
 danger_simulated_bankid = true
 
 [[client]]
@@ -457,7 +482,7 @@ client_name = "Öppna appen"
 redirect_uris = ["http://127.0.0.1/callback", "https://public.example/callback"]
 sector = "public.example"
 pkce = "accepted"
-"#,
+{proving}"#,
         issuer = at.issuer,
         listen = at.listen,
         database = at.database,

@@ -1,0 +1,3 @@
+//! What an operator can do, besides serving.
+
+pub mod evidence;

@@ -1,0 +1,57 @@
+//! The table `evidence`.
+
+use super::{Result, Store, Tx, on};
+use crate::bankid::evidence::record::Record;
+use crate::clock::Timestamp;
+use crate::error::Fault;
+use crate::id::{Id, kind};
+use crate::secret::Place;
+
+fn record_of(id: &str) -> Place<'_> {
+    Place {
+        table: "evidence",
+        column: "record",
+        row: id,
+    }
+}
+
+impl Store {
+    /// Keeps evidence in the transaction that uses it.
+    pub(super) async fn insert_evidence(
+        &self,
+        tx: &mut Tx,
+        record: &Record,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        let id = record.txn.to_string();
+        let sealed = self.sealer.seal_json(record_of(&id), record, &self.random);
+        on!(tx, |tx| sqlx::query(
+            "INSERT INTO evidence (id, client_id, record, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5)"
+        )
+        .bind(&id)
+        .bind(&record.client_id)
+        .bind(&sealed)
+        .bind(now)
+        .bind(expires_at)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ())
+        .map_err(Fault::from))
+    }
+
+    /// The evidence of an order, if it was kept.
+    pub async fn evidence(&self, txn: Id<kind::Order>) -> Result<Option<Record>> {
+        let id = txn.to_string();
+        let sealed: Option<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT record FROM evidence WHERE id = $1"
+        )
+        .bind(&id)
+        .fetch_optional(db)
+        .await)?;
+        sealed
+            .map(|sealed| self.sealer.open_json(record_of(&id), &sealed))
+            .transpose()
+    }
+}
