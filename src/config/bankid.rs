@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use url::Url;
 
 use super::Findings;
+use super::identity::{Identity, certificates, content};
 use super::issuer::Issuer;
 use super::written::{self, Environment};
 use crate::bankid::client::{Client, SetupError};
@@ -17,16 +17,14 @@ use crate::bankid::launch::{AppLinks, Matrix, Row};
 use crate::bankid::party::{self, Party};
 
 /// One BankID.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BankId {
     /// Its API, with a slash at the end.
     pub base: Url,
     /// The one root that its server certificate must come from.
     pub root: CertificateDer<'static>,
-    /// Our certificate, leaf first.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// Its key.
-    pub key: PrivateKeyDer<'static>,
+    /// Our certificate and its key.
+    pub identity: Identity,
     /// Where the app is started.
     pub links: AppLinks,
     /// From which browsers it is started how.
@@ -39,22 +37,6 @@ pub struct BankId {
     pub referring_domain: String,
 }
 
-impl Clone for BankId {
-    fn clone(&self) -> BankId {
-        BankId {
-            base: self.base.clone(),
-            root: self.root.clone(),
-            chain: self.chain.clone(),
-            key: self.key.clone_key(),
-            links: self.links.clone(),
-            matrix: self.matrix.clone(),
-            worth: self.worth,
-            trust: self.trust.clone(),
-            referring_domain: self.referring_domain.clone(),
-        }
-    }
-}
-
 impl BankId {
     pub(super) fn check(
         written: &written::BankId,
@@ -64,25 +46,17 @@ impl BankId {
     ) -> Option<BankId> {
         let referring_domain = referring_domain(written, issuer, found);
         let place = place(written, base, found);
-        let chain = found.take(
-            "bankid.certificate_file",
-            certificates(&base.join(&written.certificate_file)),
-        );
-        if let (Some(official), Some(chain)) = (official(written.environment), &chain) {
-            found.take("bankid.certificate_file", official.takes(&chain[0]));
+        let identity = Identity::check(written, base, found);
+        if let (Some(official), Some(identity)) = (official(written.environment), &identity) {
+            found.take("bankid.certificate_file", official.takes(identity.leaf()));
         }
-        let key = found.take(
-            "bankid.key_file",
-            PrivateKeyDer::from_pem_file(base.join(&written.key_file)).map_err(|e| e.to_string()),
-        );
         let matrix = found.take("bankid.launch_file", matrix(written, base));
         let trust = found.take("bankid.signature_root_file", trust(written, base));
         let (url, root, links) = place?;
         Some(BankId {
             base: url,
             root,
-            chain: chain?,
-            key: key?,
+            identity: identity?,
             links,
             matrix: matrix?,
             worth: worth(written.environment),
@@ -93,7 +67,7 @@ impl BankId {
 
     /// Who we are there.
     pub fn party(&self) -> Result<Party, SetupError> {
-        let certificate = self.chain[0].clone();
+        let certificate = self.identity.leaf().clone();
         Party::new(party::DEFAULT, self.connect()?, certificate).ok_or(SetupError::NoCertificate)
     }
 
@@ -102,8 +76,8 @@ impl BankId {
         Client::new(
             self.base.clone(),
             self.root.clone(),
-            self.chain.clone(),
-            self.key.clone_key(),
+            self.identity.chain().to_vec(),
+            self.identity.key().clone_key(),
         )
     }
 }
@@ -213,24 +187,12 @@ fn place(
 }
 
 fn sole_certificate(file: &Path) -> Result<CertificateDer<'static>, String> {
-    let mut roots = certificates(file)?;
+    let mut roots =
+        certificates(&content(file)?).map_err(|reason| format!("{}: {reason}", file.display()))?;
     match roots.len() {
         1 => Ok(roots.remove(0)),
         n => Err(format!(
             "holds {n} certificates: exactly one root is trusted"
         )),
-    }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read =
-        CertificateDer::pem_file_iter(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let certificates: Result<Vec<_>, _> = read.collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(format!("{}: no certificate in PEM", file.display()))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(e) => Err(format!("{}: {e}", file.display())),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod bankid;
 pub mod client;
+pub mod identity;
 pub mod issuer;
 pub mod written;
 

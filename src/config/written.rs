@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
+use super::identity::Passphrase;
 use crate::client::Metadata;
 use crate::id::ClientId;
 
@@ -112,10 +113,14 @@ pub struct BankId {
     /// For a simulator or a custom environment: a PEM file with the one root that its server
     /// certificate must come from. BankID's own roots are built in.
     pub root_file: Option<PathBuf>,
-    /// A PEM file with our relying-party certificate.
+    /// Our relying-party certificate: a PKCS#12 container with its key, or PEM with or without it.
     pub certificate_file: PathBuf,
-    /// A PEM file with its key.
-    pub key_file: PathBuf,
+    /// A PEM file with its key, when `certificate_file` does not hold it.
+    pub key_file: Option<PathBuf>,
+    /// What opens the container or the encrypted key; nothing when it is not written.
+    pub passphrase: Option<Passphrase>,
+    /// A file that holds it.
+    pub passphrase_file: Option<PathBuf>,
     /// The domain that starts the app, as BankID is told to judge the risk by: normally the
     /// registrable one. Without it, the issuer's host.
     pub referring_domain: Option<String>,
