@@ -33,9 +33,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Provider, BankID simulator and a sample application, with nothing to configure.
+    /// Provider, BankID and a sample application, with nothing to configure.
     #[cfg(feature = "simulator")]
-    Demo,
+    Demo(crate::demo::Options),
     /// The provider.
     Serve(ConfigFile),
     /// BankID's API v6.0 and a phone in the browser, for anyone's tests.
@@ -94,7 +94,7 @@ pub fn run() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.command {
             #[cfg(feature = "simulator")]
-            Command::Demo => crate::demo::run(&runtime).await,
+            Command::Demo(options) => crate::demo::run(&options, &runtime).await,
             Command::Serve(file) => serve(&file.config, &runtime).await,
             #[cfg(feature = "simulator")]
             Command::Simulate(options) => crate::simulator::command::run(&options).await,

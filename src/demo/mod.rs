@@ -1,75 +1,98 @@
-//! `portvakt demo`: provider, simulator and a sample application, with nothing to configure. It is
-//! the same code as everywhere else: real HTTP between the three, and mutual TLS to the simulator.
+//! `portvakt demo`: provider, BankID and a sample application, with nothing to configure. It is the
+//! same code as everywhere else: real HTTP between the three, and mutual TLS to BankID, which is the
+//! simulator or BankID's own test environment.
 
 pub mod application;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
 use crate::cli::{until_told_to_stop, write_private};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::identity::Passphrase;
 use crate::http;
 use crate::provider::Provider;
 use crate::random::Random;
-use crate::simulator::certificates::{Authority, server_config};
+use crate::simulator::certificates::{Authority, Identity, server_config};
 use crate::simulator::command::{API_PORT, PHONE_PORT};
-use crate::simulator::{self, Settings};
+use crate::simulator::{self, Settings, Simulator};
 
 const PROVIDER_PORT: u16 = 8080;
 const APPLICATION_PORT: u16 = 3000;
 
+/// What can be said.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Which BankID people log in with.
+    #[arg(long, value_enum, default_value_t)]
+    bankid: Which,
+    /// For BankID's test environment: a relying-party certificate with its key, as PKCS#12 or PEM.
+    #[arg(long, value_name = "FILE", required_if_eq("bankid", "test"))]
+    certificate: Option<PathBuf>,
+    /// What opens it. Without it, the passphrase of the certificate that BankID publishes for tests.
+    #[arg(long, value_name = "TEXT", default_value = "qwerty123")]
+    passphrase: Passphrase,
+}
+
+/// Which BankID the demo uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// A BankID that is made at start, with a phone in the browser.
+    #[default]
+    Simulator,
+    /// BankID's own test environment, with a BankID app that is set to it.
+    Test,
+}
+
+/// A BankID for the demo.
+struct Bank {
+    /// Its section in the configuration.
+    section: String,
+    /// The phone of a simulated one.
+    phone: Option<String>,
+    /// Held, so that it goes on for as long as the demo.
+    _simulator: Option<Simulator>,
+}
+
 /// Starts everything and waits to be stopped.
-pub async fn run(runtime: &Runtime) -> anyhow::Result<()> {
+pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
     // Gone when the demo ends: its people are nobody, and nothing needs to be remembered of them.
     let directory = tempfile::tempdir().context("no place for the demo's files")?;
     let provider_listener = bind(PROVIDER_PORT)?;
     let application_listener = bind(APPLICATION_PORT)?;
-    let phone_listener = bind(PHONE_PORT)?;
-    let api_listener = bind(API_PORT)?;
     let issuer = address_of(&provider_listener)?;
     let application_url = address_of(&application_listener)?;
-    let phone_url = format!("{}/", address_of(&phone_listener)?);
-
-    let bankid = Authority::new("Simulated BankID SSL Root CA", &random, clock.now())?;
-    let banks = Authority::new("Simulated bank RP CA", &random, clock.now())?;
-    let party = banks.relying_party("Portvakt demo")?;
-    for (name, text) in [
-        ("root.pem", bankid.root_pem()),
-        ("relying-party.pem", party.certificate_pem()),
-        ("relying-party.key", party.key_pem()),
-    ] {
-        write_private(&directory.path().join(name), &text)?;
-    }
+    let bank = match (options.bankid, &options.certificate) {
+        (Which::Simulator, None) => simulated(directory.path(), &clock, &random)?,
+        (Which::Simulator, Some(_)) => {
+            bail!("--certificate is for --bankid test: the simulator makes its own")
+        }
+        (Which::Test, Some(certificate)) => Bank {
+            section: test_section(certificate, &options.passphrase)?,
+            phone: None,
+            _simulator: None,
+        },
+        (Which::Test, None) => bail!("--bankid test needs --certificate"),
+    };
     let client_secret = STANDARD.encode(random.bytes::<32>());
-    let api_port = api_listener.local_addr()?.port();
-    let _simulator = simulator::start(Settings {
-        api: api_listener,
-        api_tls: server_config(&bankid.server(&["localhost"])?, Some(&banks))?,
-        phone: phone_listener,
-        phone_url: url::Url::parse(&phone_url)?,
-        phone_tls: None,
-        return_root: None,
-        clock: clock.clone(),
-        random: random.clone(),
-    })?;
-    let text = configuration(&Addresses {
+    let text = configuration(&Parts {
         issuer: &issuer,
         application: &application_url,
-        phone: &phone_url,
-        api_port,
+        bankid: &bank.section,
         client_secret: &client_secret,
         master_key: &STANDARD.encode(random.bytes::<32>()),
         directory: directory.path(),
     });
     let config = Config::parse(&text, directory.path())?;
-    let provider = Provider::start(config, clock.clone(), random.clone()).await?;
+    let provider = Provider::start(config, clock, random.clone()).await?;
     let served = http::serve(
         provider.clone(),
         provider_listener,
@@ -87,21 +110,120 @@ pub async fn run(runtime: &Runtime) -> anyhow::Result<()> {
         resolve: Vec::new(),
         random,
     })?;
-    println!("Portvakt's demo is running.\n");
-    println!("  1. The sample application, start here:   {application_url}");
-    println!("  2. The phone with BankID:                {phone_url}");
     println!(
-        "     The provider:                         {issuer}/.well-known/openid-configuration\n"
+        "{}",
+        greeting(&application_url, &issuer, bank.phone.as_deref())
     );
-    println!(
-        "Open 1 and press \"Log in\". Choose \"BankID on another device\", open 2 in another window,"
-    );
-    println!("and scan the code there. Press Ctrl+C to stop.");
+    if options.bankid == Which::Test {
+        println!("\n{}", reached(&provider).await);
+    }
     until_told_to_stop().await?;
     provider.begin_to_stop();
     served.handle.stop(false).await;
     provider.stop().await;
     Ok(())
+}
+
+/// Starts a simulator.
+fn simulated(directory: &Path, clock: &Clock, random: &Random) -> anyhow::Result<Bank> {
+    let phone = bind(PHONE_PORT)?;
+    let api = bind(API_PORT)?;
+    let phone_url = format!("{}/", address_of(&phone)?);
+    let bankid = Authority::new("Simulated BankID SSL Root CA", random, clock.now())?;
+    let banks = Authority::new("Simulated bank RP CA", random, clock.now())?;
+    write_certificates(directory, &bankid, &banks.relying_party("Portvakt demo")?)?;
+    let section = simulator_section(api.local_addr()?.port(), &phone_url);
+    let simulator = simulator::start(Settings {
+        api,
+        api_tls: server_config(&bankid.server(&["localhost"])?, Some(&banks))?,
+        phone,
+        phone_url: url::Url::parse(&phone_url)?,
+        phone_tls: None,
+        return_root: None,
+        clock: clock.clone(),
+        random: random.clone(),
+    })?;
+    Ok(Bank {
+        section,
+        phone: Some(phone_url),
+        _simulator: Some(simulator),
+    })
+}
+
+fn write_certificates(directory: &Path, root: &Authority, party: &Identity) -> anyhow::Result<()> {
+    for (name, text) in [
+        ("root.pem", root.root_pem()),
+        ("relying-party.pem", party.certificate_pem()),
+        ("relying-party.key", party.key_pem()),
+    ] {
+        write_private(&directory.join(name), &text)?;
+    }
+    Ok(())
+}
+
+fn simulator_section(api_port: u16, phone: &str) -> String {
+    format!(
+        r#"[bankid]
+environment = "simulator"
+url = "https://localhost:{api_port}/rp/v6.0"
+phone_url = "{phone}"
+root_file = "root.pem"
+certificate_file = "relying-party.pem"
+key_file = "relying-party.key""#
+    )
+}
+
+fn test_section(certificate: &Path, passphrase: &Passphrase) -> anyhow::Result<String> {
+    // The configuration's own paths are relative to the demo's directory.
+    let certificate = std::path::absolute(certificate).context("--certificate")?;
+    let certificate = certificate
+        .to_str()
+        .context("--certificate: the name of the file is not UTF-8")?;
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    Ok(format!(
+        "[bankid]\nenvironment = \"test\"\ncertificate_file = {}\npassphrase = {}",
+        quoted(certificate),
+        quoted(passphrase.text())
+    ))
+}
+
+/// What to do now.
+fn greeting(application: &str, issuer: &str, phone: Option<&str>) -> String {
+    let provider = format!(
+        "     The provider:                         {issuer}/.well-known/openid-configuration"
+    );
+    let start = format!("  1. The sample application, start here:   {application}");
+    match phone {
+        Some(phone) => format!(
+            r#"Portvakt's demo is running.
+
+{start}
+  2. The phone with BankID:                {phone}
+{provider}
+
+Open 1 and press "Log in". Choose "BankID on another device", open 2 in another window,
+and scan the code there. Press Ctrl+C to stop."#
+        ),
+        None => format!(
+            r#"Portvakt's demo is running with BankID's own test environment.
+
+{start}
+{provider}
+
+Open 1 and press "Log in". Choose "BankID on another device" and scan the code with the BankID app of a
+phone that is set to BankID's test environment and holds a test BankID. The phone needs no way to this
+computer. "BankID on this device" opens this computer's BankID program, which must be set to it too.
+docs/bankid-test.md tells how. Press Ctrl+C to stop."#
+        ),
+    }
+}
+
+/// Whether BankID's test environment answers, because nobody sees why a login fails.
+async fn reached(provider: &Provider) -> String {
+    match provider.bankid.probe().await {
+        Ok(()) => "BankID's test environment answers.".to_owned(),
+        Err(failure) => format!("BankID's test environment cannot be used now: {failure}"),
+    }
 }
 
 /// The usual port, or any free one.
@@ -119,17 +241,16 @@ fn address_of(listener: &TcpListener) -> anyhow::Result<String> {
     ))
 }
 
-struct Addresses<'a> {
+struct Parts<'a> {
     issuer: &'a str,
     application: &'a str,
-    phone: &'a str,
-    api_port: u16,
+    bankid: &'a str,
     client_secret: &'a str,
     master_key: &'a str,
     directory: &'a Path,
 }
 
-fn configuration(at: &Addresses<'_>) -> String {
+fn configuration(of: &Parts<'_>) -> String {
     format!(
         r#"issuer = "{issuer}"
 
@@ -139,13 +260,7 @@ url = "sqlite:{directory}/demo.db"
 [keys]
 master_key = "{master_key}"
 
-[bankid]
-environment = "simulator"
-url = "https://localhost:{api_port}/rp/v6.0"
-phone_url = "{phone}"
-root_file = "root.pem"
-certificate_file = "relying-party.pem"
-key_file = "relying-party.key"
+{bankid}
 
 [[client]]
 client_id = "sample"
@@ -155,12 +270,122 @@ redirect_uris = ["{application}/callback"]
 purpose = {{ sv = "Visa vad en inloggning ger.", en = "Show what a login gives." }}
 personal_number = {{ purpose = "The demo shows it." }}
 "#,
-        issuer = at.issuer,
-        directory = at.directory.display(),
-        master_key = at.master_key,
-        api_port = at.api_port,
-        phone = at.phone,
-        client_secret = at.client_secret,
-        application = at.application,
+        issuer = of.issuer,
+        directory = of.directory.display(),
+        master_key = of.master_key,
+        bankid = of.bankid,
+        client_secret = of.client_secret,
+        application = of.application,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bankid::environment::{Official, Worth};
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(arguments: &[&str]) -> Option<Options> {
+        let line = [&["demo"], arguments].concat();
+        Line::try_parse_from(line).ok().map(|line| line.options)
+    }
+
+    fn parsed(section: &str, directory: &Path) -> Result<Config, crate::config::Problems> {
+        let text = configuration(&Parts {
+            issuer: "http://localhost:8080",
+            application: "http://localhost:3000",
+            bankid: section,
+            client_secret: &"s".repeat(43),
+            master_key: &STANDARD.encode([7; 32]),
+            directory,
+        });
+        Config::parse(&text, directory)
+    }
+
+    #[test]
+    fn the_arguments_say_which_bankid() {
+        for (arguments, expected) in [
+            (&[][..], Some((Which::Simulator, "qwerty123"))),
+            (
+                &["--bankid", "simulator"],
+                Some((Which::Simulator, "qwerty123")),
+            ),
+            (&["--bankid", "test"], None),
+            (&["--bankid", "production"], None),
+            (
+                &["--bankid", "test", "--certificate", "x.p12"],
+                Some((Which::Test, "qwerty123")),
+            ),
+            (
+                &[
+                    "--bankid",
+                    "test",
+                    "--certificate",
+                    "x.p12",
+                    "--passphrase",
+                    "other",
+                ],
+                Some((Which::Test, "other")),
+            ),
+        ] {
+            let options = options(arguments);
+            let said = options.as_ref().map(|o| (o.bankid, o.passphrase.text()));
+            assert_eq!(said, expected, "{arguments:?}");
+            assert!(!format!("{options:?}").contains("other"));
+        }
+    }
+
+    #[test]
+    fn the_simulator_is_a_configuration_that_holds_together() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (now, random) = (Clock::system().now(), Random::system());
+        let bank = Authority::new("A bank", &random, now).expect("made");
+        let party = bank.relying_party("Portvakt demo").expect("made");
+        write_certificates(directory.path(), &bank, &party).expect("written");
+        let section = simulator_section(3002, "http://localhost:3001/");
+        let config = parsed(&section, directory.path()).expect("a good configuration");
+        assert_eq!(config.bankid.worth, Worth::Simulated);
+        assert_eq!(
+            config.bankid.links.mobile.as_str(),
+            "http://localhost:3001/"
+        );
+        let said = greeting("http://localhost:3000", "x", Some("http://localhost:3001/"));
+        assert!(said.contains("The phone with BankID:                http://localhost:3001/"));
+    }
+
+    #[test]
+    fn the_test_environment_is_a_configuration_with_bankids_own_addresses() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let odd = directory.path().join("it's \"mine\".pfx");
+        std::fs::copy(fixtures.join("relying-party-legacy.pfx"), &odd).expect("copied");
+        let right = Passphrase::from("qwerty123".to_owned());
+        for certificate in [fixtures.join("relying-party.p12"), odd] {
+            let section = test_section(&certificate, &right).expect("text");
+            let config = parsed(&section, directory.path()).expect("a good configuration");
+            assert_eq!(config.bankid.worth, Worth::Test);
+            assert_eq!(config.bankid.base, Official::Test.api());
+            assert_eq!(
+                config.bankid.links.mobile.as_str(),
+                "https://app.bankid.com/"
+            );
+            assert_eq!(config.bankid.links.desktop.as_str(), "bankid:///");
+            config.bankid.connect().expect("a client");
+        }
+        let wrong = Passphrase::from("it's \\ \"not\"\n".to_owned());
+        let section = test_section(&fixtures.join("relying-party.p12"), &wrong).expect("text");
+        let problems = parsed(&section, directory.path()).expect_err("another passphrase");
+        assert_eq!(
+            problems.to_string(),
+            "bankid.passphrase: does not open bankid.certificate_file"
+        );
+        let said = greeting("http://localhost:3000", "x", None);
+        assert!(said.contains("http://localhost:3000") && !said.contains("The phone with BankID:"));
+    }
 }
