@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, evidence::Environment};
+use crate::bankid::party;
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
 use crate::http;
@@ -210,22 +211,27 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     let random = Random::system();
     let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;
     let database = opened.map(|_| ()).map_err(|e| e.to_string());
-    let bankid = match config.bankid.connect() {
-        Ok(client) => client.probe().await.map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let mut failed = 0;
-    for (what, result) in [("database", database), ("bankid", bankid)] {
+    let mut results = vec![("database".to_owned(), database)];
+    for party in config.bankid.parties()? {
+        let answer = party.bankid.probe().await;
+        let what = match party.profile.as_str() {
+            party::DEFAULT => "bankid".to_owned(),
+            profile => format!("bankid.profile.{profile}"),
+        };
+        let shown = &party.display_name;
+        let days_left = party.days_left(now);
+        println!("{what}: people see \"{shown}\"; {days_left} days left");
+        results.push((what, answer.map_err(|e| e.to_string())));
+    }
+    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
+    for (what, result) in &results {
         match result {
             Ok(()) => println!("{what}: good"),
-            Err(reason) => {
-                failed += 1;
-                println!("{what}: {reason}");
-            }
+            Err(reason) => println!("{what}: {reason}"),
         }
     }
     if failed > 0 {
-        bail!("{failed} of 2 checks failed");
+        bail!("{failed} of {} checks failed", results.len());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The provider as a whole: what it holds, how it starts and how it stops.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use tokio::sync::watch;
 use crate::authorize::Policy;
 use crate::bankid::breaker::Breaker;
 use crate::bankid::environment::Worth;
-use crate::bankid::party::Parties;
-use crate::clock::Clock;
+use crate::bankid::party::{self, Parties};
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::config::bankid::Profile;
 use crate::error::Fault;
 use crate::id::ClientId;
 use crate::jose::keyring::Keyring;
+use crate::login::LIFETIME;
 use crate::login::collector::Collector;
 use crate::login::followed::Followed;
 use crate::login::ordering;
@@ -83,6 +86,8 @@ pub enum StartError {
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// How often other nodes' progress is asked for, and renewals are looked for.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often certificates are looked at.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the log says that logins are simulated.
 const SIMULATED_NOTICE_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -99,7 +104,7 @@ impl Provider {
             Store::open(&config.database_url, &config.master_key, &random, now).await?;
         register_clients(&config, &store, &clock).await?;
         let keyring = Keyring::open(&store, now).await?;
-        let parties = Parties::new([config.bankid.party()?]);
+        let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
         let collector = Collector::start(
             &node_id(&config, &store, &random),
@@ -126,6 +131,7 @@ impl Provider {
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
         tokio::spawn(provider.clone().sweep());
+        tokio::spawn(provider.clone().look_after_certificates());
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
         }
@@ -168,6 +174,56 @@ impl Provider {
                 });
             }
         }
+    }
+
+    /// Takes certificates that were replaced into use, and says in time when one ends.
+    async fn look_after_certificates(self) {
+        let mut every = tokio::time::interval(CERTIFICATE_INTERVAL);
+        let mut troubles: HashMap<String, String> = HashMap::new();
+        let mut warned: HashMap<String, (i64, i64)> = HashMap::new();
+        loop {
+            every.tick().await;
+            let now = self.clock.now();
+            for profile in &self.config.bankid.profiles {
+                let trouble = self.renew_certificate(profile, now).err();
+                // Once for each reason, and not every few seconds.
+                if troubles.get(&profile.name) != trouble.as_ref() {
+                    if let Some(reason) = &trouble {
+                        tracing::error!(profile = %profile.name, %reason, "a changed certificate is not taken");
+                    }
+                    match trouble {
+                        Some(reason) => troubles.insert(profile.name.clone(), reason),
+                        None => troubles.remove(&profile.name),
+                    };
+                }
+            }
+            for party in self.parties.all() {
+                let days_left = party.days_left(now);
+                let today = now.0 / (24 * 60 * 60);
+                let mark = party::warning(days_left).map(|mark| (mark, today));
+                if let Some(mark) = mark
+                    && warned.insert(party.profile.clone(), mark) != Some(mark)
+                {
+                    tracing::warn!(profile = %party.profile, days_left, "a relying-party certificate ends soon: order another one");
+                }
+            }
+        }
+    }
+
+    /// Reads a profile's files again, and makes new orders with what is in them when that is another
+    /// certificate.
+    fn renew_certificate(&self, profile: &Profile, now: Timestamp) -> Result<(), String> {
+        let read = profile.read_again()?;
+        let held = self.parties.current(&profile.name);
+        let shown = party::fingerprint(read.identity.leaf());
+        if held.is_some_and(|party| party.fingerprint == shown) {
+            return Ok(());
+        }
+        let party = self.config.bankid.party(&read).map_err(|e| e.to_string())?;
+        let days_left = party.days_left(now);
+        self.parties.replace(party, now, now + LIFETIME);
+        tracing::info!(profile = %profile.name, days_left, "a new relying-party certificate is in use");
+        Ok(())
     }
 
     async fn sweep(self) {

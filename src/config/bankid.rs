@@ -1,7 +1,7 @@
 //! `[bankid]`: host, trust, certificate and launch links of one environment, which belong
 //! together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
 use url::Url;
@@ -23,8 +23,8 @@ pub struct BankId {
     pub base: Url,
     /// The one root that its server certificate must come from.
     pub root: CertificateDer<'static>,
-    /// Our certificate and its key.
-    pub identity: Identity,
+    /// Our certificates, the one of clients that name none first.
+    pub profiles: Vec<Profile>,
     /// Where the app is started.
     pub links: AppLinks,
     /// From which browsers it is started how.
@@ -37,6 +37,50 @@ pub struct BankId {
     pub referring_domain: String,
 }
 
+/// A relying-party certificate by its name, and where it is read from: it is read again when it
+/// changes.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// What clients call it.
+    pub name: String,
+    /// The certificate and its key.
+    pub identity: Identity,
+    written: written::Certificate,
+    base: PathBuf,
+    official: Option<Official>,
+}
+
+impl Profile {
+    fn read(
+        name: &str,
+        written: written::Certificate,
+        base: &Path,
+        official: Option<Official>,
+    ) -> Result<Profile, Findings> {
+        let mut found = Findings::default();
+        let identity = Identity::check(&written, base, &mut found);
+        if let (Some(official), Some(identity)) = (official, &identity) {
+            found.take("bankid.certificate_file", official.takes(identity.leaf()));
+        }
+        match identity {
+            Some(identity) if found.is_empty() => Ok(Profile {
+                name: name.to_owned(),
+                identity,
+                written,
+                base: base.to_owned(),
+                official,
+            }),
+            _ => Err(found),
+        }
+    }
+
+    /// The same from its files as they are now. Errors: what is wrong with them, in one line.
+    pub fn read_again(&self) -> Result<Profile, String> {
+        Profile::read(&self.name, self.written.clone(), &self.base, self.official)
+            .map_err(|found| super::Problems::from(found).to_string())
+    }
+}
+
 impl BankId {
     pub(super) fn check(
         written: &written::BankId,
@@ -46,17 +90,14 @@ impl BankId {
     ) -> Option<BankId> {
         let referring_domain = referring_domain(written, issuer, found);
         let place = place(written, base, found);
-        let identity = Identity::check(written, base, found);
-        if let (Some(official), Some(identity)) = (official(written.environment), &identity) {
-            found.take("bankid.certificate_file", official.takes(identity.leaf()));
-        }
+        let profiles = profiles(written, base, found);
         let matrix = found.take("bankid.launch_file", matrix(written, base));
         let trust = found.take("bankid.signature_root_file", trust(written, base));
         let (url, root, links) = place?;
         Some(BankId {
             base: url,
             root,
-            identity: identity?,
+            profiles: profiles?,
             links,
             matrix: matrix?,
             worth: worth(written.environment),
@@ -65,21 +106,44 @@ impl BankId {
         })
     }
 
-    /// Who we are there.
-    pub fn party(&self) -> Result<Party, SetupError> {
-        let certificate = self.identity.leaf().clone();
-        Party::new(party::DEFAULT, self.connect()?, certificate).ok_or(SetupError::NoCertificate)
+    /// Who we are there, by each of our certificates.
+    pub fn parties(&self) -> Result<Vec<Party>, SetupError> {
+        self.profiles.iter().map(|p| self.party(p)).collect()
     }
 
-    /// A client for it.
-    pub fn connect(&self) -> Result<Client, SetupError> {
-        Client::new(
+    /// Who we are there by one of them.
+    pub fn party(&self, profile: &Profile) -> Result<Party, SetupError> {
+        let identity = &profile.identity;
+        let client = Client::new(
             self.base.clone(),
             self.root.clone(),
-            self.identity.chain().to_vec(),
-            self.identity.key().clone_key(),
-        )
+            identity.chain().to_vec(),
+            identity.key().clone_key(),
+        )?;
+        let certificate = identity.leaf().clone();
+        Party::new(&profile.name, client, certificate).ok_or(SetupError::NoCertificate)
     }
+}
+
+/// The default profile and those that have names.
+fn profiles(written: &written::BankId, base: &Path, found: &mut Findings) -> Option<Vec<Profile>> {
+    let official = official(written.environment);
+    let default = (party::DEFAULT, "bankid.".to_owned(), written.certificate());
+    let named = written.profile.iter().map(|(name, certificate)| {
+        let section = format!("bankid.profile.{name}.");
+        (name.as_str(), section, certificate.clone())
+    });
+    let mut profiles = Vec::new();
+    for (name, section, certificate) in std::iter::once(default).chain(named) {
+        match Profile::read(name, certificate, base, official) {
+            Ok(profile) => profiles.push(profile),
+            Err(problems) => found.adopt(problems, "bankid.", &section),
+        }
+    }
+    if written.profile.contains_key(party::DEFAULT) {
+        found.add("bankid.profile.default", "is what [bankid] itself says");
+    }
+    (profiles.len() == written.profile.len() + 1).then_some(profiles)
 }
 
 /// What BankID takes as `web.referringDomain`: 3 to 253 of digits, small letters, dots and hyphens.

@@ -46,6 +46,12 @@ pub(super) fn check_with(clients: &[RegisteredClient], bankid: &BankId, found: &
     for RegisteredClient { client, .. } in clients {
         let demands = &client.metadata.bankid;
         let key = format!("client.{}", client.client_id);
+        if !bankid.profiles.iter().any(|p| p.name == demands.profile()) {
+            found.add(
+                &key,
+                format!("there is no bankid.profile.{}", demands.profile()),
+            );
+        }
         if demands.evidence.is_some() && bankid.trust.is_none() {
             found.add(&key, "bankid.evidence needs bankid.signature_root_file");
         }

@@ -97,7 +97,7 @@ impl Identity {
     }
 
     pub(super) fn check(
-        written: &written::BankId,
+        written: &written::Certificate,
         base: &Path,
         found: &mut Findings,
     ) -> Option<Identity> {
@@ -164,7 +164,7 @@ impl Identity {
 }
 
 /// What opens the key, when that is written at all.
-fn passphrase(written: &written::BankId, base: &Path) -> Result<Option<Passphrase>, String> {
+fn passphrase(written: &written::Certificate, base: &Path) -> Result<Option<Passphrase>, String> {
     let text = written.passphrase.as_ref().map(Passphrase::text);
     let file = written.passphrase_file.as_deref();
     if text.is_none() && file.is_none() {
@@ -639,8 +639,8 @@ mod tests {
     fn the_passphrase_stands_in_one_place() {
         let directory = std::env::temp_dir();
         let read = |keys: &str| {
-            let text = format!("environment = \"test\"\ncertificate_file = \"x\"\n{keys}");
-            let written: written::BankId = toml::from_str(&text).expect("good TOML");
+            let text = format!("certificate_file = \"x\"\n{keys}");
+            let written: written::Certificate = toml::from_str(&text).expect("good TOML");
             passphrase(&written, &directory).map(|read| read.map(|p| p.text().to_owned()))
         };
         assert_eq!(read(""), Ok(None));

@@ -96,6 +96,12 @@ impl std::fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+impl From<Findings> for Problems {
+    fn from(found: Findings) -> Problems {
+        Problems(found.0)
+    }
+}
+
 /// Collects problems, so that all are told at once.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<Problem>);
@@ -106,6 +112,21 @@ impl Findings {
             key: key.to_owned(),
             reason: reason.into(),
         });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes what was found in one section as found in another.
+    pub(crate) fn adopt(&mut self, other: Findings, section: &str, as_section: &str) {
+        self.0.extend(other.0.into_iter().map(|problem| Problem {
+            key: match problem.key.strip_prefix(section) {
+                Some(rest) => format!("{as_section}{rest}"),
+                None => problem.key,
+            },
+            ..problem
+        }));
     }
 
     pub(crate) fn take<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {

@@ -1,5 +1,6 @@
 //! The configuration file as it is written: every key with its meaning and its default.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -121,6 +122,10 @@ pub struct BankId {
     pub passphrase: Option<Passphrase>,
     /// A file that holds it.
     pub passphrase_file: Option<PathBuf>,
+    /// More relying-party certificates, by the names that clients call them: what people see in the
+    /// app is the name in the certificate.
+    #[serde(default)]
+    pub profile: BTreeMap<String, Certificate>,
     /// The domain that starts the app, as BankID is told to judge the risk by: normally the
     /// registrable one. Without it, the issuer's host.
     pub referring_domain: Option<String>,
@@ -133,6 +138,32 @@ pub struct BankId {
     /// Allows a simulated or custom BankID for an issuer that others can reach. Anyone can log in as anyone.
     #[serde(default)]
     pub danger_simulated_bankid: bool,
+}
+
+impl BankId {
+    /// The certificate of clients that name no profile.
+    pub fn certificate(&self) -> Certificate {
+        Certificate {
+            certificate_file: self.certificate_file.clone(),
+            key_file: self.key_file.clone(),
+            passphrase: self.passphrase.clone(),
+            passphrase_file: self.passphrase_file.clone(),
+        }
+    }
+}
+
+/// `[bankid.profile.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// A PKCS#12 container with its key, or PEM with or without it.
+    pub certificate_file: PathBuf,
+    /// A PEM file with its key, when `certificate_file` does not hold it.
+    pub key_file: Option<PathBuf>,
+    /// What opens the container or the encrypted key; nothing when it is not written.
+    pub passphrase: Option<Passphrase>,
+    /// A file that holds it.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Which BankID.

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
+use crate::bankid::party;
 use crate::cli::{until_told_to_stop, write_private};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -220,7 +221,10 @@ docs/bankid-test.md tells how. Press Ctrl+C to stop."#
 
 /// Whether BankID's test environment answers, because nobody sees why a login fails.
 async fn reached(provider: &Provider) -> String {
-    match provider.bankid.probe().await {
+    let Some(party) = provider.parties.current(party::DEFAULT) else {
+        return String::new();
+    };
+    match party.bankid.probe().await {
         Ok(()) => "BankID's test environment answers.".to_owned(),
         Err(failure) => format!("BankID's test environment cannot be used now: {failure}"),
     }
@@ -283,7 +287,18 @@ personal_number = {{ purpose = "The demo shows it." }}
 mod tests {
     use super::*;
     use crate::bankid::environment::{Official, Worth};
+    use crate::bankid::launch::{Link, Manner};
+    use crate::bankid::order::OrderTokens;
     use clap::Parser;
+
+    fn tokens() -> OrderTokens {
+        OrderTokens {
+            order_ref: "o".into(),
+            auto_start_token: "a".into(),
+            qr_start_token: "q".into(),
+            qr_start_secret: "s".into(),
+        }
+    }
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -351,10 +366,14 @@ mod tests {
         let section = simulator_section(3002, "http://localhost:3001/");
         let config = parsed(&section, directory.path()).expect("a good configuration");
         assert_eq!(config.bankid.worth, Worth::Simulated);
-        assert_eq!(
-            config.bankid.links.mobile.as_str(),
-            "http://localhost:3001/"
-        );
+        let launch = |link| {
+            let manner = Manner {
+                link,
+                ..Manner::default()
+            };
+            config.bankid.links.link(&manner, &tokens()).to_string()
+        };
+        assert!(launch(Link::Universal).starts_with("http://localhost:3001/?autostarttoken="));
         let said = greeting("http://localhost:3000", "x", Some("http://localhost:3001/"));
         assert!(said.contains("The phone with BankID:                http://localhost:3001/"));
     }
@@ -371,12 +390,16 @@ mod tests {
             let config = parsed(&section, directory.path()).expect("a good configuration");
             assert_eq!(config.bankid.worth, Worth::Test);
             assert_eq!(config.bankid.base, Official::Test.api());
-            assert_eq!(
-                config.bankid.links.mobile.as_str(),
-                "https://app.bankid.com/"
-            );
-            assert_eq!(config.bankid.links.desktop.as_str(), "bankid:///");
-            config.bankid.connect().expect("a client");
+            let launch = |link| {
+                let manner = Manner {
+                    link,
+                    ..Manner::default()
+                };
+                config.bankid.links.link(&manner, &tokens()).to_string()
+            };
+            assert!(launch(Link::Universal).starts_with("https://app.bankid.com/?"));
+            assert!(launch(Link::Scheme).starts_with("bankid:///?"));
+            config.bankid.parties().expect("clients");
         }
         let wrong = Passphrase::from("it's \\ \"not\"\n".to_owned());
         let section = test_section(&fixtures.join("relying-party.p12"), &wrong).expect("text");

@@ -4,6 +4,7 @@ mod support;
 
 mod authorize;
 mod binding;
+mod certificates;
 mod chromium;
 mod crash;
 mod demands;

@@ -143,6 +143,8 @@ pub struct App {
     pub phone_url: String,
     pub application: String,
     pub clock: Clock,
+    /// Who issues relying-party certificates.
+    pub banks: Authority,
     /// The certificate that the pages are served with, where they are served over TLS.
     pub certificate: CertificateDer<'static>,
     /// The configuration, to start another node or the program itself with.
@@ -178,10 +180,13 @@ impl App {
         let banks = Authority::new("Test banks", &random, clock.now()).expect("made");
         let pages = Authority::new("Test pages", &random, clock.now()).expect("made");
         let party = banks.relying_party("Testkommunen").expect("made");
+        let tax = banks.relying_party("Skattetestet").expect("made");
         for (name, text) in [
             ("root.pem", bankid.root_pem()),
             ("relying-party.pem", party.certificate_pem()),
             ("relying-party.key", party.key_pem()),
+            ("tax.pem", tax.certificate_pem()),
+            ("tax.key", tax.key_pem()),
         ] {
             std::fs::write(directory.path().join(name), text).expect("written");
         }
@@ -266,6 +271,7 @@ impl App {
             issuer,
             application: application_url,
             clock,
+            banks,
             certificate,
             config,
             directory,
@@ -421,6 +427,10 @@ key_file = "relying-party.key"
 {signature_root}
 danger_simulated_bankid = true
 
+[bankid.profile.tax]
+certificate_file = "tax.pem"
+key_file = "tax.key"
+
 [[client]]
 client_id = "sample"
 client_secret = "{SECRET}"
@@ -474,6 +484,14 @@ client_name = "Här och nu"
 redirect_uris = ["https://here.example/callback"]
 pkce = "accepted"
 bankid = {{ devices = "this_only", pin_code = true }}
+
+[[client]]
+client_id = "taxed"
+client_secret = "{SECRET}"
+client_name = "Skatteappen"
+redirect_uris = ["https://tax.example/callback"]
+pkce = "accepted"
+bankid = {{ profile = "tax" }}
 
 [[client]]
 client_id = "public"
