@@ -133,9 +133,17 @@ pub struct User {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
-    /// Its address, as BankID saw it.
+    /// Its address, as BankID saw it and wrote it: what is only a signal must not make an answer
+    /// unreadable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ip_address: Option<IpAddr>,
+    pub ip_address: Option<String>,
+}
+
+impl Device {
+    /// The address, when it is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.ip_address.as_deref()?.parse().ok()
+    }
 }
 
 impl fmt::Debug for CompletionData {
@@ -177,6 +185,13 @@ mod tests {
             with(r#"{"personalNumber":"191212121212","name":"A B","givenName":"A","surname":"B"}"#)
                 .is_some()
         );
+        let odd = r#"{"status":"complete","completionData":{"user":{"personalNumber":"191212121212",
+            "name":"A B","givenName":"A","surname":"B"},"device":{"ipAddress":"fe80::1%eth0","uhi":"x"},
+            "bankIdIssueDate":"2020-02-01","stepUp":null,"risk":"brandNew"}}"#;
+        let Some(Collected::Complete { completion_data }) = read(odd) else {
+            panic!("what is only a signal made the answer unreadable");
+        };
+        assert_eq!(completion_data.device.address(), None);
         assert!(
             with(r#"{"personalNumber":"1212121212","name":"A B","givenName":"A","surname":"B"}"#)
                 .is_none()

@@ -90,6 +90,7 @@ pub fn failed(hint: &Hint, device: Device, language: Language) -> &'static str {
         ("startFailed", Device::This) => RFA17A,
         ("startFailed", Device::Other) => RFA17B,
         ("notSupportedByUserApp", _) => UPDATE_APP,
+        ("userDeclinedCall", _) => CALL_DECLINED,
         ("mrtdVerificationFailed", _) => RFA26,
         ("facialRecognitionFailed", _) => RFA27,
         ("nfcNotSupportedByDevice", _) => RFA28,
@@ -229,6 +230,10 @@ const OTHER_PERSON: Text = (
     "Inloggningen gäller en annan person än den som identifierade sig.",
     "This login is for another person than the one who identified themselves.",
 );
+const CALL_DECLINED: Text = (
+    "Du svarade att du inte är i ett samtal. Ingen har loggats in.",
+    "You said that you are not in a call. Nobody was logged in.",
+);
 const UPDATE_APP: Text = (
     "Uppdatera BankID-appen och försök igen.",
     "Update the BankID app and try again.",
@@ -250,6 +255,65 @@ mod tests {
             Language::Sv
         );
         assert_eq!(Language::choose(None, None), Language::Sv);
+    }
+
+    /// Every hint that BankID names, with whether its text is one of its own.
+    const PENDING: &[(&str, bool)] = &[
+        ("outstandingTransaction", true),
+        ("noClient", true),
+        ("started", true),
+        ("userMrtd", true),
+        ("userStepUp", true),
+        ("userFace", true),
+        ("userCallConfirm", true),
+        ("userSign", true),
+        ("processing", false),
+        ("brandNew", false),
+        ("", false),
+    ];
+    const FAILED: &[(&str, bool)] = &[
+        ("expiredTransaction", true),
+        ("certificateErr", true),
+        ("userCancel", true),
+        ("cancelled", true),
+        ("startFailed", true),
+        ("userDeclinedCall", true),
+        ("notSupportedByUserApp", true),
+        ("mrtdVerificationFailed", true),
+        ("facialRecognitionFailed", true),
+        ("nfcNotSupportedByDevice", true),
+        ("multipleBankIdsOnDevice", true),
+        ("stepUpFailed", true),
+        ("transactionRiskBlocked", false),
+        ("brandNew", false),
+        ("", false),
+    ];
+
+    #[test]
+    fn every_status_and_hint_has_a_text_in_every_language() {
+        let _shows = crate::shows!(accepting "PV-TEXT-1", refusing "PV-TEXT-1");
+        let devices = [Device::This, Device::Other];
+        for language in Language::ALL {
+            for device in devices {
+                for (hint, own) in PENDING {
+                    for hand_held in [true, false] {
+                        let text = pending(&Hint::new(hint), device, hand_held, language);
+                        assert_eq!(text != pick(RFA21, language), *own, "{hint}");
+                        assert!(text.ends_with('.'), "{text}");
+                    }
+                }
+                for (hint, own) in FAILED {
+                    let text = failed(&Hint::new(hint), device, language);
+                    assert_eq!(text != pick(RFA22, language), *own, "{hint}");
+                    assert!(text.ends_with('.'), "{text}");
+                }
+            }
+        }
+        for (sv, en) in [
+            RFA1, RFA3, RFA4, RFA9, RFA13, RFA16, RFA17A, RFA17B, RFA21, RFA22, RFA30,
+        ] {
+            assert_ne!(sv, en);
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::claims::subject::subject;
 use crate::clock::Seconds;
 use crate::error::{Code, Error, Fault, Refusal};
 use crate::id::{Id, kind};
+use crate::login::address::Nearness;
 use crate::login::binding::{ChoiceForm, csrf_token, is_csrf_token};
 use crate::login::device::Offers;
 use crate::login::progress::{Screen, Tab, screen};
@@ -517,6 +518,12 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
     let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters).await? else {
         return Ok(answer::over(&view));
     };
+    if login.order.device == Device::This
+        && let Some(address) = data.device.address()
+    {
+        let nearness = Nearness::of(login.asked.ip, address);
+        tracing::info!(login = %login.id, ?nearness, "where the app ran, seen from the browser");
+    }
     let identity = Identity::of(data);
     match conclude(&provider, &request, &login, &admitted, identity).await? {
         Some(answer) => Ok(answer.with_cookie(expired(&login))),

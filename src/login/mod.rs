@@ -3,6 +3,7 @@
 //! A [`Login`] moves only forward, by [`Login::on`]; the database repeats each step as a
 //! conditional update, so that of any number of callers one moves it.
 
+pub mod address;
 pub mod binding;
 pub mod collector;
 pub mod device;

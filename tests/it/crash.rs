@@ -14,9 +14,22 @@ use crate::support::{Answer, App, Browser, Database, Names, Options, on_both, ru
 pub struct Serving {
     child: Child,
     pub log: std::path::PathBuf,
+    /// Where it listens, when that is not where the app does.
+    pub port: u16,
 }
 
 impl Serving {
+    /// Starts another node beside an app, on a port of its own.
+    pub async fn beside(app: &App, name: &str) -> Serving {
+        let port = free_port();
+        let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
+        let elsewhere = format!("127.0.0.1:{port}");
+        let changes = [(address.as_str(), elsewhere.as_str())];
+        let mut serving = Serving::start(app, name, &changes).await;
+        serving.port = port;
+        serving
+    }
+
     /// Starts it with an app's configuration, with lines changed, and waits until it answers.
     pub async fn start(app: &App, name: &str, changes: &[(&str, &str)]) -> Serving {
         let mut config = app.config.clone();
@@ -42,7 +55,11 @@ impl Serving {
             .stdout(Stdio::null())
             .spawn()
             .expect("the program starts");
-        let serving = Serving { child, log };
+        let serving = Serving {
+            child,
+            log,
+            port: 0,
+        };
         for _ in 0..600 {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let said = std::fs::read_to_string(&serving.log).expect("a log");
@@ -116,16 +133,12 @@ fn the_other_node_completes_what_a_killed_one_began() {
         let app = App::on(database).await;
         app.stop_provider().await;
         let mut first = Serving::start(&app, "first", &[]).await;
-        let port = free_port();
-        let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
-        let elsewhere = format!("127.0.0.1:{port}");
-        let _second =
-            Serving::start(&app, "second", &[(address.as_str(), elsewhere.as_str())]).await;
+        let second = Serving::beside(&app, "second").await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
         let login = browser.choose(&choice, "other").await;
         // From here on the browser is connected to the other node, which did not make the order.
-        browser.connect_to(port);
+        browser.connect_to(second.port);
         let scan = browser.get(&login.url).await;
         assert_eq!(scan.screen().as_deref(), Some("scan"));
         let claimed = app.phone.scan(&scan.qr_text(), TOLVAN).await;

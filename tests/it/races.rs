@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use portvakt::shows;
 
-use crate::support::phone::TOLVAN;
-use crate::support::{Answer, App, Browser, on_both};
+use crate::support::phone::{ASA, TOLVAN, YUSUF};
+use crate::support::{Answer, App, Browser, Database, on_both, run};
 
 on_both!(
     a_hundred_parallel_exchanges_give_one_set_of_tokens,
@@ -125,4 +125,64 @@ async fn rows(app: &App, sql: &'static str) -> i64 {
                 .expect("a count")
         }
     }
+}
+
+#[test]
+fn of_two_nodes_one_collects_and_never_too_often_or_after_the_end() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows =
+            shows!(accepting "PV-NODE-3", refusing "PV-NODE-3", accepting "B10", refusing "B10");
+        let app = App::on(database).await;
+        let other = crate::crash::Serving::beside(&app, "other").await;
+        let mut logins = Vec::new();
+        for n in 0..4 {
+            let browser = Browser::new();
+            let state = format!("s{n}");
+            let choice = browser
+                .get(&app.authorize_url(&[("state", Some(&state))]))
+                .await;
+            let login = browser.choose(&choice, "other").await;
+            // Half of all looks go to a node that did not make the order.
+            let beside = browser.copy();
+            beside.connect_to(other.port);
+            logins.push((browser, beside, login));
+        }
+        for (n, (browser, _, login)) in logins.iter().enumerate() {
+            let person = [TOLVAN, ASA, YUSUF, "196408233234"][n];
+            let scan = browser.get(&login.url).await;
+            app.phone
+                .scan(&scan.qr_text(), person)
+                .await
+                .approve()
+                .await;
+        }
+        for _ in 0..25 {
+            for (browser, beside, login) in &logins {
+                let looks = tokio::join!(browser.status(login), beside.status(login));
+                assert_eq!((looks.0.0, looks.1.0), (200, 200));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        }
+        for (browser, beside, login) in &logins {
+            let finish = format!("{}/finish", login.login_url());
+            let (here, there) = (browser.get(&finish), beside.get(&finish));
+            let (here, there) = tokio::join!(here, there);
+            let codes = [here, there]
+                .iter()
+                .filter(|page| page.location().is_some_and(|l| l.contains("code=")))
+                .count();
+            assert_eq!(codes, 1);
+        }
+        // The simulator refuses what comes too soon and what comes after the end, and tells of both.
+        let listed = app.phone.listed().await;
+        let calls = listed["calls"].as_array().expect("a list");
+        let refused: Vec<_> = calls
+            .iter()
+            .filter(|call| call["operation"] == "collect")
+            .collect();
+        assert_eq!(refused, Vec::<&serde_json::Value>::new());
+    });
 }
