@@ -126,12 +126,28 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let tls = config.tls.as_ref().map(tls).transpose()?;
     let provider = Provider::start(config, Clock::system(), Random::system()).await?;
     let served = http::serve(provider.clone(), listener, tls, runtime.handle().clone())?;
+    let ops = match provider.config.ops {
+        Some(address) => {
+            let listener = TcpListener::bind(address)
+                .with_context(|| format!("ops.address: cannot listen on {address}"))?;
+            Some(http::ops::serve(
+                provider.clone(),
+                listener,
+                runtime.handle(),
+            )?)
+        }
+        None => None,
+    };
     tracing::info!(issuer = %provider.config.issuer.url, address = %provider.config.listen, "serving");
     until_told_to_stop().await?;
     tracing::info!("stopping");
     provider.begin_to_stop();
     served.handle.stop(true).await;
     provider.stop().await;
+    // The last to go: it says that the node is stopping.
+    if let Some(ops) = ops {
+        ops.stop(false).await;
+    }
     Ok(())
 }
 

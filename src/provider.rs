@@ -23,6 +23,7 @@ use crate::login::followed::Followed;
 use crate::login::ordering;
 use crate::random::Random;
 use crate::storage::{Keys, ManagedBy, OpenError, Store};
+use crate::telemetry::metrics::Metrics;
 
 /// Everything that a request may need. Cheap to clone.
 #[derive(Clone)]
@@ -44,6 +45,8 @@ pub struct Parts {
     pub parties: Parties,
     /// Whether orders are asked for. A std mutex: it is never held across an await.
     pub breaker: Mutex<Breaker>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     /// The logins that this node knows in memory.
     pub followed: Followed,
     /// Who asks BankID about orders.
@@ -106,11 +109,13 @@ impl Provider {
         let keyring = Keyring::open(&store, now).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
+        let metrics = Arc::new(Metrics::default());
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),
             parties.clone(),
             followed.clone(),
+            metrics.clone(),
             clock.clone(),
         )
         .await?;
@@ -122,6 +127,7 @@ impl Provider {
             keyring,
             parties,
             breaker: Mutex::default(),
+            metrics,
             followed,
             collector,
             clock,
@@ -199,6 +205,7 @@ impl Provider {
             }
             for party in self.parties.all() {
                 let days_left = party.days_left(now);
+                self.metrics.certificate(&party.profile, days_left);
                 let today = now.0 / (24 * 60 * 60);
                 let mark = party::warning(days_left).map(|mark| (mark, today));
                 if let Some(mark) = mark

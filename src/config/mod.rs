@@ -30,6 +30,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// Where requests are taken.
     pub listen: SocketAddr,
+    /// Where the operator's machines look.
+    pub ops: Option<SocketAddr>,
     /// The certificate that is shown there, when no proxy does.
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
@@ -177,6 +179,7 @@ impl Config {
             (Some(issuer), Some(bankid), Some(master_key)) if found.0.is_empty() => Ok(Config {
                 issuer,
                 listen: written.listen.address,
+                ops: written.ops.address,
                 tls,
                 trusted_proxies: written.listen.trusted_proxies,
                 database_url: written.database.url,

@@ -22,6 +22,9 @@ pub struct Written {
     /// Where requests are taken.
     #[serde(default)]
     pub listen: Listen,
+    /// Where the operator's machines look.
+    #[serde(default)]
+    pub ops: Ops,
     /// Where the database is.
     #[serde(default)]
     pub database: Database,
@@ -64,6 +67,15 @@ impl Default for Listen {
             trusted_proxies: Vec::new(),
         }
     }
+}
+
+/// `[ops]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ops {
+    /// Address and port for `/healthz`, `/readyz` and `/metrics`, which are for the operator's machines
+    /// alone. Without it there is no such listener.
+    pub address: Option<SocketAddr>,
 }
 
 /// `[database]`

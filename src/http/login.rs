@@ -424,6 +424,7 @@ async fn end(provider: &Provider, mut login: Login) -> Result<(), Error> {
             if let Progress::Ordered(_) = login.order.progress {
                 ordering::cancel_at_bankid(provider, &login.asked, &login.order).await;
             }
+            provider.metrics.login_ended("cancelled");
             provider.followed.tell(login.id).await;
             break;
         }
@@ -544,6 +545,7 @@ async fn conclude(
     let index = provider.keys.index.mac(&[b"personal_number", number]);
     if !is_expected(provider, admitted, &index).await? {
         provider.store.cancel_login(login).await?;
+        provider.metrics.login_ended("other_person");
         return Ok(Some(Answer::depart(&denied(
             provider,
             admitted,
@@ -556,6 +558,7 @@ async fn conclude(
             // Nobody is logged in by what does not prove what it says.
             tracing::error!(login = %login.id, %spoiled, "the evidence of a login does not hold");
             provider.store.cancel_login(login).await?;
+            provider.metrics.login_ended("unproven");
             let departure = denied(provider, admitted, UNPROVEN);
             return Ok(Some(Answer::depart(&departure)));
         }
@@ -598,6 +601,9 @@ async fn conclude(
             (session, issued, departure)
         })
         .await?;
+    if departure.is_some() {
+        provider.metrics.login_ended("finished");
+    }
     provider.followed.tell(login.id).await;
     Ok(departure.map(|departure| {
         Answer::depart(&departure).with_cookie(SetCookie {

@@ -11,6 +11,7 @@ mod discovery;
 pub mod input;
 mod login;
 mod login_events;
+pub mod ops;
 mod page;
 mod returning;
 mod token;

@@ -20,6 +20,7 @@ use crate::clock::{Clock, Seconds, Timestamp};
 use crate::error::Fault;
 use crate::id::{Id, kind};
 use crate::storage::{NodeName, Store};
+use crate::telemetry::metrics::Metrics;
 
 /// How often BankID is asked about an order.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -41,6 +42,7 @@ struct Inner {
     store: Store,
     parties: Parties,
     followed: Followed,
+    metrics: Arc<Metrics>,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -77,6 +79,7 @@ impl Collector {
         store: Store,
         parties: Parties,
         followed: Followed,
+        metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Collector, Fault> {
         let asked_at = Instant::now();
@@ -85,6 +88,7 @@ impl Collector {
             store,
             parties,
             followed,
+            metrics,
             clock,
             state: Mutex::new(State {
                 node,
@@ -107,7 +111,8 @@ impl Collector {
         self.state(|state| state.node.clone())
     }
 
-    fn is_alive(&self) -> bool {
+    /// Whether the node lives, as far as the others know.
+    pub fn is_alive(&self) -> bool {
         self.state(|state| state.is_alive())
     }
 
@@ -279,7 +284,10 @@ impl Poller {
                 return self.lose().await;
             };
             let order_ref = &self.login.order.tokens.order_ref;
+            let asked_at = Instant::now();
             let answer = party.bankid.collect(order_ref).await;
+            let metrics = &self.collector.0.metrics;
+            metrics.bankid_answered("collect", &answer, asked_at.elapsed());
             let event = match answer {
                 Ok(Collected::Pending { hint_code }) => Some(Event::Hinted(hint_code)),
                 Ok(Collected::Failed { hint_code }) => Some(Event::Failed(hint_code)),
@@ -361,7 +369,10 @@ impl Poller {
     async fn keep_answer(&self, moved: Login) {
         loop {
             match self.keep(&moved).await {
-                Ok(true) => return self.collector.0.followed.tell(self.login.id).await,
+                Ok(true) => {
+                    self.collector.0.metrics.order_ended(&moved.order.progress);
+                    return self.collector.0.followed.tell(self.login.id).await;
+                }
                 Ok(false) => return,
                 Err(fault) => {
                     tracing::error!(%fault, login = %moved.id, "an answer could not be stored yet");
@@ -415,6 +426,7 @@ impl Poller {
         match store.lose_order(login.id, login.order.id, &self.node).await {
             Ok(lost) => {
                 if lost {
+                    self.collector.0.metrics.order_ended(&Progress::Lost);
                     self.collector.0.followed.tell(login.id).await;
                 }
                 true

@@ -1,5 +1,7 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
+use tokio::time::Instant;
+
 use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, State};
 use crate::bankid::client::{Cause, Client as BankIdClient, Failure};
 use crate::bankid::collect::Hint;
@@ -166,7 +168,12 @@ pub async fn cancel_at_bankid(provider: &Provider, asked: &Asked, order: &Order)
     else {
         return;
     };
-    if let Err(failure) = party.bankid.cancel(&order.tokens.order_ref).await {
+    let asked_at = Instant::now();
+    let answer = party.bankid.cancel(&order.tokens.order_ref).await;
+    let took = asked_at.elapsed();
+    provider.metrics.bankid_answered("cancel", &answer, took);
+    provider.metrics.order_ended(&Progress::Cancelled);
+    if let Err(failure) = answer {
         tracing::info!(%failure, "an order could not be cancelled");
     }
 }
@@ -227,7 +234,10 @@ async fn ask(
     if !breaker().admits(clock.moment()) {
         return Err(Failure::Resting);
     }
+    let asked_at = Instant::now();
     let answer = bankid.auth(request).await;
+    let took = asked_at.elapsed();
+    provider.metrics.bankid_answered("auth", &answer, took);
     let failed = answer
         .as_ref()
         .is_err_and(|failure| failure.cause() == Cause::BankId);

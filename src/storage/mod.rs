@@ -25,6 +25,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use thiserror::Error;
 
+use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
 use crate::secret::Sealer;
@@ -156,6 +157,20 @@ impl Store {
             random: random.clone(),
         };
         Ok((store, keys))
+    }
+
+    /// What time it is for the database; `None` where that is this machine's own clock.
+    pub async fn clock(&self) -> Result<Option<Timestamp>> {
+        match &self.db {
+            Backend::Sqlite(db) => {
+                sqlx::query("SELECT 1").execute(db).await?;
+                Ok(None)
+            }
+            Backend::Postgres(db) => {
+                let now = "SELECT EXTRACT(EPOCH FROM clock_timestamp())::BIGINT";
+                Ok(Some(sqlx::query_scalar(now).fetch_one(db).await?))
+            }
+        }
     }
 
     /// Whether several nodes may share this database.

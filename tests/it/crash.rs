@@ -353,7 +353,7 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
     });
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     free.local_addr().expect("bound").port()
 }

@@ -14,6 +14,7 @@ mod failure;
 mod foreign;
 mod login;
 mod logs;
+mod ops;
 mod pages;
 mod races;
 mod same_device;

@@ -1,5 +1,7 @@
-//! Logs, as text or as JSON. What may be in them is decided where the values are made: secrets,
+//! Logs, as text or as JSON, and [`metrics`]. What may be in them is decided where the values are made: secrets,
 //! numbers and names print as words like `[secret]`.
+
+pub mod metrics;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;

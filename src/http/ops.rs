@@ -1,0 +1,81 @@
+//! The operator's listener: whether the node lives, whether it may be sent people, and what it measures.
+//! It is for the machines beside it and not for the world.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::header;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::clock::Seconds;
+use crate::provider::Provider;
+
+/// How far a node's clock may be from the database's. Codes and leases are judged by it.
+const SKEW: Seconds = Seconds(5);
+/// How long the database may take to say what time it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Serves it on a bound listener.
+pub fn serve(
+    provider: Provider,
+    listener: TcpListener,
+    runtime: &Handle,
+) -> std::io::Result<ServerHandle> {
+    let data = web::Data::new(provider);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .route("/healthz", web::get().to(health))
+            .route("/readyz", web::get().to(readiness))
+            .route("/metrics", web::get().to(metrics))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    runtime.spawn(server);
+    Ok(handle)
+}
+
+/// The process answers.
+async fn health() -> HttpResponse {
+    HttpResponse::Ok().body("alive\n")
+}
+
+/// Whether people may be sent here, and if not why.
+async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
+    let mut reasons = Vec::new();
+    if *provider.stopping.borrow() {
+        reasons.push("stopping".to_owned());
+    } else if !provider.collector.is_alive() {
+        reasons.push("the node could not say that it is alive for too long".to_owned());
+    }
+    match timeout(PATIENCE, provider.store.clock()).await {
+        Err(_) => reasons.push("the database does not answer in time".to_owned()),
+        Ok(Err(fault)) => reasons.push(fault.to_string()),
+        Ok(Ok(Some(theirs))) => {
+            let skew = (provider.clock.now() - theirs).0.abs();
+            if skew > SKEW.0 {
+                reasons.push(format!("the clock is {skew} s off the database's"));
+            }
+        }
+        Ok(Ok(None)) => {}
+    }
+    match reasons.is_empty() {
+        true => HttpResponse::Ok().body("ready\n"),
+        false => HttpResponse::ServiceUnavailable().body(reasons.join("\n") + "\n"),
+    }
+}
+
+async fn metrics(provider: web::Data<Provider>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ))
+        .body(provider.metrics.text())
+}
