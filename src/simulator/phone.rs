@@ -47,6 +47,24 @@ struct Home {
     trouble: Option<&'static str>,
 }
 
+/// How many people are shown at once.
+const FIRST_PEOPLE: usize = 4;
+
+impl Home {
+    fn first_people(&self) -> &'static [Person] {
+        &self.people[..FIRST_PEOPLE]
+    }
+
+    fn other_people(&self) -> &'static [Person] {
+        &self.people[FIRST_PEOPLE..]
+    }
+
+    fn is_other_chosen(&self) -> bool {
+        let is_chosen = |person: &Person| person.personal_number == self.chosen;
+        self.other_people().iter().any(is_chosen)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "simulator/order.html")]
 struct OrderPage {
