@@ -20,6 +20,7 @@ use crate::jose::keyring::Keyring;
 use crate::login::LIFETIME;
 use crate::login::collector::Collector;
 use crate::login::followed::Followed;
+use crate::login::limit::Limits;
 use crate::login::ordering;
 use crate::random::Random;
 use crate::storage::{Keys, ManagedBy, OpenError, Store};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// Who we are at BankID.
     pub parties: Parties,
+    /// How many logins and orders there may be.
+    pub limits: Limits,
     /// Whether orders are asked for. A std mutex: it is never held across an await.
     pub breaker: Mutex<Breaker>,
     /// What is measured.
@@ -119,6 +122,7 @@ impl Provider {
             clock.clone(),
         )
         .await?;
+        let config_limits = config.limits.clone();
         let provider = Provider(Arc::new(Parts {
             policy: Policy { acr: acr(&config) },
             config,
@@ -126,6 +130,7 @@ impl Provider {
             keys,
             keyring,
             parties,
+            limits: Limits::new(config_limits, &clock),
             breaker: Mutex::default(),
             metrics,
             followed,

@@ -47,6 +47,9 @@ pub enum Failure {
     /// Orders are not asked for while the breaker is open.
     #[error("not asked: BankID has failed too often just now")]
     Resting,
+    /// Orders are not asked for beyond the budget.
+    #[error("not asked: there is no room for another order just now")]
+    Crowded,
     /// A refusal with BankID's own code. Its details are developer text that may quote what we
     /// sent, and are not kept.
     #[error("{code} (HTTP {status})")]
@@ -69,6 +72,8 @@ pub enum Cause {
     Person,
     /// What we sent, or who we are, is wrong: somebody of ours must look at it.
     Ours,
+    /// Too many people at once. They wait their turn.
+    Crowd,
 }
 
 impl Failure {
@@ -76,6 +81,7 @@ impl Failure {
     pub fn cause(&self) -> Cause {
         match self {
             Failure::Unreachable(_) | Failure::Unreadable(_) | Failure::Resting => Cause::BankId,
+            Failure::Crowded => Cause::Crowd,
             Failure::Refused { code, .. } => match code.as_str() {
                 "alreadyInProgress" => Cause::Person,
                 "invalidParameters"

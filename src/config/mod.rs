@@ -17,6 +17,7 @@ use ipnet::IpNet;
 
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
+use crate::login::limit::Budget;
 use crate::secret::Key;
 use bankid::BankId;
 use client::RegisteredClient;
@@ -44,6 +45,8 @@ pub struct Config {
     pub node_id: Option<String>,
     /// BankID, real or simulated.
     pub bankid: BankId,
+    /// How many logins and orders there may be; nothing, when there are no limits.
+    pub limits: Option<Budget>,
     /// How logins are.
     pub login: Login,
     /// The clients that this file registers.
@@ -186,6 +189,7 @@ impl Config {
                 master_key,
                 node_id: written.node.id,
                 bankid,
+                limits: limits(written.limits),
                 login: Login {
                     acr: written.login.acr,
                     session_lifetime: Seconds(written.login.session_lifetime),
@@ -195,6 +199,15 @@ impl Config {
             _ => Err(Problems(found.0)),
         }
     }
+}
+
+fn limits(written: written::Limits) -> Option<Budget> {
+    (!written.danger_no_limits).then_some(Budget {
+        logins_per_address: written.logins_per_address,
+        large_networks: written.large_networks,
+        orders_per_client: written.orders_per_client,
+        orders: written.orders,
+    })
 }
 
 fn one(key: &str, reason: String) -> Problems {

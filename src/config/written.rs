@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -36,6 +37,9 @@ pub struct Written {
     pub node: Node,
     /// BankID.
     pub bankid: BankId,
+    /// How many logins and orders there may be.
+    #[serde(default)]
+    pub limits: Limits,
     /// How logins are.
     #[serde(default)]
     pub login: Login,
@@ -190,6 +194,36 @@ pub enum Environment {
     Simulator,
     /// Something else that speaks BankID's API and is trusted no more than a simulator.
     Custom,
+}
+
+/// `[limits]`, each for a minute and for this node
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// New logins from one address.
+    pub logins_per_address: NonZeroU32,
+    /// Networks from which many people come by few addresses, and which are not limited by address:
+    /// `["198.51.100.0/24"]`.
+    pub large_networks: Vec<IpNet>,
+    /// BankID orders for one client.
+    pub orders_per_client: NonZeroU32,
+    /// BankID orders in all.
+    pub orders: NonZeroU32,
+    /// No limits at all, for tests and measurements.
+    pub danger_no_limits: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let some = |n| NonZeroU32::new(n).expect("not zero");
+        Limits {
+            logins_per_address: some(600),
+            large_networks: Vec::new(),
+            orders_per_client: some(30_000),
+            orders: some(60_000),
+            danger_no_limits: false,
+        }
+    }
 }
 
 /// `[login]`

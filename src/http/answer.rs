@@ -373,16 +373,19 @@ pub fn over(view: &View) -> Answer {
 
 /// BankID made no order: what went wrong, in words that do not blame the wrong one, and a way on.
 pub fn no_order(failure: &Failure, retry: Retry, view: &View) -> Answer {
-    tracing::warn!(%failure, reference = %view.reference, "no order could be made");
+    if failure.cause() != Cause::Crowd {
+        tracing::warn!(%failure, reference = %view.reference, "no order could be made");
+    }
     let status = match failure.cause() {
         Cause::BankId => StatusCode::SERVICE_UNAVAILABLE,
         Cause::Person => StatusCode::CONFLICT,
         Cause::Ours => StatusCode::INTERNAL_SERVER_ERROR,
+        Cause::Crowd => StatusCode::TOO_MANY_REQUESTS,
     };
     let page = page::Trouble::new(failure.cause(), retry, view);
     let answer = Answer::page_with(status, &page);
     match failure.cause() {
-        Cause::BankId => answer.with(header::RETRY_AFTER, "5"),
+        Cause::BankId | Cause::Crowd => answer.with(header::RETRY_AFTER, "5"),
         Cause::Person | Cause::Ours => answer,
     }
 }

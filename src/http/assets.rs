@@ -19,6 +19,7 @@ use crate::provider::Provider;
 #[include = "bounce.js"]
 #[include = "login.js"]
 #[include = "return.js"]
+#[include = "queue.js"]
 struct Files;
 
 struct Asset {

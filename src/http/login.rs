@@ -10,6 +10,7 @@ use super::input::Request;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::request::Parameters;
 use crate::authorize::response;
+use crate::bankid::client::Failure;
 use crate::bankid::evidence::record::{Record, Spoiled, Subject};
 use crate::bankid::launch::Start;
 use crate::bankid::message::Device;
@@ -60,6 +61,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     }
     let browser_name = asked.browser_name.clone();
     let started = match provider.store.login(form.login).await? {
+        None if !provider.limits.admit_login(request.ip) => Err(Failure::Crowded.into()),
         None => {
             let (id, browser) = (form.login, form.cookie.digest());
             ordering::begin(&provider, id, browser, asked, &admitted.client, device).await

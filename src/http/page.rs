@@ -161,6 +161,8 @@ pub struct Trouble {
     pub fields: Vec<(&'static str, String)>,
     pub device: &'static str,
     pub reason: &'static str,
+    /// Tries again by itself, where that helps.
+    pub script: Option<String>,
 }
 
 /// What is sent when the person tries again, or goes back.
@@ -195,6 +197,7 @@ impl Trouble {
                 UNAVAILABLE,
             ),
             Cause::Ours => (words.fault_heading, words.fault_retry_help, FAILED),
+            Cause::Crowd => (words.queue_heading, words.queue_help, UNAVAILABLE),
         };
         Trouble {
             frame: Frame::new(view.language, view.worth),
@@ -206,6 +209,7 @@ impl Trouble {
             fields: retry.fields,
             device: retry.device,
             reason,
+            script: (cause == Cause::Crowd).then(|| url("queue.js")),
         }
     }
 }
@@ -352,7 +356,7 @@ mod tests {
             ErrorPage::over(&view).render(),
             ErrorPage::not_found(&view).render(),
         ];
-        for cause in [Cause::BankId, Cause::Person, Cause::Ours] {
+        for cause in [Cause::BankId, Cause::Person, Cause::Ours, Cause::Crowd] {
             let retry = Retry {
                 again_at: "/login".into(),
                 back_at: "/login".into(),

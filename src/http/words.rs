@@ -108,6 +108,8 @@ words! {
     over_help: "Den har redan lett någonstans eller avbrutits. Gå tillbaka till tjänsten om du vill logga in igen.", "It has led somewhere already, or it was cancelled. Go back to the service if you want to log in again.";
     bankid_down_heading: "BankID svarar inte", "BankID is not responding";
     bankid_down_help: "Det går inte att logga in just nu. Vänta en stund och försök igen.", "Logging in is not possible right now. Wait a moment and try again.";
+    queue_heading: "Många loggar in just nu", "Many people are logging in";
+    queue_help: "Du står i kö. Sidan försöker igen av sig själv om några sekunder.", "You are waiting in line. This page tries again by itself in a few seconds.";
     not_found_heading: "Sidan finns inte", "No such page";
     not_found_help: "Adressen leder ingenstans. Gå tillbaka till tjänsten som du ville logga in på.", "The address leads nowhere. Go back to the service that you wanted to log in to.";
     fault_heading: "Något gick fel hos oss", "Something went wrong on our side";

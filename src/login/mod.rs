@@ -8,6 +8,7 @@ pub mod binding;
 pub mod collector;
 pub mod device;
 pub mod followed;
+pub mod limit;
 pub mod ordering;
 pub mod progress;
 

@@ -201,6 +201,9 @@ async fn order(
     let request = AuthRequest::new(asked.ip, &text, login, return_url, required, web);
     let party = provider.parties.current(asked.demands.profile());
     let party = party.ok_or(Fault::NoProfile)?;
+    if !provider.limits.admit_order(&client.client_id) {
+        return Err(Failure::Crowded.into());
+    }
     let tokens = ask(provider, &party.bankid, &request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),

@@ -140,7 +140,7 @@ impl Metrics {
             Ok(_) => "ok",
             Err(Failure::Unreachable(_)) => "unreachable",
             Err(Failure::Unreadable(_)) => "unreadable",
-            Err(Failure::Resting) => "not_asked",
+            Err(Failure::Resting | Failure::Crowded) => "not_asked",
             Err(Failure::Refused { code, .. }) => known(ERRORS, code),
         };
         let labels = Answer {

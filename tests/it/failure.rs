@@ -300,3 +300,59 @@ fn a_renewal_is_tried_a_few_times_and_then_left_to_the_person() {
         );
     });
 }
+
+#[test]
+fn a_flood_from_one_address_waits_and_others_log_in() {
+    run(async {
+        let _shows = shows!(accepting "B13", refusing "B13");
+        let app = App::on(Database::sqlite()).await;
+        app.stop_provider().await;
+        let limited = "[limits]\nlogins_per_address = 20\n[bankid]";
+        let proxies = "[listen]\ntrusted_proxies = [\"127.0.0.0/8\"]";
+        let changes = [("[bankid]", limited), ("[listen]", proxies)];
+        let _serving = crate::crash::Serving::start(&app, "limited", &changes).await;
+        let flood = Browser::from_address("192.0.2.66");
+        let press = async |browser: &Browser, n: usize| {
+            let state = format!("s{n}");
+            let choice = browser
+                .get(&app.authorize_url(&[("state", Some(&state))]))
+                .await;
+            browser.press(&choice, "other").await
+        };
+        let mut waiting = None;
+        for n in 0..60 {
+            let pressed = press(&flood, n).await;
+            assert!([303, 429].contains(&pressed.status), "{}", pressed.status);
+            if pressed.status == 429 {
+                waiting = Some(pressed);
+            }
+        }
+        let waiting = waiting.expect("somebody waits");
+        assert!(waiting.body.contains("Du står i kö"), "{}", waiting.body);
+        let made = orders_asked_for(&app).await;
+        assert!((20..=30).contains(&made), "{made} orders");
+        // Somebody else does not notice.
+        let other = Browser::from_address("192.0.2.7");
+        let pressed = press(&other, 100).await;
+        let login = other.follow(&pressed).await;
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        Answer::of(&other.until_departure(&login).await).code();
+        // And whoever waits gets their turn.
+        for _ in 0..60 {
+            let again = press_again(&flood, &waiting).await;
+            if again.status == 303 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("the line does not move");
+    });
+}
+
+async fn press_again(browser: &Browser, waiting: &Page) -> Page {
+    press(browser, waiting, "try-again", &["form", "scripts"]).await
+}

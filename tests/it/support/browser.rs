@@ -14,6 +14,8 @@ pub struct Browser {
     /// Another port that is connected to, whatever the address says.
     port: Mutex<Option<u16>>,
     pub user_agent: &'static str,
+    /// Where a proxy says that it is.
+    address: Option<&'static str>,
 }
 
 /// What a browser got.
@@ -42,6 +44,15 @@ impl Browser {
             cookies: Mutex::default(),
             port: Mutex::default(),
             user_agent,
+            address: None,
+        }
+    }
+
+    /// A browser behind a proxy that says where it is.
+    pub fn from_address(address: &'static str) -> Browser {
+        Browser {
+            address: Some(address),
+            ..Browser::new()
         }
     }
 
@@ -136,6 +147,10 @@ impl Browser {
         let request = match cookies.is_empty() {
             true => request,
             false => request.header("cookie", cookies),
+        };
+        let request = match self.address {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
         };
         let answer = request
             .header("user-agent", self.user_agent)
