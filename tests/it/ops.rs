@@ -56,8 +56,8 @@ fn a_node_says_how_it_is_and_what_it_measured() {
             "portvakt_bankid_orders_ended_total{status=\"failed\",hint=\"userCancel\"} 1",
             "portvakt_logins_ended_total{outcome=\"finished\"} 1",
             "portvakt_logins_ended_total{outcome=\"cancelled\"} 1",
-            "portvakt_bankid_certificate_days_left{profile=\"default\"} 365",
-            "portvakt_bankid_certificate_days_left{profile=\"tax\"} 365",
+            "portvakt_bankid_certificate_days_left{profile=\"default\"} 36",
+            "portvakt_bankid_certificate_days_left{profile=\"tax\"} 36",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
