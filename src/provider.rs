@@ -192,10 +192,19 @@ impl Provider {
         let mut every = tokio::time::interval(CERTIFICATE_INTERVAL);
         let mut troubles: HashMap<String, String> = HashMap::new();
         let mut warned: HashMap<String, (i64, i64)> = HashMap::new();
+        let mut stamps = HashMap::new();
         loop {
             every.tick().await;
             let now = self.clock.now();
             for profile in &self.config.bankid.profiles {
+                // What was troubled is read again all the same: its cause may lie elsewhere.
+                let stamp = profile.stamp();
+                let before = stamps.insert(profile.name.clone(), stamp.clone());
+                if before.is_some_and(|before| before == stamp)
+                    && !troubles.contains_key(&profile.name)
+                {
+                    continue;
+                }
                 let trouble = self.renew_certificate(profile, now).err();
                 // Once for each reason, and not every few seconds.
                 if troubles.get(&profile.name) != trouble.as_ref() {

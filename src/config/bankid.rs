@@ -2,6 +2,7 @@
 //! together.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustls_pki_types::CertificateDer;
 use url::Url;
@@ -72,6 +73,22 @@ impl Profile {
             }),
             _ => Err(found),
         }
+    }
+
+    /// What tells whether one of its files was written since: reading them may take a while, as
+    /// containers are slow to open on purpose.
+    pub fn stamp(&self) -> Vec<Option<(u64, SystemTime)>> {
+        let written = &self.written;
+        let files = [
+            Some(&written.certificate_file),
+            written.key_file.as_ref(),
+            written.passphrase_file.as_ref(),
+        ];
+        let stamp = |file: &PathBuf| {
+            let about = std::fs::metadata(self.base.join(file)).ok()?;
+            Some((about.len(), about.modified().ok()?))
+        };
+        files.into_iter().flatten().map(stamp).collect()
     }
 
     /// The same from its files as they are now. Errors: what is wrong with them, in one line.

@@ -41,6 +41,7 @@ pub struct Limits {
     all: Direct,
     clock: Clock,
     last_alarm: AtomicI64,
+    last_forgot: AtomicI64,
 }
 
 /// Our clock, as the library wants one.
@@ -57,6 +58,7 @@ impl Ticking for Ticks {
 
 /// How many addresses are remembered before those that are quiet are forgotten.
 const ADDRESSES: usize = 50_000;
+const FORGET_INTERVAL: Seconds = Seconds(60);
 /// How often the log says that a limit holds people up.
 const ALARM_INTERVAL: Seconds = Seconds(10);
 
@@ -82,6 +84,7 @@ impl Limits {
             budget,
             clock: clock.clone(),
             last_alarm: AtomicI64::new(i64::MIN),
+            last_forgot: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -93,10 +96,18 @@ impl Limits {
         if budget.large_networks.iter().any(|net| net.contains(&ip)) {
             return true;
         }
-        if self.addresses.len() > ADDRESSES {
+        self.forget_quiet_addresses();
+        self.or_alarm(self.addresses.check_key(&network(ip)).is_ok(), "address")
+    }
+
+    /// Now and then, and not at each call: that would make a flood from many addresses a slow one.
+    fn forget_quiet_addresses(&self) {
+        let now = self.clock.now();
+        let last = Timestamp(self.last_forgot.load(Ordering::Relaxed));
+        if now >= last + FORGET_INTERVAL && self.addresses.len() > ADDRESSES {
+            self.last_forgot.store(now.0, Ordering::Relaxed);
             self.addresses.retain_recent();
         }
-        self.or_alarm(self.addresses.check_key(&network(ip)).is_ok(), "address")
     }
 
     /// Whether another order may be made for a client.
