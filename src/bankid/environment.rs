@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_roots_are_those_that_bankid_publishes() {
-        let _shows = crate::shows!(accepting "B18");
+        let _shows = crate::shows!(accepting "BC-01", accepting "B18");
         for (environment, fingerprint, name) in [
             (
                 Official::Production,

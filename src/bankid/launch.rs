@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_browser_gets_its_link_and_its_way_back() {
-        let _shows = crate::shows!(accepting "PV-LAUNCH-2", refusing "PV-LAUNCH-2");
+        let _shows = crate::shows!(accepting "BC-06", accepting "BC-07", accepting "BP-12", accepting "BP-16", accepting "BP-18", accepting "BP-38", accepting "PV-LAUNCH-2", refusing "PV-LAUNCH-2");
         let matrix = Matrix::new(Vec::new());
         let links = AppLinks::bankid();
         const NONCE: &str = "rn_n";

@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_status_and_hint_has_a_text_in_every_language() {
-        let _shows = crate::shows!(accepting "PV-TEXT-1", refusing "PV-TEXT-1");
+        let _shows = crate::shows!(accepting "BC-11", refusing "BC-11", accepting "PV-TEXT-1", refusing "PV-TEXT-1");
         let devices = [Device::This, Device::Other];
         for language in Language::ALL {
             for device in devices {

@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_long_user_agent_is_cut_and_an_empty_one_left_out() {
-        let _shows = crate::shows!(accepting "PV-WEB-1", refusing "PV-WEB-1");
+        let _shows = crate::shows!(accepting "BP-23", accepting "PV-WEB-1", refusing "PV-WEB-1");
         let web = |agent: &str| {
             serde_json::to_value(Web::new("login.example", agent, "d")).expect("JSON")
         };
@@ -260,6 +260,7 @@ mod tests {
 
     #[test]
     fn absent_members_are_left_out() {
+        let _shows = crate::shows!(accepting "BP-27");
         let plain = asked("x", "192.0.2.1", None);
         assert!(plain.get("returnUrl").is_none() && plain.get("requirement").is_none());
         let required = serde_json::to_value(Requirement {
@@ -267,6 +268,30 @@ mod tests {
             certificate_policies: vec!["1.2.3".into()],
             ..Requirement::default()
         });
+        let all = Requirement {
+            pin_code: true,
+            mrtd: true,
+            card_reader: Some(CardReader::Class2),
+            certificate_policies: vec!["1.2.3".into()],
+            personal_number: PersonalNumber::parse("191212121212"),
+        };
+        let all = serde_json::to_value(all).expect("JSON");
+        let names: Vec<&str> = all
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(n, _)| n.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "cardReader",
+                "certificatePolicies",
+                "mrtd",
+                "personalNumber",
+                "pinCode"
+            ]
+        );
         assert_eq!(
             required.expect("JSON"),
             serde_json::json!({"pinCode": true, "certificatePolicies": ["1.2.3"]})

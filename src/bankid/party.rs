@@ -200,6 +200,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_certificate_is_seen_coming() {
+        let _shows = crate::shows!(accepting "BP-32");
         let party = party(DEFAULT, "Kommunen");
         assert_eq!(party.days_left(NOW), 365);
         assert_eq!(party.days_left(NOW + Seconds(365 * DAY.0 + 1)), -1);

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_frames_are_those_of_the_documentation() {
-        let _shows = crate::shows!(accepting "PV-QR-1", refusing "PV-QR-1");
+        let _shows = crate::shows!(accepting "BC-05", refusing "BC-05", accepting "PV-QR-1", refusing "PV-QR-1");
         for (seconds, code) in [
             (
                 0,

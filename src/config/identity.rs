@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn every_form_gives_the_same_certificate_and_key() {
-        let _shows = crate::shows!(accepting "PV-CONFIG-2");
+        let _shows = crate::shows!(accepting "BP-33", accepting "PV-CONFIG-2");
         let clear = clear_key();
         let (first, last) = (both(&clear, PEM), both(PEM, ENCRYPTED_KEY));
         let noisy = both(b"Bag Attributes\n    friendlyName: \xe5\xe4\xf6\n", &last);

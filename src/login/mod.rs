@@ -442,7 +442,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_code_needs_an_approval_and_on_the_same_device_the_return() {
-        let _shows = crate::shows!(accepting "B1", refusing "B1");
+        let _shows =
+            crate::shows!(accepting "BC-09", refusing "BC-09", accepting "B1", refusing "B1");
         let here = || Event::Returned(Opened::Here);
         let elsewhere = || Event::Returned(Opened::Elsewhere);
         assert_eq!(gate(Device::Other, []), Err(Unfinished::Pending));
@@ -480,7 +481,7 @@ pub(crate) mod tests {
 
     #[test]
     fn success_never_turns_into_anything_else() {
-        let _shows = crate::shows!(accepting "B9", refusing "B9");
+        let _shows = crate::shows!(refusing "BP-01", accepting "B9", refusing "B9");
         let done = after(login(Device::Other), [completed(None)]).expect("in order");
         for late in [
             Event::Lost,

@@ -18,6 +18,7 @@ pub mod signature;
 mod whim;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ struct Shared {
     // A std mutex: what is done under it is a map lookup, and never awaits.
     book: Mutex<Book>,
     whims: Mutex<Whims>,
+    /// How many connections relying parties have made.
+    connections: Arc<AtomicU64>,
     clock: Clock,
     random: Random,
     signer: Arc<Signer>,
@@ -113,18 +116,23 @@ pub fn start(settings: Settings) -> std::io::Result<Simulator> {
         signer: signer.clone(),
         book: Mutex::default(),
         whims: Mutex::new(whims),
+        connections: Arc::default(),
         clock: settings.clock,
         random: settings.random,
         other_browser: other_browser(settings.return_root).map_err(std::io::Error::other)?,
     });
     let api_data = shared.clone();
+    let connected = shared.connections.clone();
     let api = HttpServer::new(move || {
         App::new()
             .app_data(api_data.clone())
             .app_data(web::PayloadConfig::new(api::BODY_LIMIT))
             .configure(api::routes)
     })
-    .on_connect(api::remember_peer)
+    .on_connect(move |connection, extensions| {
+        connected.fetch_add(1, Ordering::Relaxed);
+        api::remember_peer(connection, extensions);
+    })
     .workers(1)
     .disable_signals()
     .listen_rustls_0_23(settings.api, api_tls)?

@@ -1,6 +1,8 @@
 //! ⚡ The phone's REST door, for tests and load. It takes what a phone sees, a code's text or a
 //! launch link, and never an `orderRef`.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use serde::Deserialize;
@@ -64,7 +66,8 @@ async fn people() -> HttpResponse {
 async fn orders(shared: Data<Shared>) -> HttpResponse {
     let now = shared.clock.moment();
     let (orders, calls) = shared.book(|book| (book.list(now), book.calls()));
-    HttpResponse::Ok().json(json!({ "orders": orders, "calls": calls }))
+    let connections = shared.connections.load(Ordering::Relaxed);
+    HttpResponse::Ok().json(json!({ "orders": orders, "calls": calls, "connections": connections }))
 }
 
 async fn whims(shared: Data<Shared>) -> HttpResponse {

@@ -200,6 +200,7 @@ mod tests {
 
     #[test]
     fn what_a_peer_says_makes_no_new_labels() {
+        let _shows = crate::shows!(refusing "BC-12");
         let metrics = Metrics::default();
         for n in 0..100 {
             let failed = Progress::Failed(Hint(format!("brandNew{n}")));

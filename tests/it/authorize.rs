@@ -288,7 +288,7 @@ fn what_is_not_known_or_only_a_wish_never_stops_a_request() {
 #[test]
 fn looking_at_the_choice_orders_nothing_and_writes_nothing() {
     run(async {
-        let _shows = shows!(accepting "B13", refusing "B13");
+        let _shows = shows!(refusing "BC-02", accepting "BP-31", accepting "B13", refusing "B13");
         let app = App::on(Database::sqlite()).await;
         for _ in 0..100 {
             assert_eq!(

@@ -71,7 +71,7 @@ fn another_browser_with_the_address_gets_nothing() {
 #[test]
 fn a_choice_form_is_worth_nothing_in_another_browser() {
     run(async {
-        let _shows = shows!(refusing "LI-01", refusing "O17", accepting "O17");
+        let _shows = shows!(refusing "BC-02", refusing "LI-01", refusing "O17", accepting "O17");
         let app = App::on(Database::sqlite()).await;
         let (mine, theirs) = (Browser::new(), Browser::new());
         let choice = mine.get(&app.authorize_url(&[])).await;

@@ -60,7 +60,7 @@ fn people_see_the_name_that_a_client_is_bound_to() {
 on_both!(
     a_certificate_is_replaced_under_running_orders,
     async |database| {
-        let _shows = shows!(accepting "PV-CERT-1", refusing "PV-CERT-1", accepting "PV-CERT-3");
+        let _shows = shows!(accepting "BP-32", accepting "PV-CERT-1", refusing "PV-CERT-1", accepting "PV-CERT-3");
         let app = App::on(database).await;
         let callback = "https://tax.example/callback";
         let begin = async |state: &str| {

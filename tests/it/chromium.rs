@@ -182,7 +182,7 @@ fn the_returned_tab_finishes_and_the_first_says_so() {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-TAB-1");
+        let _shows = shows!(accepting "BP-17", accepting "PV-TAB-1");
         let app = app().await;
         let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
@@ -269,7 +269,7 @@ fn a_double_click_begins_one_login() {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-RACE-2");
+        let _shows = shows!(accepting "BP-30", accepting "PV-RACE-2");
         let app = app().await;
         let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
@@ -303,7 +303,7 @@ fn a_form_that_finds_the_login_approved_leads_on() {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-LEAVE-1");
+        let _shows = shows!(accepting "BP-05", accepting "PV-LEAVE-1");
         let app = app().await;
         for scripts in [Scripts::On, Scripts::Off] {
             let [browser] = browsers(&app.certificate, scripts).await;
@@ -331,7 +331,7 @@ fn a_return_by_fragment_outlives_a_network_that_is_not_there_yet() {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-RETURN-1", accepting "PV-RETURN-2", accepting "PV-LAUNCH-5", refusing "PV-LAUNCH-5");
+        let _shows = shows!(accepting "BP-02", refusing "BP-10", refusing "BP-11", accepting "PV-RETURN-1", accepting "PV-RETURN-2", accepting "PV-LAUNCH-5", refusing "PV-LAUNCH-5");
         let app = app().await;
         let [browser] = browsers_as(&app.certificate, Scripts::On, Some(SAFARI)).await;
         ask(&browser, &app).await;
@@ -341,6 +341,8 @@ fn a_return_by_fragment_outlives_a_network_that_is_not_there_yet() {
         browser.see("#continue").await;
         let link = browser.url().await;
         browser.client.back().await.expect("it goes back");
+        browser.see("[data-screen=launch]").await;
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         browser.see("[data-screen=launch]").await;
         let claimed = app.phone.open(&link, TOLVAN).await;
         let return_url = claimed.return_url.clone().expect("a return address");
@@ -362,5 +364,43 @@ fn a_return_by_fragment_outlives_a_network_that_is_not_there_yet() {
             .await;
         browser.execute(&format!("location.hash = '{nonce}'")).await;
         logged_in(&browser, TOLVAN).await;
+    });
+}
+
+#[test]
+fn the_code_moves_by_one_loop_and_what_has_ended_asks_no_more() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "BP-07", refusing "BP-04", accepting "BP-22");
+        let app = app().await;
+        let [browser] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=this]").await;
+        browser.see("#not-started[hidden]").await;
+        browser.see("#not-started:not([hidden])").await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        // Looks away and back, as often as people do: each time by one loop.
+        let tab = browser.tab().await;
+        for _ in 0..3 {
+            browser.open_tab().await;
+            browser.show_tab(&tab).await;
+        }
+        let watch = "const path = document.querySelector('#qr path'); window.changes = 0; new MutationObserver(() => window.changes++).observe(path, { attributes: true });";
+        browser.execute(watch).await;
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        let changes = browser.execute("return window.changes").await;
+        let changes = changes.as_u64().expect("a number");
+        assert!((3..=6).contains(&changes), "{changes} in five seconds");
+        let code = read_qr(&browser.attribute("#qr path", "d").await);
+        app.phone.scan(&code, TOLVAN).await.decline().await;
+        browser.see("[data-screen=failed]").await;
+        let asked = "return performance.getEntriesByType('resource').length";
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let before = browser.execute(asked).await;
+        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        assert_eq!(browser.execute(asked).await, before, "it asks no more");
     });
 }

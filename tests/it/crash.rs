@@ -205,7 +205,7 @@ fn a_page_resumes_by_itself_when_the_provider_is_back() {
         return;
     }
     run(async {
-        let _shows = shows!(accepting "PV-RESUME-1", accepting "PV-EVENTS-1");
+        let _shows = shows!(accepting "BP-15", accepting "PV-RESUME-1", accepting "PV-EVENTS-1");
         let names = Names {
             provider: "login.portvakt.example",
             application: "app.kommunen.example",
@@ -248,7 +248,7 @@ fn a_page_resumes_by_itself_when_the_provider_is_back() {
 #[test]
 fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
     run(async {
-        let _shows = shows!(accepting "PV-CONFIG-1", refusing "PV-CONFIG-1");
+        let _shows = shows!(refusing "BC-01", accepting "PV-CONFIG-1", refusing "PV-CONFIG-1");
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
         let mut serving = Serving::start(&app, "one", &[]).await;

@@ -215,7 +215,7 @@ fn a_confirmation_without_a_return_is_worth_nothing() {
 #[test]
 fn a_device_that_the_client_does_not_want_is_not_to_be_had() {
     run(async {
-        let _shows = shows!(accepting "PV-DEVICE-1", refusing "PV-DEVICE-1", refusing "B3");
+        let _shows = shows!(refusing "BC-03", accepting "PV-DEVICE-1", refusing "PV-DEVICE-1", refusing "B3");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&request(&app, "this-only", "here", &[])).await;
@@ -237,7 +237,7 @@ fn a_device_that_the_client_does_not_want_is_not_to_be_had() {
 #[test]
 fn a_link_that_is_too_old_is_made_anew_by_a_press() {
     run(async {
-        let _shows = shows!(accepting "PV-LAUNCH-4", refusing "PV-LAUNCH-4");
+        let _shows = shows!(refusing "BC-06", accepting "PV-LAUNCH-4", refusing "PV-LAUNCH-4");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;

@@ -57,6 +57,8 @@ async fn log_in(app: &App) -> Value {
         .await
         .expect("an answer");
     let tokens: Value = tokens.json().await.expect("JSON");
+    let id_token = tokens["id_token"].as_str().expect("a token");
+    assert!(id_token.len() < 2000, "{} characters", id_token.len());
     crate::token::claims(app, &tokens).await
 }
 
@@ -80,8 +82,7 @@ fn text(path: &Path) -> &str {
 on_both!(
     what_proves_a_login_can_be_taken_out_and_verified,
     async |database| {
-        let _shows =
-            shows!(accepting "PV-EVIDENCE-1", refusing "PV-EVIDENCE-1", accepting "PV-EVIDENCE-2");
+        let _shows = shows!(accepting "BC-13", accepting "BP-40", accepting "PV-EVIDENCE-1", refusing "PV-EVIDENCE-1", accepting "PV-EVIDENCE-2");
         let app = app(database).await;
         let claims = log_in(&app).await;
         let txn = claims["txn"].as_str().expect("a txn");
@@ -196,7 +197,7 @@ on_both!(
 #[test]
 fn nobody_is_logged_in_by_what_does_not_prove_it() {
     run(async {
-        let _shows = shows!(refusing "PV-EVIDENCE-2", refusing "B15");
+        let _shows = shows!(refusing "BC-13", refusing "PV-EVIDENCE-2", refusing "B15");
         let app = app(Database::sqlite()).await;
         for patch in [
             json!({"signature": "QUJD"}),

@@ -61,7 +61,7 @@ on_both!(people_are_told_apart_and_known_again, async |database| {
 #[test]
 fn the_code_is_new_each_second_and_goes_when_it_is_scanned() {
     run(async {
-        let _shows = shows!(accepting "PV-QR-2", refusing "PV-QR-2", accepting "B3", refusing "B4", accepting "B4");
+        let _shows = shows!(accepting "BC-05", accepting "BP-08", accepting "BP-09", accepting "PV-QR-2", refusing "PV-QR-2", accepting "B3", refusing "B4", accepting "B4");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
@@ -155,7 +155,7 @@ fn the_page_is_told_by_events() {
 #[test]
 fn an_unscanned_code_is_renewed_in_silence() {
     run(async {
-        let _shows = shows!(accepting "PV-RENEW-1", refusing "PV-RENEW-1");
+        let _shows = shows!(accepting "BC-05", accepting "BP-06", accepting "PV-RENEW-1", refusing "PV-RENEW-1");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
@@ -200,7 +200,7 @@ fn an_unscanned_code_is_renewed_in_silence() {
 #[test]
 fn cancel_ends_the_order_at_bankid_and_tells_the_client() {
     run(async {
-        let _shows = shows!(accepting "LI-07", refusing "LI-07", accepting "B12");
+        let _shows = shows!(accepting "BC-10", accepting "BP-29", accepting "BP-14", accepting "LI-07", refusing "LI-07", accepting "B12");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
@@ -222,6 +222,14 @@ fn cancel_ends_the_order_at_bankid_and_tells_the_client() {
         let reloaded = browser.get(&login.url).await;
         let left = browser.follow(&reloaded).await;
         assert!(left.body.contains("error=access_denied"), "{}", left.body);
+        for path in ["", "/returned", "/left", "/status"] {
+            let again = browser.get(&format!("{}{path}", login.login_url())).await;
+            assert!(
+                [200, 303].contains(&again.status),
+                "{path} {}",
+                again.status
+            );
+        }
     });
 }
 
@@ -305,7 +313,7 @@ fn a_person_who_declines_is_told_and_may_try_again() {
 #[test]
 fn a_changed_device_is_a_new_order_and_the_old_one_is_cancelled() {
     run(async {
-        let _shows = shows!(accepting "B2", refusing "B2", accepting "B12");
+        let _shows = shows!(accepting "BC-03", refusing "BC-03", accepting "BC-10", accepting "B2", refusing "B2", accepting "B12");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
@@ -330,7 +338,7 @@ fn a_changed_device_is_a_new_order_and_the_old_one_is_cancelled() {
 #[test]
 fn reload_back_and_a_second_tab_resume() {
     run(async {
-        let _shows = shows!(accepting "PV-RESUME-2");
+        let _shows = shows!(accepting "BP-13", accepting "PV-RESUME-2");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
@@ -467,7 +475,7 @@ fn a_bankid_that_does_not_answer_costs_nobody_their_login() {
 #[test]
 fn browsers_inside_other_apps_can_log_in_and_are_known_again() {
     run(async {
-        let _shows = shows!(accepting "PV-WEB-1");
+        let _shows = shows!(accepting "BC-02", accepting "BP-26", accepting "PV-WEB-1");
         let app = App::on(Database::sqlite()).await;
         // Longer than BankID takes; the simulator refuses it uncut, as BankID does.
         let browser = Browser::with_user_agent(Box::leak(
@@ -489,6 +497,64 @@ fn browsers_inside_other_apps_can_log_in_and_are_known_again() {
             browser.cookie("browser").map(|n| n.len()),
             Some(100),
             "a planted one is not passed on"
+        );
+    });
+}
+
+#[test]
+fn inside_another_application_the_person_is_told_how_to_get_out() {
+    run(async {
+        let _shows = shows!(accepting "BP-18");
+        let app = App::on(Database::sqlite()).await;
+        let advice = "Du är inne i en annan app";
+        let facebook = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/22H20 [FBAN/FBIOS;FBAV/535.0.0.44.101]";
+        let inside = Browser::with_user_agent(facebook)
+            .get(&app.authorize_url(&[]))
+            .await;
+        assert!(inside.body.contains(advice), "{}", inside.body);
+        let outside = Browser::new().get(&app.authorize_url(&[])).await;
+        assert!(!outside.body.contains(advice));
+    });
+}
+
+#[test]
+fn whoever_thinks_for_nine_minutes_can_still_choose() {
+    run(async {
+        let _shows = shows!(accepting "BP-21");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        app.clock.advance(Duration::from_secs(9 * 60));
+        let login = browser.choose(&choice, "other").await;
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        Answer::of(&browser.until_departure(&login).await).code();
+    });
+}
+
+#[test]
+fn names_are_as_the_bank_wrote_them_and_connections_are_kept() {
+    run(async {
+        let _shows = shows!(accepting "BP-36", accepting "BP-35");
+        let app = App::on(Database::sqlite()).await;
+        for n in 0..6 {
+            let state = format!("s{n}");
+            let browser = Browser::new();
+            let answer = app
+                .log_in_with(&browser, "196408233234", &[("state", Some(&state))])
+                .await;
+            let tokens = crate::token::redeem(&app, &answer).await;
+            let claims = crate::token::claims(&app, &tokens).await;
+            assert_eq!(claims["name"], "GUNILLA KARLSSON");
+        }
+        let listed = app.phone.listed().await;
+        let connections = listed["connections"].as_u64().expect("a number");
+        assert!(
+            (1..=3).contains(&connections),
+            "{connections} for six logins"
         );
     });
 }

@@ -12,7 +12,7 @@ use crate::support::{Answer, App, Browser, Database, Options, SECRET, run};
 #[test]
 fn the_log_of_logins_and_failures_names_nobody_and_gives_nothing_away() {
     run(async {
-        let _shows = shows!(accepting "LI-10", refusing "LI-10", accepting "PV-LOG-1", refusing "PV-LOG-1", refusing "B4");
+        let _shows = shows!(refusing "BC-12", accepting "LI-10", refusing "LI-10", accepting "PV-LOG-1", refusing "PV-LOG-1", refusing "B4");
         // The simulator's tokens are known in advance: the order's reference, the launch token,
         // the code's token and its key, four for each order.
         let seed = 4711;

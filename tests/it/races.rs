@@ -133,8 +133,7 @@ fn of_two_nodes_one_collects_and_never_too_often_or_after_the_end() {
         return;
     };
     run(async {
-        let _shows =
-            shows!(accepting "PV-NODE-3", refusing "PV-NODE-3", accepting "B10", refusing "B10");
+        let _shows = shows!(accepting "BC-04", refusing "BC-04", refusing "BP-01", accepting "BP-34", accepting "PV-NODE-3", refusing "PV-NODE-3", accepting "B10", refusing "B10");
         let app = App::on(database).await;
         let other = crate::crash::Serving::beside(&app, "other").await;
         let mut logins = Vec::new();
@@ -144,10 +143,16 @@ fn of_two_nodes_one_collects_and_never_too_often_or_after_the_end() {
             let choice = browser
                 .get(&app.authorize_url(&[("state", Some(&state))]))
                 .await;
+            // Every other form is sent to a node that did not make it.
+            if n % 2 == 1 {
+                browser.connect_to(other.port);
+            }
             let login = browser.choose(&choice, "other").await;
             // Half of all looks go to a node that did not make the order.
             let beside = browser.copy();
-            beside.connect_to(other.port);
+            if n % 2 == 0 {
+                beside.connect_to(other.port);
+            }
             logins.push((browser, beside, login));
         }
         for (n, (browser, _, login)) in logins.iter().enumerate() {
@@ -167,6 +172,7 @@ fn of_two_nodes_one_collects_and_never_too_often_or_after_the_end() {
             tokio::time::sleep(std::time::Duration::from_millis(150)).await;
         }
         for (browser, beside, login) in &logins {
+            browser.until(login, "finish").await;
             let finish = format!("{}/finish", login.login_url());
             let (here, there) = (browser.get(&finish), beside.get(&finish));
             let (here, there) = tokio::join!(here, there);

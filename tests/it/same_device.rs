@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portvakt::shows;
+use serde_json::json;
 
 use crate::support::phone::TOLVAN;
 use crate::support::{Answer, App, Browser, Database, Page, on_both, run};
@@ -11,13 +12,23 @@ async fn launched(app: &App, browser: &Browser) -> Page {
     let choice = browser.get(&app.authorize_url(&[])).await;
     let login = browser.choose(&choice, "this").await;
     assert_eq!(login.screen().as_deref(), Some("launch"));
+    let (_, anchor) = login.body.split_once("<a ").expect("an anchor");
+    let (anchor, _) = anchor.split_once('>').expect("its end");
+    assert!(
+        anchor.contains("id=\"open-app\"") && anchor.contains("referrerpolicy=\"origin\""),
+        "{anchor}"
+    );
+    assert!(
+        !anchor.contains("target=") && !anchor.contains("noreferrer"),
+        "{anchor}"
+    );
     login
 }
 
 on_both!(
     the_tab_that_the_app_opens_ends_the_login,
     async |database| {
-        let _shows = shows!(accepting "B1", accepting "B6", accepting "LI-04", accepting "PV-TAB-1", refusing "PV-TAB-1");
+        let _shows = shows!(accepting "BC-08", accepting "BP-19", accepting "BP-20", accepting "B1", accepting "B6", accepting "LI-04", accepting "PV-TAB-1", refusing "PV-TAB-1");
         let app = App::on(database).await;
         let browser = Browser::new();
         let login = launched(&app, &browser).await;
@@ -76,8 +87,7 @@ on_both!(without_the_return_there_is_no_code, async |database| {
 });
 
 on_both!(a_return_in_another_browser_ends_nowhere, async |database| {
-    let _shows =
-        shows!(refusing "B6", refusing "LI-04", accepting "PV-ELSE-1", refusing "PV-ELSE-1");
+    let _shows = shows!(refusing "BC-08", refusing "BP-12", refusing "B6", refusing "LI-04", accepting "PV-ELSE-1", refusing "PV-ELSE-1");
     let app = App::on(database).await;
     let (mine, theirs) = (Browser::new(), Browser::new());
     let login = launched(&app, &mine).await;
@@ -172,7 +182,7 @@ fn the_time_of_authentication_is_that_of_the_approval() {
 #[test]
 fn safari_comes_back_by_a_fragment_to_the_same_tab() {
     run(async {
-        let _shows = shows!(accepting "PV-RETURN-1", refusing "PV-RETURN-1");
+        let _shows = shows!(accepting "BP-02", accepting "BP-39", accepting "PV-RETURN-1", refusing "PV-RETURN-1");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::with_user_agent(
             "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
@@ -262,5 +272,34 @@ fn an_app_too_old_to_come_back_fails_with_advice() {
             )
             .await;
         browser.until(&login, "elsewhere").await;
+    });
+}
+
+#[test]
+fn an_app_with_another_address_is_no_reason_to_stop_anyone() {
+    run(async {
+        let _shows = shows!(accepting "BP-37", accepting "B7");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        for (n, address) in ["203.0.113.9", "2001:db8::9", "fe80::1%eth0", ""]
+            .iter()
+            .enumerate()
+        {
+            let state = format!("s{n}");
+            let choice = browser
+                .get(&app.authorize_url(&[("state", Some(&state)), ("prompt", Some("login"))]))
+                .await;
+            let login = browser.choose(&choice, "this").await;
+            let claimed = app.phone.open(&login.launch_link(), TOLVAN).await;
+            let patch = json!({"completionData": {"device": {"ipAddress": address}}});
+            let whim = json!({"operation": "collect", "what": {"patch": patch}, "times": 0});
+            app.phone.whim(whim).await;
+            claimed.approve().await;
+            let back = claimed.return_url.clone().expect("a return address");
+            let returned = browser.get(&back).await;
+            let tab = browser.follow(&returned).await;
+            Answer::of(&browser.until_departure(&tab).await).code();
+            app.phone.no_whims().await;
+        }
     });
 }

@@ -157,7 +157,7 @@ fn nobody_gets_in_without_a_certificate_of_the_banks() {
 #[test]
 fn the_framing_is_exact() {
     run(async {
-        let _shows = shows!(accepting "PV-SIM-2", refusing "PV-SIM-2");
+        let _shows = shows!(refusing "BP-25", accepting "PV-SIM-2", refusing "PV-SIM-2");
         let api = start().await;
         let post = |kind: Option<&str>, body: &'static str| {
             let request = api.http.post(format!("{}/auth", api.url)).body(body);

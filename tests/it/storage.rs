@@ -141,7 +141,7 @@ on_both!(
 on_both!(
     an_answer_is_kept_once_whoever_holds_it,
     async |database: Database| {
-        let _shows = shows!(accepting "PV-ANSWER-1", refusing "PV-ANSWER-1");
+        let _shows = shows!(accepting "BC-04", accepting "PV-ANSWER-1", refusing "PV-ANSWER-1");
         let directory = tempfile::tempdir().expect("a directory");
         let (store, clock, random) = open(&database, directory.path()).await;
         let node = store.start_node("a", clock.now()).await.expect("started");
