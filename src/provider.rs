@@ -1,14 +1,13 @@
 //! The provider as a whole: what it holds, how it starts and how it stops.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::authorize::Policy;
-use crate::bankid::breaker::Breaker;
 use crate::bankid::environment::Worth;
 use crate::bankid::party::{self, Parties};
 use crate::clock::{Clock, Timestamp};
@@ -46,8 +45,6 @@ pub struct Parts {
     pub parties: Parties,
     /// How many logins and orders there may be.
     pub limits: Limits,
-    /// Whether orders are asked for. A std mutex: it is never held across an await.
-    pub breaker: Mutex<Breaker>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// The logins that this node knows in memory.
@@ -83,6 +80,11 @@ pub enum StartError {
         "client.{0}: the sector is {1} and cannot be changed: the client would know nobody any more"
     )]
     Sector(ClientId, String),
+    /// A database that holds logins of another of BankID's environments.
+    #[error(
+        "database.url: this database is one for bankid.environment = \"{0}\", and its logins must not count under \"{1}\": use another one"
+    )]
+    Environment(String, &'static str),
     /// BankID's certificates.
     #[error("bankid: {0}")]
     BankId(#[from] crate::bankid::client::SetupError),
@@ -108,6 +110,11 @@ impl Provider {
         let now = clock.now();
         let (store, keys) =
             Store::open(&config.database_url, &config.master_key, &random, now).await?;
+        let environment = config.bankid.environment.word();
+        let bound = store.bind_environment(environment).await?;
+        if bound != environment {
+            return Err(StartError::Environment(bound, environment));
+        }
         register_clients(&config, &store, &clock).await?;
         let keyring = Keyring::open(&store, now).await?;
         let parties = Parties::new(config.bankid.parties()?);
@@ -131,7 +138,6 @@ impl Provider {
             keyring,
             parties,
             limits: Limits::new(config_limits, &clock),
-            breaker: Mutex::default(),
             metrics,
             followed,
             collector,
@@ -241,6 +247,9 @@ impl Provider {
             return Ok(());
         }
         let party = self.config.bankid.party(&read).map_err(|e| e.to_string())?;
+        if !party.is_valid(now) {
+            return Err("it cannot be used now: it has ended, or has not begun".to_owned());
+        }
         let days_left = party.days_left(now);
         self.parties.replace(party, now, now + LIFETIME);
         tracing::info!(profile = %profile.name, days_left, "a new relying-party certificate is in use");

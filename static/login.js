@@ -8,6 +8,7 @@ const path = root.querySelector("#qr path");
 const message = document.getElementById("message");
 let source = null;
 let timer = null;
+let asking = null;
 let failures = 0;
 let leaving = false;
 
@@ -21,6 +22,8 @@ function show(state) {
     leaving = true;
     rest();
   } else if (state.screen !== root.dataset.screen) {
+    // The app may have come back at this very moment: its nonce goes first.
+    if (returning()) return void comeBack();
     leaving = true;
     location.replace(location.pathname);
   } else {
@@ -36,7 +39,9 @@ function show(state) {
 async function ask() {
   timer = null;
   try {
-    const answer = await fetch(address + "/status" + tab, { cache: "no-store" });
+    asking = new AbortController();
+    const options = { cache: "no-store", signal: asking.signal };
+    const answer = await fetch(address + "/status" + tab, options);
     if (answer.ok) show(await answer.json());
     else if (answer.status === 403) location.reload();
   } catch {
@@ -69,6 +74,7 @@ function follow() {
 }
 
 function rest() {
+  if (asking) asking.abort();
   if (source) source.close();
   source = null;
   clearTimeout(timer);
@@ -83,9 +89,15 @@ addEventListener("pageshow", (event) => {
 
 // The app came back to this very tab: only the fragment of its address changed. Until that is
 // heard, nothing that the events say may overtake it, and a phone that wakes up may have no network.
+let telling = false;
+function returning() {
+  return location.hash.startsWith("#rn_");
+}
 async function comeBack() {
+  // Whatever this page was on its way to, the nonce goes first.
+  if (telling || !returning()) return;
   const nonce = location.hash.slice(1);
-  if (leaving || !nonce.startsWith("rn_")) return;
+  telling = true;
   leaving = true;
   rest();
   for (let pause = 250; ; pause = Math.min(2 * pause, 4000)) {
@@ -106,6 +118,7 @@ async function comeBack() {
   }
   // It is no return of this login. It goes on as it was.
   history.replaceState(null, "", location.pathname);
+  telling = false;
   leaving = false;
   follow();
 }

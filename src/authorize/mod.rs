@@ -295,9 +295,10 @@ fn expected_people(
     client: &Client,
 ) -> Result<Vec<PersonalNumber>, Mistake> {
     let people = claims.essential_people().ok_or(Mistake::Claims)?;
-    match client.metadata.personal_number {
-        Some(_) => Ok(people),
-        None => Ok(Vec::new()),
+    match (&client.metadata.personal_number, people.is_empty()) {
+        // To let anyone in would be worse than to let nobody in.
+        (None, false) => Err(Mistake::Claims),
+        _ => Ok(people),
     }
 }
 

@@ -58,8 +58,6 @@ pub enum Failure {
         status: u16,
         /// BankID's `errorCode`, cut to letters.
         code: String,
-        /// Whether BankID says that it has no such order.
-        no_such_order: bool,
     },
 }
 
@@ -243,14 +241,10 @@ fn refused(status: u16, body: &[u8]) -> Failure {
     #[serde(rename_all = "camelCase")]
     struct Body {
         error_code: String,
-        #[serde(default)]
-        details: String,
     }
     match serde_json::from_slice::<Body>(body) {
         Ok(body) => Failure::Refused {
             status,
-            no_such_order: body.error_code == "invalidParameters"
-                && body.details.contains("No such order"),
             code: body
                 .error_code
                 .chars()
@@ -299,13 +293,8 @@ mod tests {
             refused(400, body).to_string(),
             "invalidParameters (HTTP 400)"
         );
-        assert!(matches!(
-            refused(400, body),
-            Failure::Refused {
-                no_such_order: true,
-                ..
-            }
-        ));
+        let odd = br#"{"errorCode":"internalError","details":null}"#;
+        assert_eq!(refused(500, odd).to_string(), "internalError (HTTP 500)");
         let other = br#"{"errorCode":"invalidParameters","details":"191212121212"}"#;
         assert!(!format!("{:?}", refused(400, other)).contains("1912"));
         assert_eq!(refused(503, b"<html>"), Failure::Unreadable(503));

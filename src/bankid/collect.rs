@@ -4,7 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::evidence::Evidence;
 use super::personal_number::PersonalNumber;
@@ -25,14 +26,14 @@ pub enum Collected {
     #[serde(rename_all = "camelCase")]
     Pending {
         /// What it waits for.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "lenient")]
         hint_code: Hint,
     },
     /// The order came to nothing.
     #[serde(rename_all = "camelCase")]
     Failed {
         /// Why.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "lenient")]
         hint_code: Hint,
     },
     /// A person approved. This answer is given once.
@@ -41,6 +42,15 @@ pub enum Collected {
         /// Who, and how.
         completion_data: Box<CompletionData>,
     },
+}
+
+/// Reads a member that nobody's login hangs on: in another shape it counts as not there. A result is
+/// given once, and must not be lost for what is not needed of it.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// A hint code, known or not.
@@ -72,19 +82,35 @@ pub struct CompletionData {
     /// The person.
     pub user: User,
     /// The device that the app ran on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub device: Device,
     /// What was done beyond the usual.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub step_up: Option<StepUp>,
     /// BankID's view of the risk, when it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub risk: Option<String>,
     /// The person's signature, in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub signature: Option<String>,
     /// The OCSP response that goes with it, in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub ocsp_response: Option<String>,
 }
 
@@ -187,11 +213,18 @@ mod tests {
         );
         let odd = r#"{"status":"complete","completionData":{"user":{"personalNumber":"191212121212",
             "name":"A B","givenName":"A","surname":"B"},"device":{"ipAddress":"fe80::1%eth0","uhi":"x"},
-            "bankIdIssueDate":"2020-02-01","stepUp":null,"risk":"brandNew"}}"#;
+            "bankIdIssueDate":"2020-02-01","stepUp":{"mrtd":null},"risk":["brandNew"]}}"#;
         let Some(Collected::Complete { completion_data }) = read(odd) else {
             panic!("what is only a signal made the answer unreadable");
         };
         assert_eq!(completion_data.device.address(), None);
+        assert!(completion_data.risk.is_none() && completion_data.step_up.is_none());
+        for odd in [
+            r#"{"status":"pending","hintCode":null}"#,
+            r#"{"status":"failed","hintCode":7}"#,
+        ] {
+            assert!(read(odd).is_some(), "{odd}");
+        }
         assert!(
             with(r#"{"personalNumber":"1212121212","name":"A B","givenName":"A","surname":"B"}"#)
                 .is_none()

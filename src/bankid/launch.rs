@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::order::OrderTokens;
+use crate::config::written::strictly;
 
 /// Where the app is started: BankID's own addresses, or those of a simulated phone.
 #[derive(Clone, Debug)]
@@ -151,7 +152,6 @@ pub enum First {
 
 /// How the app is started from one kind of browser, and how it comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Manner {
     /// What the kind of browser is called here.
     pub name: String,
@@ -210,7 +210,7 @@ impl TryFrom<toml::Table> for Row {
             contains: contains.transpose()?.unwrap_or_default(),
             lacks: lacks.transpose()?.unwrap_or_default(),
             touch: touch.transpose()?,
-            manner: table.try_into()?,
+            manner: strictly(table)?,
         })
     }
 }

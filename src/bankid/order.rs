@@ -132,6 +132,7 @@ impl AuthRequest {
     pub fn ordered(&self, certificate: &str) -> Ordered {
         Ordered {
             certificate: certificate.to_owned(),
+            certificate_der: None,
             visible: self.user_visible_data.clone(),
             non_visible: self.user_non_visible_data.clone(),
             requirement: self.requirement.clone(),
@@ -149,6 +150,9 @@ pub struct Ordered {
     pub non_visible: String,
     /// The certificate that it was ordered with, by its fingerprint.
     pub certificate: String,
+    /// The certificate itself, in base64, where it will be needed to verify evidence by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_der: Option<String>,
     /// What was required.
     pub requirement: Requirement,
 }

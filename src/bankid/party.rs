@@ -3,12 +3,13 @@
 //! run.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::breaker::Breaker;
 use super::client::Client;
 use crate::clock::{Seconds, Timestamp};
 
@@ -22,12 +23,17 @@ pub struct Party {
     pub profile: String,
     /// The connection that is made with it.
     pub bankid: Client,
+    /// Whether orders are asked for by it: one certificate's trouble is not another's. A std mutex: it is
+    /// never held across an await.
+    pub breaker: Mutex<Breaker>,
     /// The certificate.
     pub certificate: CertificateDer<'static>,
     /// What orders remember it by: SHA-256 of the certificate, in hexadecimal.
     pub fingerprint: String,
     /// The name that people see in the app.
     pub display_name: String,
+    /// From when on it can be used.
+    pub not_before: Timestamp,
     /// When it can no longer be used.
     pub not_after: Timestamp,
 }
@@ -47,15 +53,23 @@ impl Party {
             .and_then(|attribute| attribute.as_str().ok())
             .unwrap_or_default()
             .to_owned();
+        let not_before = Timestamp(parsed.validity().not_before.timestamp());
         let not_after = Timestamp(parsed.validity().not_after.timestamp());
         Some(Party {
             profile: profile.to_owned(),
             bankid,
+            breaker: Mutex::default(),
             fingerprint: fingerprint(&certificate),
             certificate,
             display_name,
+            not_before,
             not_after,
         })
+    }
+
+    /// Whether it can be used now.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now < self.not_after
     }
 
     /// Whole days until it can no longer be used; negative when that is past.

@@ -22,7 +22,7 @@ pub enum OnRisk {
 
 /// A client's policy. What BankID calls `low` is always allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct RiskPolicy {
     /// When BankID says `moderate`.
     pub moderate: OnRisk,

@@ -64,13 +64,23 @@ impl ClaimsRequest {
     /// The personal numbers of which one is essential (OpenID Connect Core §5.5.1); `None` when one of
     /// them is no such number.
     pub fn essential_people(&self) -> Option<Vec<PersonalNumber>> {
-        let asked = [&self.id_token, &self.userinfo];
-        let claims = asked.iter().filter_map(|part| part.get("personal_number"));
-        claims
-            .filter(|claim| claim.essential)
-            .flat_map(|claim| &claim.values)
-            .map(|value| PersonalNumber::parse(value.as_str()?))
-            .collect()
+        let asked = |part: &BTreeMap<String, ClaimRequest>| -> Option<Vec<PersonalNumber>> {
+            let claim = part.get("personal_number").filter(|claim| claim.essential);
+            let values = claim.into_iter().flat_map(|claim| &claim.values);
+            values
+                .map(|value| PersonalNumber::parse(value.as_str()?))
+                .collect()
+        };
+        let (token, userinfo) = (asked(&self.id_token)?, asked(&self.userinfo)?);
+        match (token.is_empty(), userinfo.is_empty()) {
+            (true, _) => Some(userinfo),
+            (_, true) => Some(token),
+            // Both must be met; two that have nobody in common never can.
+            (false, false) => {
+                let both: Vec<_> = token.into_iter().filter(|n| userinfo.contains(n)).collect();
+                (!both.is_empty()).then_some(both)
+            }
+        }
     }
 
     /// The `acr` values of which one is essential (OpenID Connect Core §5.5.1.1).

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::bankid::order::{CardReader, Kind};
 use crate::bankid::party;
-use crate::bankid::risk::RiskPolicy;
+use crate::bankid::risk::{OnRisk, RiskPolicy};
 use crate::clock::Seconds;
 use crate::login::device::Devices;
 
 /// A client's demands. By default any BankID will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Demands {
     /// The relying-party certificate that orders are made with, by the name of its profile. Its own
     /// name is what people see in the app.
@@ -42,7 +42,6 @@ pub struct Demands {
 
 /// How evidence is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KeepEvidence {
     /// For how many days: 1 to 3 660.
     pub keep_days: u16,
@@ -56,6 +55,11 @@ impl KeepEvidence {
 }
 
 impl Demands {
+    /// Whether nothing is demanded beyond the usual.
+    pub fn are_usual(&self) -> bool {
+        *self == Demands::default()
+    }
+
     /// The profile that orders are made with.
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or(party::DEFAULT)
@@ -66,6 +70,15 @@ impl Demands {
         let cards_alone = self.kinds == [Kind::Card];
         if self.card_reader.is_some() && !cards_alone {
             return Err("bankid.card_reader needs kinds = [\"card\"]".to_owned());
+        }
+        let reads_documents = self.mrtd
+            || [self.risk.moderate, self.risk.high, self.risk.unknown]
+                .contains(&OnRisk::RequireMrtd);
+        let phones = self.kinds.is_empty() || self.kinds.contains(&Kind::Mobile);
+        if reads_documents && !phones {
+            return Err(
+                "bankid: a passport is read by a phone, and kinds has no mobile".to_owned(),
+            );
         }
         match self.evidence {
             Some(kept) if !(1..=3660).contains(&kept.keep_days) => {
@@ -97,10 +110,13 @@ mod tests {
 
     #[test]
     fn demands_are_read_strictly() {
-        let read = |text: &str| toml::from_str::<Demands>(text).map_err(|e| e.to_string());
+        let read = |text: &str| {
+            let table = text.parse().expect("TOML");
+            crate::config::written::strictly::<Demands>(table).map_err(|e| e.to_string())
+        };
         assert_eq!(read(""), Ok(Demands::default()));
         let all = read(
-            "pin_code = true\nmrtd = true\nkinds = [\"card\"]\ncard_reader = \"class2\"\nreturn = \"cookie_or_same_address\"\ndevices = \"this_only\"\n[risk]\nmoderate = \"require_pin\"\nunknown = \"deny\"",
+            "pin_code = true\nkinds = [\"card\"]\ncard_reader = \"class2\"\nreturn = \"cookie_or_same_address\"\ndevices = \"this_only\"\n[risk]\nmoderate = \"require_pin\"\nunknown = \"deny\"",
         )
         .expect("demands");
         assert_eq!(all.check(), Ok(()));
@@ -115,6 +131,8 @@ mod tests {
                 .check()
                 .is_err()
         );
+        let unread = read("mrtd = true\nkinds = [\"card\"]").expect("demands");
+        assert!(unread.check().is_err(), "nobody could ever do that");
         for wrong in [
             "kinds = [\"phone\"]",
             "risk = { low = \"deny\" }",

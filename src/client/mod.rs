@@ -24,7 +24,6 @@ pub struct Client {
 
 /// What is registered of a client, as a file says it and as the database keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Metadata {
     /// The name that people see.
     pub client_name: Name,
@@ -49,7 +48,7 @@ pub struct Metadata {
     #[serde(default = "yes")]
     pub profile_in_id_token: bool,
     /// What it asks of BankID.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Demands::are_usual")]
     pub bankid: Demands,
 }
 
@@ -104,7 +103,6 @@ pub enum SubjectType {
 
 /// Why a client asks people to log in, in each language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Purpose {
     /// In Swedish.
     pub sv: Sentence,
@@ -124,7 +122,6 @@ impl Purpose {
 
 /// The right to ask for personal numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Entitlement {
     /// Why it is needed (3 kap. 10 § lagen 2018:218).
     pub purpose: String,
@@ -180,8 +177,28 @@ mod tests {
     }
 
     #[test]
-    fn metadata_with_an_unknown_member_is_refused() {
-        let text = r#"{"client_name":"A","redirect_uris":["https://a.example/cb"],"extra":1}"#;
-        assert!(serde_json::from_str::<Metadata>(text).is_err());
+    fn what_an_operator_wrote_is_read_strictly_and_what_is_stored_leniently() {
+        let text = "client_name = \"A\"\nredirect_uris = [\"https://a.example/cb\"]\n";
+        let written = |more: &str| {
+            let table = format!("{text}{more}").parse().expect("TOML");
+            crate::config::written::strictly::<Metadata>(table)
+        };
+        assert!(written("").is_ok());
+        for wrong in [
+            "extra = 1",
+            "purpose = { sv = \"a\", en = \"b\", fi = \"c\" }",
+            "bankid = { pin = true }",
+            "bankid = { risk = { low = \"deny\" } }",
+        ] {
+            assert!(written(wrong).is_err(), "{wrong}");
+        }
+        let stored = r#"{"client_name":"A","redirect_uris":["https://a.example/cb"],
+            "of_a_newer_version":1,"bankid":{"of_a_newer_version":1}}"#;
+        assert!(serde_json::from_str::<Metadata>(stored).is_ok());
+        let plain = serde_json::to_value(written("").expect("metadata")).expect("JSON");
+        assert!(
+            plain.get("bankid").is_none(),
+            "an older version need not know it"
+        );
     }
 }

@@ -30,6 +30,8 @@ pub struct BankId {
     pub links: AppLinks,
     /// From which browsers it is started how.
     pub matrix: Matrix,
+    /// Which environment it is.
+    pub environment: Environment,
     /// What a login with it is worth.
     pub worth: Worth,
     /// By what the evidence of a login is verified, where a root for it is configured.
@@ -117,6 +119,7 @@ impl BankId {
             profiles: profiles?,
             links,
             matrix: matrix?,
+            environment: written.environment,
             worth: worth(written.environment),
             trust: trust?,
             referring_domain: referring_domain?,

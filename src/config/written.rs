@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
 use url::Url;
 
 use super::identity::Passphrase;
@@ -196,6 +197,18 @@ pub enum Environment {
     Custom,
 }
 
+impl Environment {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Environment::Production => "production",
+            Environment::Test => "test",
+            Environment::Simulator => "simulator",
+            Environment::Custom => "custom",
+        }
+    }
+}
+
 /// `[limits]`, each for a minute and for this node
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -261,6 +274,19 @@ pub struct Client {
     pub metadata: Metadata,
 }
 
+/// Reads what an operator wrote, in which nothing may be misspelt. The same types are read leniently
+/// from the database, where a newer version may have written more.
+pub fn strictly<T: DeserializeOwned>(table: toml::Table) -> Result<T, toml::de::Error> {
+    let mut unknown = Vec::new();
+    let read = serde_ignored::deserialize(toml::Value::Table(table), |path| {
+        unknown.push(path.to_string());
+    })?;
+    match unknown.first() {
+        None => Ok(read),
+        Some(key) => Err(toml::de::Error::custom(format!("unknown key {key}"))),
+    }
+}
+
 impl TryFrom<toml::Table> for Client {
     type Error = toml::de::Error;
 
@@ -283,7 +309,7 @@ impl TryFrom<toml::Table> for Client {
             client_secret: own.client_secret,
             client_secret_file: own.client_secret_file,
             sector: own.sector,
-            metadata: table.try_into()?,
+            metadata: strictly(table)?,
         })
     }
 }

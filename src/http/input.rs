@@ -88,6 +88,11 @@ impl Request {
         }
     }
 
+    /// Whether the caller's address is its own, as far as we know: one of our proxies' is everyone's.
+    pub fn ip_is_a_callers(&self, trusted: &[IpNet]) -> bool {
+        !trusted.iter().any(|net| net.contains(&self.ip))
+    }
+
     /// Whether the request was meant for this issuer. A door behind another name would make
     /// cookies and addresses that belong to nobody.
     pub fn is_for(&self, issuer: &Issuer) -> bool {
@@ -208,12 +213,22 @@ fn caller(peer: IpAddr, forwarded: &str, trusted: &[IpNet]) -> IpAddr {
         if !is_ours(&caller) {
             break;
         }
-        match hop.trim().parse() {
-            Ok(ip) => caller = plain(ip),
-            Err(_) => break,
+        match address(hop.trim()) {
+            Some(ip) => caller = plain(ip),
+            None => break,
         }
     }
     caller
+}
+
+/// An address as proxies write them: some add a port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let bracketed = hop.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    if let Some((ip, _)) = bracketed {
+        return ip.parse().ok();
+    }
+    let with_port = || hop.parse::<std::net::SocketAddr>().ok();
+    hop.parse().ok().or_else(|| with_port().map(|a| a.ip()))
 }
 
 fn plain(ip: IpAddr) -> IpAddr {
@@ -317,6 +332,9 @@ mod tests {
             ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
             ("10.0.0.1", "nonsense, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+            ("10.0.0.1", "[2001:db8::7]:443", "2001:db8::7"),
+            ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
             ("10.0.0.1", "", "10.0.0.1"),
             ("::ffff:10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
         ] {

@@ -68,7 +68,9 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         }
         // The back button led to the choice again, and now it is the other device.
         Some(login) if login.order.device != device => {
-            ordering::again(&provider, &login, device).await.map(|_| ())
+            ordering::again(&provider, &login, device, request.ip)
+                .await
+                .map(|_| ())
         }
         Some(_) => Ok(()),
     };
@@ -370,7 +372,7 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     let Some(device) = device(&fields).filter(offered) else {
         return Ok(answer::stale_form(&view));
     };
-    match ordering::again(&provider, &login, device).await {
+    match ordering::again(&provider, &login, device, request.ip).await {
         // Whoever was first, the page shows how it is now.
         Ok(_) => Ok(Answer::see(&format!("/login/{}", login.id))),
         Err(error) => {
@@ -625,11 +627,7 @@ fn evidence(provider: &Provider, login: &Login) -> Result<Option<Kept>, Spoiled>
     };
     let trust = provider.config.bankid.trust.as_ref();
     let trust = trust.ok_or(Spoiled::Form("no root to verify it by"))?;
-    let (asked, ordered) = (&login.asked, &login.order.ordered);
-    let party = provider
-        .parties
-        .of_order(asked.demands.profile(), &ordered.certificate)
-        .ok_or(Spoiled::Form("no relying-party certificate"))?;
+    let ordered = &login.order.ordered;
     let answered_at = login.order.answered_at.unwrap_or(provider.clock.now());
     let subject = Subject {
         txn: login.order.id,
@@ -639,7 +637,7 @@ fn evidence(provider: &Provider, login: &Login) -> Result<Option<Kept>, Spoiled>
         personal_number: data.user.personal_number.clone(),
     };
     let delivered = data.evidence().ok_or(Spoiled::Form("BankID sent none"))?;
-    let record = Record::new(subject, ordered, &party.certificate, delivered);
+    let record = Record::new(subject, ordered, delivered);
     record.verify(trust)?;
     Ok(Some(Kept {
         record,

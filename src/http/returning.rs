@@ -31,6 +31,11 @@ pub async fn by_fragment(provider: Provider, request: Request) -> Result<Answer,
     })
 }
 
+/// Whether another browser is where the login began. An address of our own proxies says nothing.
+fn is_near(provider: &Provider, request: &Request, login: &Login) -> bool {
+    request.ip == login.asked.ip && request.ip_is_a_callers(&provider.config.trusted_proxies)
+}
+
 /// The login, when it was opened where it began.
 async fn come_back(
     provider: &Provider,
@@ -45,7 +50,7 @@ async fn come_back(
     };
     let opened = match is_own(provider, request, &login) {
         true => Opened::Here,
-        false if request.ip == login.asked.ip => Opened::SameAddress,
+        false if is_near(provider, request, &login) => Opened::SameAddress,
         false => Opened::Elsewhere,
     };
     let returned = login

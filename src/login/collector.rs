@@ -98,7 +98,10 @@ impl Collector {
                 is_unsettled: true,
             }),
         }));
-        collector.take_over().await?;
+        // What does not succeed now does with a later beat.
+        if let Err(fault) = collector.take_over().await {
+            tracing::error!(%fault, "orders could not be taken over");
+        }
         Ok(collector)
     }
 
@@ -187,16 +190,21 @@ impl Collector {
             if self.state(|state| state.collecting.contains(&own.order)) {
                 continue;
             }
-            match followed.refresh(own.login).await? {
-                Some(login) if login.order.id == own.order => {
+            match followed.refresh(own.login).await {
+                Ok(Some(login)) if login.order.id == own.order => {
                     self.collect(&login, own.taken_over_at);
                 }
                 // An order that is no longer its login's: nobody waits for it.
-                _ => {
+                Ok(_) => {
                     let progress = Progress::Cancelled;
                     store
                         .keep_progress(own.login, own.order, &progress, None)
                         .await?;
+                }
+                // One that this version cannot read must not keep the others waiting.
+                Err(fault @ Fault::Database(_)) => return Err(fault),
+                Err(fault) => {
+                    tracing::error!(%fault, login = %own.login, "an order cannot be read");
                 }
             }
         }
@@ -402,10 +410,9 @@ impl Poller {
     /// which may still be storing it while its lease and its request last.
     fn after(&self, failure: &Failure) -> Patience {
         let now = self.collector.0.clock.now();
-        if let Failure::Refused {
-            no_such_order: true,
-            ..
-        } = failure
+        // The order is the only parameter of the question.
+        if let Failure::Refused { code, .. } = failure
+            && code == "invalidParameters"
         {
             let grace = LEASE + Seconds(REQUEST_TIMEOUT.as_secs().cast_signed());
             let patient = self.taken_over_at.is_some_and(|at| now <= at + grace);

@@ -33,9 +33,11 @@ impl Offers {
     pub fn of(demands: &Demands, manner: &Manner, links: &AppLinks) -> Offers {
         let scannable = demands.kinds.is_empty() || demands.kinds.contains(&Kind::Mobile);
         let other = demands.devices == Devices::Both && scannable;
+        // A passport is read by a phone.
+        let can_read = !demands.mrtd || manner.is_hand_held();
         Offers {
             // Nobody is left without any way: a link may still work where we know of no app.
-            this: links.offer(manner) || !other,
+            this: (links.offer(manner) && can_read) || !other,
             other,
         }
     }
@@ -67,7 +69,13 @@ mod tests {
             kinds: vec![Kind::Card],
             ..Demands::default()
         };
+        let documents = Demands {
+            mrtd: true,
+            ..Demands::default()
+        };
         for (demands, browser, this, other) in [
+            (&documents, "Windows", false, true),
+            (&documents, "Android Mobile", true, true),
             (&any, "Windows", true, true),
             (&any, "Android Mobile", true, true),
             (&any, "X11; Linux", false, true),

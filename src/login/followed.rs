@@ -137,8 +137,15 @@ impl Followed {
             return Ok(());
         }
         for id in self.store.changed_logins(&known).await? {
-            if self.refresh(id).await?.is_none() {
-                self.entries().remove(&id);
+            match self.refresh(id).await {
+                Ok(Some(_)) => {}
+                Ok(None) => drop(self.entries().remove(&id)),
+                Err(fault @ Fault::Database(_)) => return Err(fault),
+                // One that this version cannot read must not keep the others waiting.
+                Err(fault) => {
+                    tracing::error!(%fault, login = %id, "a changed login cannot be read");
+                    self.entries().remove(&id);
+                }
             }
         }
         Ok(())

@@ -273,7 +273,9 @@ impl Login {
     /// is about to log the person in, or is refused because of its risk.
     pub fn may_order_again(&self, now: Timestamp) -> bool {
         let decides = matches!(self.completion(now), Ok(_) | Err(Unfinished::Risk));
-        self.is_open(now) && self.orders_made < ORDER_BUDGET && !decides
+        // Renewals of the code must not use up the order that a policy asks for beyond the last.
+        let budget = ORDER_BUDGET + i64::from(self.is_unmet(now));
+        self.is_open(now) && self.orders_made < budget && !decides
     }
 
     /// Whether the present order is complete and yet not good enough, wherever the app comes back.

@@ -1,13 +1,18 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 
 use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, State};
-use crate::bankid::client::{Cause, Client as BankIdClient, Failure};
+use crate::bankid::client::{Cause, Failure};
 use crate::bankid::collect::Hint;
 use crate::bankid::environment::Worth;
 use crate::bankid::message::{Device, Language};
-use crate::bankid::order::{AuthRequest, Kind, OrderTokens, Requirement, Web};
+use crate::bankid::order::{AuthRequest, Kind, OrderTokens, Ordered, Requirement, Web};
+use crate::bankid::party::Party;
 use crate::client::Client;
 use crate::client::bankid::ReturnPolicy;
 use crate::error::{Error, Fault};
@@ -46,9 +51,15 @@ pub async fn begin(
     started(provider, login, began).await.map(|_| ())
 }
 
-/// Makes a new order for a login, in the place of the present one, which is ended first. `false`: it
-/// may not, or somebody else did at the same moment.
-pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result<bool, Error> {
+/// Makes a new order for a login, in the place of the present one, which is ended first. `ip` is where
+/// the person's browser is now: BankID judges the risk by it. `false`: it may not, or somebody else did
+/// at the same moment.
+pub async fn again(
+    provider: &Provider,
+    login: &Login,
+    device: Device,
+    ip: IpAddr,
+) -> Result<bool, Error> {
     let now = provider.clock.now();
     if !login.may_order_again(now) {
         return Ok(false);
@@ -69,7 +80,11 @@ pub async fn again(provider: &Provider, login: &Login, device: Device) -> Result
         }
     }
     let beyond = login.stepped_up(now);
-    let (order, nonce) = order(provider, login.id, &login.asked, &client, device, beyond).await?;
+    let asked = Asked {
+        ip,
+        ..login.asked.clone()
+    };
+    let (order, nonce) = order(provider, login.id, &asked, &client, device, beyond).await?;
     let now = provider.clock.now();
     let old = Old {
         order: login.order.id,
@@ -98,7 +113,7 @@ pub async fn renew(provider: &Provider, login: &Login) -> Result<bool, Error> {
         return Ok(false);
     }
     provider.followed.tell(login.id).await;
-    again(provider, login, login.order.device).await
+    again(provider, login, login.order.device, login.asked.ip).await
 }
 
 /// Ends an order that still waits: here first, so that nothing that BankID says of it later counts,
@@ -204,12 +219,18 @@ async fn order(
     if !provider.limits.admit_order(&client.client_id) {
         return Err(Failure::Crowded.into());
     }
-    let tokens = ask(provider, &party.bankid, &request).await?;
+    let tokens = ask(provider, &party, &request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),
         device,
         tokens,
-        ordered: request.ordered(&party.fingerprint),
+        ordered: Ordered {
+            certificate_der: asked
+                .demands
+                .evidence
+                .map(|_| STANDARD.encode(&party.certificate)),
+            ..request.ordered(&party.fingerprint)
+        },
         received_at: provider.clock.moment(),
         progress: Progress::Ordered(Hint::new("outstandingTransaction")),
         answered_at: None,
@@ -224,12 +245,12 @@ async fn order(
 /// Asks BankID for an order, unless it has failed too often just now.
 async fn ask(
     provider: &Provider,
-    bankid: &BankIdClient,
+    party: &Party,
     request: &AuthRequest,
 ) -> Result<OrderTokens, Failure> {
     let clock = &provider.clock;
     let breaker = || {
-        provider
+        party
             .breaker
             .lock()
             .expect("nothing panics under this lock")
@@ -238,7 +259,7 @@ async fn ask(
         return Err(Failure::Resting);
     }
     let asked_at = Instant::now();
-    let answer = bankid.auth(request).await;
+    let answer = party.bankid.auth(request).await;
     let took = asked_at.elapsed();
     provider.metrics.bankid_answered("auth", &answer, took);
     let failed = answer

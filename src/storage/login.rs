@@ -275,8 +275,8 @@ impl Store {
     }
 
     /// Keeps what BankID said of an order that still waits. A terminal answer is stored here
-    /// before anyone acts on it; whoever holds it may store it. `false`: the order was no longer
-    /// waiting, and nothing was changed.
+    /// before anyone acts on it; whoever holds it may store it, also when another node has given the
+    /// order up meanwhile. `false`: the order was no longer waiting, and nothing was changed.
     pub async fn keep_progress(
         &self,
         login: Id<kind::Login>,
@@ -305,7 +305,8 @@ impl Store {
         lock_login(&mut tx, login).await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3, answered_at = $5
-              WHERE id = $4 AND progress = 'ordered'"
+              WHERE id = $4
+                AND (progress = 'ordered' OR (progress = 'lost' AND $1 = 'complete'))"
         )
         .bind(name)
         .bind(hint)

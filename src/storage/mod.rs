@@ -159,6 +159,19 @@ impl Store {
         Ok((store, keys))
     }
 
+    /// Binds the database to one of BankID's environments, at the first start; says to which it is
+    /// bound.
+    pub async fn bind_environment(&self, environment: &str) -> Result<String> {
+        Ok(on!(&self.db, |db| sqlx::query_scalar(
+            "INSERT INTO installation (id, environment) VALUES (1, $1)
+             ON CONFLICT (id) DO UPDATE SET environment = installation.environment
+             RETURNING environment"
+        )
+        .bind(environment)
+        .fetch_one(db)
+        .await)?)
+    }
+
     /// What time it is for the database; `None` where that is this machine's own clock.
     pub async fn clock(&self) -> Result<Option<Timestamp>> {
         match &self.db {

@@ -13,6 +13,13 @@ impl Store {
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
         let long_ended = now - KEPT;
         for (statement, before) in [
+            // Nobody can be logged in any more: what BankID said of them goes.
+            (
+                "UPDATE bankid_order SET answer = NULL, progress = 'spent'
+                  WHERE answer IS NOT NULL
+                    AND login_id IN (SELECT id FROM login WHERE expires_at < $1)",
+                now,
+            ),
             ("DELETE FROM evidence WHERE expires_at < $1", now),
             ("DELETE FROM login WHERE expires_at < $1", long_ended),
             ("DELETE FROM client_grant WHERE expires_at < $1", long_ended),

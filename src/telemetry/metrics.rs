@@ -208,7 +208,6 @@ mod tests {
             let refused: Result<(), Failure> = Err(Failure::Refused {
                 status: 400,
                 code: format!("brandNew{n}"),
-                no_such_order: false,
             });
             metrics.bankid_answered("collect", &refused, Duration::from_millis(30));
         }

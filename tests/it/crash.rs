@@ -340,6 +340,11 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
                 "{from}: {said}"
             );
         }
+        // What was a simulator's database never becomes another environment's.
+        let custom = app.config.replace("\"simulator\"", "\"custom\"");
+        std::fs::write(app.directory.path().join("one.toml"), custom).expect("written");
+        let (sound, said) = program(&["serve"]);
+        assert!(!sound && said.contains("use another one"), "{said}");
         // A client that is known by a sector stays in it: people would be strangers to it otherwise.
         let moved = app
             .config

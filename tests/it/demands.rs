@@ -134,10 +134,8 @@ on_both!(
         // A client that may not know numbers may not name them either.
         let claims = named("191212121212");
         let unentitled = request(&app, "lenient", "lenient", &[("claims", Some(&claims))]);
-        let choice = browser.get(&unentitled).await;
-        let login = browser.choose(&choice, "other").await;
-        app.phone.scan(&login.qr_text(), ASA).await.approve().await;
-        Answer::of(&browser.until_departure(&login).await).code();
+        let refused = browser.get(&unentitled).await;
+        assert_eq!(Answer::of(&refused).get("error"), Some("invalid_request"));
         let nonsense = browser.get(&url(&named("12"), &[])).await;
         assert_eq!(Answer::of(&nonsense).get("error"), Some("invalid_request"));
     }

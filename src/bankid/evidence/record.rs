@@ -5,7 +5,6 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -93,12 +92,7 @@ struct File {
 
 impl Record {
     /// A record of an order that was answered with evidence.
-    pub fn new(
-        subject: Subject,
-        ordered: &Ordered,
-        relying_party: &CertificateDer<'_>,
-        evidence: Evidence,
-    ) -> Record {
+    pub fn new(subject: Subject, ordered: &Ordered, evidence: Evidence) -> Record {
         Record {
             version: VERSION,
             txn: subject.txn,
@@ -106,7 +100,7 @@ impl Record {
             client_id: subject.client_id,
             answered_at: subject.answered_at,
             personal_number: subject.personal_number,
-            relying_party: STANDARD.encode(relying_party),
+            relying_party: ordered.certificate_der.clone().unwrap_or_default(),
             visible: ordered.visible.clone(),
             non_visible: ordered.non_visible.clone(),
             evidence,
@@ -184,7 +178,10 @@ mod tests {
         let web = Web::new("login.example", "Browser", "d");
         let ip = std::net::IpAddr::from([192, 0, 2, 1]);
         let request = AuthRequest::new(ip, "Logga in", login, None, Requirement::default(), web);
-        let ordered = request.ordered("");
+        let ordered = Ordered {
+            certificate_der: Some(STANDARD.encode(&party)),
+            ..request.ordered("")
+        };
         let signer = Signer::new(&random, NOW);
         let order = SignedOrder {
             relying_party: &party,
@@ -208,7 +205,7 @@ mod tests {
             root: signer.root().expect("made"),
             policies: policies.iter().map(|p| (*p).to_owned()).collect(),
         };
-        (Record::new(subject, &ordered, &party, evidence), trust)
+        (Record::new(subject, &ordered, evidence), trust)
     }
 
     #[test]
