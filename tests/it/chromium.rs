@@ -404,3 +404,34 @@ fn the_code_moves_by_one_loop_and_what_has_ended_asks_no_more() {
         assert_eq!(browser.execute(asked).await, before, "it asks no more");
     });
 }
+
+#[test]
+fn a_return_that_an_event_meets_on_its_way_is_told_first() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-RETURN-2");
+        let app = app().await;
+        let [browser] = browsers_as(&app.certificate, Scripts::On, Some(SAFARI)).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=this]").await;
+        browser.see("#continue").await;
+        let link = browser.url().await;
+        browser.client.back().await.expect("it goes back");
+        browser.see("[data-screen=launch]").await;
+        // The page sleeps behind the app.
+        browser.execute("rest(); leaving = true;").await;
+        let claimed = app.phone.open(&link, TOLVAN).await;
+        let return_url = claimed.return_url.clone().expect("a return address");
+        let (_, nonce) = return_url.split_once('#').expect("a fragment");
+        claimed.approve().await;
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        // It wakes up: the app's address and the first event come together.
+        let together = format!(
+            "leaving = false; location.hash = '{nonce}'; show({{ screen: 'await-return' }});"
+        );
+        browser.execute(&together).await;
+        logged_in(&browser, TOLVAN).await;
+    });
+}

@@ -224,6 +224,18 @@ on_both!(
         assert!(!store.lose_order(id, order, &other).await.expect("asked"));
         let lost = store.login(id).await.expect("read").expect("there");
         assert!(matches!(lost.order.progress, Progress::Lost));
+        // Who holds an approval all the same has not come too late.
+        let data = serde_json::json!({"user": {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
+        let complete = Progress::Complete(serde_json::from_value(data).expect("data"));
+        let kept = store.keep_progress(id, order, &complete, Some(now)).await;
+        assert!(kept.expect("stored"));
+        let found = store.login(id).await.expect("read").expect("there");
+        assert!(found.completion(now).is_ok());
+        // And when its time is up without a finish, nobody's number stays.
+        let after = found.expires_at + Seconds(1);
+        store.sweep(after).await.expect("swept");
+        let swept = store.login(id).await.expect("read").expect("there");
+        assert!(matches!(swept.order.progress, Progress::Spent));
     }
 );
 
