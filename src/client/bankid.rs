@@ -96,8 +96,9 @@ pub enum ReturnPolicy {
     /// In the browser that began, which is known by its cookie.
     #[default]
     Cookie,
-    /// The same; or in another browser from the address where the login began, and then the person
-    /// confirms it in the browser that began.
+    /// The same; or in another browser from the address where the login began, and then somebody
+    /// confirms it in the browser that began. Who shares an address with a person can be that
+    /// somebody: it is for clients whose people are alone at their address.
     CookieOrSameAddress,
     /// Nowhere: whoever began is logged in when somebody approves, wherever that is. An attacker
     /// can send their link to another person.
