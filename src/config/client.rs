@@ -1,6 +1,6 @@
 //! `[[client]]`: applications that are registered in the file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::bankid::BankId;
 use super::{Findings, text_or_file, written};
@@ -59,27 +59,7 @@ pub(super) fn check_with(clients: &[RegisteredClient], bankid: &BankId, found: &
 }
 
 fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, String> {
-    let has_secret = written.client_secret.is_some() || written.client_secret_file.is_some();
-    let secrets = match written.metadata.token_endpoint_auth {
-        Authentication::None if has_secret => {
-            return Err("a public client (token_endpoint_auth = none) has no secret".to_owned());
-        }
-        Authentication::None => Vec::new(),
-        Authentication::ClientSecret => {
-            let secret = text_or_file(
-                written.client_secret.as_deref(),
-                written.client_secret_file.as_deref(),
-                base,
-                "client_secret",
-            )?;
-            if secret.chars().count() < SECRET_LENGTH {
-                return Err(format!(
-                    "client_secret must have at least {SECRET_LENGTH} characters"
-                ));
-            }
-            vec![Digest::of(&secret)]
-        }
-    };
+    let secrets = secrets(&written, base)?;
     let sector = match &written.sector {
         Some(sector) => sector.clone(),
         None => sole_host(&written.metadata)?,
@@ -102,6 +82,39 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         named_sector: written.sector,
         secrets,
     })
+}
+
+/// The secret, and the one before it while an application still uses that.
+fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSecret>>, String> {
+    let (now, before) = (
+        (&written.client_secret, &written.client_secret_file),
+        (
+            &written.previous_client_secret,
+            &written.previous_client_secret_file,
+        ),
+    );
+    let is_written =
+        |(text, file): (&Option<String>, &Option<PathBuf>)| text.is_some() || file.is_some();
+    if written.metadata.token_endpoint_auth == Authentication::None {
+        return match is_written(now) || is_written(before) {
+            true => Err("a public client (token_endpoint_auth = none) has no secret".to_owned()),
+            false => Ok(Vec::new()),
+        };
+    }
+    let read = |(text, file): (&Option<String>, &Option<PathBuf>), name: &str| {
+        let secret = text_or_file(text.as_deref(), file.as_deref(), base, name)?;
+        match secret.chars().count() < SECRET_LENGTH {
+            true => Err(format!(
+                "{name} must have at least {SECRET_LENGTH} characters"
+            )),
+            false => Ok(Digest::of(&secret)),
+        }
+    };
+    let mut secrets = vec![read(now, "client_secret")?];
+    if is_written(before) {
+        secrets.push(read(before, "previous_client_secret")?);
+    }
+    Ok(secrets)
 }
 
 /// OpenID Connect Core §8.1: redirect URIs on several hosts make no sector by themselves.

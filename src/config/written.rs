@@ -268,6 +268,11 @@ pub struct Client {
     pub client_secret: Option<String>,
     /// A file that holds it.
     pub client_secret_file: Option<PathBuf>,
+    /// The secret before this one, which is taken too while it is written here: so it is replaced
+    /// without a moment in which the application cannot log anyone in.
+    pub previous_client_secret: Option<String>,
+    /// A file that holds it.
+    pub previous_client_secret_file: Option<PathBuf>,
     /// Its sector for pairwise subjects; the host of its first redirect URI when it is not said.
     pub sector: Option<String>,
     /// Everything else.
@@ -297,9 +302,19 @@ impl TryFrom<toml::Table> for Client {
             client_id: ClientId,
             client_secret: Option<String>,
             client_secret_file: Option<PathBuf>,
+            previous_client_secret: Option<String>,
+            previous_client_secret_file: Option<PathBuf>,
             sector: Option<String>,
         }
-        let own = ["client_id", "client_secret", "client_secret_file", "sector"]
+        let own = [
+            "client_id",
+            "client_secret",
+            "client_secret_file",
+            "previous_client_secret",
+            "previous_client_secret_file",
+            "sector",
+        ];
+        let own = own
             .into_iter()
             .filter_map(|key| Some((key.to_owned(), table.remove(key)?)))
             .collect::<toml::Table>();
@@ -308,6 +323,8 @@ impl TryFrom<toml::Table> for Client {
             client_id: own.client_id,
             client_secret: own.client_secret,
             client_secret_file: own.client_secret_file,
+            previous_client_secret: own.previous_client_secret,
+            previous_client_secret_file: own.previous_client_secret_file,
             sector: own.sector,
             metadata: strictly(table)?,
         })

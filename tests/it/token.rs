@@ -502,3 +502,29 @@ fn requests_that_are_none_are_refused_in_json() {
         assert_eq!(told(http.get(url(&app))).await.status, 405);
     });
 }
+
+#[test]
+fn a_secret_is_replaced_while_the_one_before_still_works() {
+    run(async {
+        let _shows = shows!(accepting "PV-SECRET-1", refusing "PV-SECRET-1");
+        let app = App::on(Database::sqlite()).await;
+        for (secret, status) in [
+            (SECRET.to_owned(), 200),
+            (format!("{SECRET}-before"), 200),
+            (format!("{SECRET}-long-before"), 401),
+        ] {
+            let answer = app.log_in(&Browser::new(), TOLVAN).await;
+            let request = app
+                .http
+                .post(url(&app))
+                .basic_auth("web", Some(&secret))
+                .form(&form(answer.code(), &[]));
+            assert_eq!(told(request).await.status, status);
+        }
+        let short = app.config.replace(
+            "-before\"",
+            "-before\"\nprevious_client_secret_file = \"x\"",
+        );
+        assert!(portvakt::config::Config::parse(&short, app.directory.path()).is_err());
+    });
+}

@@ -441,6 +441,7 @@ personal_number = {{ purpose = "Tests." }}
 [[client]]
 client_id = "web"
 client_secret = "{SECRET}"
+previous_client_secret = "{SECRET}-before"
 client_name = "Kommunens e-tjänster"
 redirect_uris = ["{CALLBACK}", "https://app.example/callback?a=1"]
 purpose = {{ sv = "Ansök om bygglov.", en = "Apply for a building permit." }}
