@@ -25,7 +25,8 @@ function show(state) {
     // The app may have come back at this very moment: its nonce goes first.
     if (returning()) return void comeBack();
     leaving = true;
-    location.replace(location.pathname);
+    // Not as an arrival: nobody pressed anything, so the app must not be opened.
+    location.reload();
   } else {
     // The old frame stays until the new one is here: there is no blank between them.
     if (path && state.qr) path.setAttribute("d", state.qr);
@@ -47,7 +48,7 @@ async function ask() {
   } catch {
     // No network for the moment, or the server starts again: ask again.
   }
-  if (!leaving && !document.hidden && !source) timer = setTimeout(ask, 1000);
+  if (!leaving && !document.hidden && !source && !rests()) timer = setTimeout(ask, 1000);
 }
 
 function follow() {
@@ -64,13 +65,17 @@ function follow() {
   source.onerror = () => {
     rest();
     failures += 1;
-    // A screen that has come to rest is told once, and the stream ends.
-    if (["failed", "over"].includes(root.dataset.screen)) return;
+    if (rests()) return;
     timer = setTimeout(() => {
       timer = null;
       follow();
     }, 1000);
   };
+}
+
+// A screen that has come to rest is told once, and the stream ends.
+function rests() {
+  return ["failed", "step-up", "over"].includes(root.dataset.screen);
 }
 
 function rest() {

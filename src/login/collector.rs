@@ -286,6 +286,9 @@ impl Poller {
     /// `true` when there is nothing more to ask, `false` when the order may need somebody else.
     async fn run(mut self) -> bool {
         while self.is_ours() {
+            if self.collector.0.clock.now() >= self.login.expires_at {
+                return self.end().await;
+            }
             let next = Instant::now() + INTERVAL;
             // By the certificate that made the order, also when it was replaced meanwhile.
             let Some(party) = self.party() else {
@@ -420,6 +423,30 @@ impl Poller {
         }
         tracing::warn!(%failure, login = %self.login.id, "BankID could not be asked about an order");
         Patience::unless(now > self.over_at)
+    }
+
+    /// The login's time is up: what is left of its order is ended here and at BankID, or somebody could
+    /// still approve it. `true` when that was decided.
+    async fn end(&self) -> bool {
+        let (store, login) = (&self.collector.0.store, &self.login);
+        let (id, order) = (login.id, &login.order);
+        let progress = Progress::Cancelled;
+        match store.keep_progress(id, order.id, &progress, None).await {
+            Ok(true) => {
+                self.collector.0.followed.tell(id).await;
+                if let Some(party) = self.party()
+                    && let Err(failure) = party.bankid.cancel(&order.tokens.order_ref).await
+                {
+                    tracing::info!(%failure, "an order could not be cancelled");
+                }
+                true
+            }
+            Ok(false) => true,
+            Err(fault) => {
+                tracing::error!(%fault, login = %id, "an order could not be ended");
+                false
+            }
+        }
     }
 
     /// The order is given up, if it is still this node's: another one that has taken it over

@@ -19,7 +19,7 @@ mod whim;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::{ServerHandle, Service};
@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::random::Random;
 use book::Book;
 use certificates::{Authority, Failed};
-use signature::Signer;
+use signature::{Keys, Signer};
 use whim::{Certificates, Whims};
 
 /// What a simulator is made of.
@@ -107,11 +107,19 @@ impl Shared {
     }
 }
 
+/// What the people of all simulators in this process sign with.
+static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(Arc::default);
+
 /// Starts a simulator on the runtime that this is called on.
 pub fn start(settings: Settings) -> std::io::Result<Simulator> {
     let whims = Whims::default();
     let api_tls = whimsical(&settings, &whims).map_err(std::io::Error::other)?;
-    let signer = Arc::new(Signer::new(&Random::system(), settings.clock.now()));
+    let keys = KEYS.clone();
+    let signer = Arc::new(Signer::new(keys, &Random::system(), settings.clock.now()));
+    // Nobody's first login waits for the authorities' keys, which take seconds in a debug build.
+    // Should one not be made, the first signature says so.
+    let ahead = signer.clone();
+    std::thread::spawn(move || ahead.root().is_ok());
     let shared = web::Data::new(Shared {
         signer: signer.clone(),
         book: Mutex::default(),

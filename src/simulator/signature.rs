@@ -19,7 +19,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
     SerialNumber, SigningKey,
 };
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::certpolicy::PolicyInformation;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -70,10 +70,19 @@ pub struct SignedOrder<'a> {
     pub function: Function,
 }
 
+/// Private keys by the name of their holder. Making one takes a second or more in a debug build, so
+/// simulators in one process share theirs, while each issues its own certificates.
+#[derive(Default)]
+pub struct Keys {
+    // PKCS #8. A std mutex: holders make keys, and never await.
+    made: Mutex<HashMap<String, Vec<u8>>>,
+}
+
 /// Signs for the simulator's people.
 pub struct Signer {
     random: Random,
     now: Timestamp,
+    keys: Arc<Keys>,
     // A std mutex: holders make keys, and never await.
     made: Mutex<Made>,
 }
@@ -132,12 +141,36 @@ const BANK: &str = "Testbank A AB (publ)";
 /// The device that everyone has: 21 bytes in base64, as BankID's are.
 const DEVICE: &str = "AZvYM9VvyiAmG7NA5jU5zqGcVppA";
 
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    /// The holder's key, made the first time.
+    fn of(&self, holder: &str) -> Result<KeyPair, Failed> {
+        let mut made = self.made.lock().expect("nothing panics under this lock");
+        if let Some(key) = made.get(holder) {
+            let key = PrivatePkcs8KeyDer::from(key.as_slice());
+            return Ok(KeyPair::from_pkcs8_der_and_sign_algo(
+                &key,
+                &PKCS_RSA_SHA256,
+            )?);
+        }
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+        made.insert(holder.to_owned(), key.serialize_der());
+        Ok(key)
+    }
+}
+
 impl Signer {
-    /// A signer that has made nothing yet; its certificates will be good from `now` on.
-    pub fn new(random: &Random, now: Timestamp) -> Signer {
+    /// A signer that has issued nothing yet; its certificates will be good from `now` on.
+    pub fn new(keys: Arc<Keys>, random: &Random, now: Timestamp) -> Signer {
         Signer {
             random: random.clone(),
             now,
+            keys,
             made: Mutex::default(),
         }
     }
@@ -193,7 +226,7 @@ impl Signer {
         if let Some(banks) = &made.banks {
             return Ok(banks.clone());
         }
-        let banks = Arc::new(Banks::new(&self.random, self.now)?);
+        let banks = Arc::new(Banks::new(&self.keys, &self.random, self.now)?);
         made.banks = Some(banks.clone());
         Ok(banks)
     }
@@ -205,34 +238,39 @@ impl Signer {
             return Ok(issued.clone());
         }
         let params = banks.person(person, &self.random, self.now)?;
-        let issued = Arc::new(banks.customers.issue(&params)?);
+        let issued = Arc::new(banks.customers.issue(&params, self.keys.of(key)?)?);
         made.people.insert(key, issued.clone());
         Ok(issued)
     }
 }
 
 impl Banks {
-    fn new(random: &Random, now: Timestamp) -> Result<Banks, Failed> {
-        let make = |name: DistinguishedName, by: Option<&Authority>| {
+    fn new(keys: &Keys, random: &Random, now: Timestamp) -> Result<Banks, Failed> {
+        let make = |key: &str, name: DistinguishedName, by: Option<&Authority>| {
             let mut params = params(name, random, now, AUTHORITY);
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
             if by.is_some() {
                 params.custom_extensions = vec![policies(&KINDS)];
             }
-            Authority::new(params, by)
+            Authority::new(params, keys.of(key)?, by)
         };
         let mut root_name = DistinguishedName::new();
         root_name.push(DnType::OrganizationName, "Finansiell ID-Teknik BID AB");
         root_name.push(DnType::OrganizationalUnitName, "BankID Member Banks CA");
         root_name.push(DnType::CommonName, "Test BankID Root CA");
-        let root = make(root_name, None)?;
-        let bank = make(bank_name("Testbank A CA for BankID Test"), Some(&root))?;
+        let root = make("root", root_name, None)?;
+        let bank = make(
+            "bank",
+            bank_name("Testbank A CA for BankID Test"),
+            Some(&root),
+        )?;
         let customers = make(
+            "customers",
             bank_name("Testbank A Customer CA for BankID Test"),
             Some(&bank),
         )?;
-        let responder = customers.issue(&responder(random, now))?;
+        let responder = customers.issue(&responder(random, now), keys.of("responder")?)?;
         Ok(Banks {
             root,
             bank,
@@ -278,7 +316,7 @@ impl Banks {
     ) -> Arc<Issued> {
         let mut params = self.person(person, random, now).expect("a person");
         change(&mut params);
-        Arc::new(self.customers.issue(&params).expect("issued"))
+        Arc::new(self.customers.issue(&params, odd_key()).expect("issued"))
     }
 
     /// A responder's certificate that was changed before it was issued, perhaps by the bank CA.
@@ -292,7 +330,7 @@ impl Banks {
         let mut params = responder(random, now);
         change(&mut params);
         let by = if by_bank { &self.bank } else { &self.customers };
-        Arc::new(by.issue(&params).expect("issued"))
+        Arc::new(by.issue(&params, odd_key()).expect("issued"))
     }
 
     /// The certificate of the customer CA.
@@ -302,8 +340,11 @@ impl Banks {
 }
 
 impl Authority {
-    fn new(params: CertificateParams, by: Option<&Authority>) -> Result<Authority, Failed> {
-        let key = rsa_key()?;
+    fn new(
+        params: CertificateParams,
+        key: KeyPair,
+        by: Option<&Authority>,
+    ) -> Result<Authority, Failed> {
         let certificate = match by {
             None => params.self_signed(&key)?,
             Some(by) => params.signed_by(&key, &by.issuer)?,
@@ -314,8 +355,7 @@ impl Authority {
         })
     }
 
-    fn issue(&self, params: &CertificateParams) -> Result<Issued, Failed> {
-        let key = rsa_key()?;
+    fn issue(&self, params: &CertificateParams, key: KeyPair) -> Result<Issued, Failed> {
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Issued {
             certificate: certificate.der().clone(),
@@ -324,11 +364,9 @@ impl Authority {
     }
 }
 
-fn rsa_key() -> Result<KeyPair, Failed> {
-    Ok(KeyPair::generate_rsa_for(
-        &PKCS_RSA_SHA256,
-        RsaKeySize::_2048,
-    )?)
+#[cfg(test)]
+fn odd_key() -> KeyPair {
+    Keys::default().of("odd").expect("made")
 }
 
 fn params(
@@ -593,7 +631,7 @@ mod tests {
 
     #[test]
     fn keys_are_made_once_for_each_person() {
-        let signer = Signer::new(&Random::seeded(1), NOW);
+        let signer = Signer::new(Arc::default(), &Random::seeded(1), NOW);
         let banks = signer.banks().expect("made");
         let certificate = |person| {
             let issued = signer.person(&banks, person).expect("made");

@@ -182,7 +182,7 @@ mod tests {
             certificate_der: Some(STANDARD.encode(&party)),
             ..request.ordered("")
         };
-        let signer = Signer::new(&random, NOW);
+        let signer = Signer::new(Default::default(), &random, NOW);
         let order = SignedOrder {
             relying_party: &party,
             display_name: "Kommunen",

@@ -30,7 +30,7 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let banks = Authority::new("Testbank A RP CA v1 for BankID Test", &random, NOW).expect("made");
     let party = |name| banks.relying_party(name).expect("made").certificate;
     Fixture {
-        signer: Signer::new(&random, NOW),
+        signer: Signer::new(Arc::default(), &random, NOW),
         relying_party: party("Åre, \"kommun\" + region"),
         another_party: party("Östersunds kommun"),
         random,
@@ -433,7 +433,9 @@ fn what_was_expected_is_asked_for() {
         change(&mut expected);
         assert_eq!(verify(&evidence, &expected, &trust()).err(), Some(flaw));
     }
-    let stranger = Signer::new(&FIXTURE.random, NOW).root().expect("made");
+    let stranger = Signer::new(Arc::default(), &FIXTURE.random, NOW)
+        .root()
+        .expect("made");
     for (flaw, change) in [
         (
             Flaw::Policy,
@@ -464,7 +466,7 @@ fn the_certificates_must_lead_to_the_root() {
     let odd = |change: fn(&mut rcgen::CertificateParams)| {
         banks.odd_person(&PEOPLE[0], &FIXTURE.random, NOW, change)
     };
-    let stranger = Signer::new(&FIXTURE.random, NOW);
+    let stranger = Signer::new(Arc::default(), &FIXTURE.random, NOW);
     let stranger = stranger.banks().expect("made");
     let stranger = stranger.odd_person(&PEOPLE[0], &FIXTURE.random, NOW, |_| {});
     for (what, flaw, change) in [
