@@ -157,12 +157,6 @@ impl Parties {
         let former = known.current.insert(party.profile.clone(), Arc::new(party));
         known.former.extend(former.map(|party| (party, keep_until)));
     }
-
-    /// Knows one that makes no new orders, for those that it made before.
-    pub fn remember(&self, party: Party, keep_until: Timestamp) {
-        let mut known = self.0.write().expect("nothing panics under this lock");
-        known.former.push((Arc::new(party), keep_until));
-    }
 }
 
 #[cfg(all(test, feature = "simulator"))]
