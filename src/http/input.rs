@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_caller_is_the_last_hop_that_is_not_ours() {
-        let _shows = crate::shows!(accepting "BP-24", accepting "PV-IP-1", refusing "PV-IP-1");
+        let _shows = crate::shows!(accepting "BP-24", accepting "B8", refusing "B8", accepting "PV-IP-1", refusing "PV-IP-1");
         let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
         let ours: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
         for (peer, forwarded, expected) in [
