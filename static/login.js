@@ -4,6 +4,7 @@
 const root = document.getElementById("login");
 const address = root.dataset.login;
 const tab = root.dataset.tab;
+const qr = document.getElementById("qr");
 const path = root.querySelector("#qr path");
 const message = document.getElementById("message");
 let source = null;
@@ -21,6 +22,9 @@ function show(state) {
     // It ended where this page said that it would.
     leaving = true;
     rest();
+  } else if (state.screen === "renewing" && qr) {
+    // The next code comes to this very page: whoever filled the screen with it keeps it so.
+    qr.classList.add("stale");
   } else if (state.screen !== root.dataset.screen) {
     // The app may have come back at this very moment: its nonce goes first.
     if (returning()) return void comeBack();
@@ -29,7 +33,10 @@ function show(state) {
     location.reload();
   } else {
     // The old frame stays until the new one is here: there is no blank between them.
-    if (path && state.qr) path.setAttribute("d", state.qr);
+    if (path && state.qr) {
+      path.setAttribute("d", state.qr);
+      qr.classList.remove("stale");
+    }
     // A live region speaks when its text changes, so it is only changed when it differs.
     if (message && state.message && message.textContent !== state.message) {
       message.textContent = state.message;
@@ -88,8 +95,13 @@ function rest() {
 
 // A hidden tab follows nothing: the server goes on without it, and tells it when it is back.
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));
+// A page out of the browser's memory asks how things stand, and is loaded anew only when they have
+// changed: a forced reload on the way back breaks the windows that native apps log in through.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
+  if (!event.persisted) return;
+  leaving = false;
+  rest();
+  follow();
 });
 
 // The app came back to this very tab: only the fragment of its address changed. Until that is
@@ -147,13 +159,58 @@ if (link) {
   help();
 }
 
-// The code fills the screen when it is activated, and Escape brings the page back.
-const qr = document.getElementById("qr");
-if (qr && qr.requestFullscreen) {
-  qr.addEventListener("click", () => {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else qr.requestFullscreen();
+// The code fills the screen when it is activated, and Escape brings the page back, with the focus
+// where it was. A browser that fills its screen with nothing but films gets a code as large as its window.
+const isLarge = () => qr.classList.contains("large");
+function shrink() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  qr.classList.remove("large");
+  qr.focus();
+  look();
+}
+async function enlarge() {
+  qr.classList.add("large");
+  try {
+    await qr.requestFullscreen();
+  } catch {
+    // It fills the window, then.
+  }
+  look();
+}
+
+// Whoever sees a part of the screen at a time cannot know whether the code is cut: they are told,
+// once each time that it changes, and never by the seconds.
+const seen = document.getElementById("seen");
+function look() {
+  const box = qr.firstElementChild.getBoundingClientRect();
+  const view = window.visualViewport;
+  const [left, top] = view ? [view.offsetLeft, view.offsetTop] : [0, 0];
+  const [width, height] = view ? [view.width, view.height] : [innerWidth, innerHeight];
+  // Half a pixel is lost to rounding when a page is enlarged.
+  const whole =
+    box.left >= left - 1 &&
+    box.top >= top - 1 &&
+    box.right <= left + width + 1 &&
+    box.bottom <= top + height + 1;
+  const says = whole ? seen.dataset.whole : seen.dataset.part;
+  seen.classList.toggle("unseen", whole);
+  if (seen.textContent !== says) seen.textContent = says;
+}
+if (qr) {
+  qr.disabled = false;
+  qr.addEventListener("click", () => (isLarge() ? shrink() : enlarge()));
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && isLarge()) shrink();
   });
+  document.addEventListener("fullscreenchange", () => {
+    if (!document.fullscreenElement) shrink();
+  });
+  qr.scrollIntoView({ block: "nearest" });
+  new IntersectionObserver(look, { threshold: [0, 0.25, 0.5, 0.75, 0.99, 1] }).observe(qr);
+  if (window.visualViewport) {
+    visualViewport.addEventListener("resize", look);
+    visualViewport.addEventListener("scroll", look);
+  }
 }
 
 // A form of the person's own goes first: what the events say on its way must not overtake it. One

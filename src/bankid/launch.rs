@@ -485,6 +485,34 @@ mod tests {
     }
 
     #[test]
+    fn phones_get_the_https_link_and_computers_the_scheme() {
+        let _shows = crate::shows!(accepting "BC-06", accepting "BC-07", accepting "BP-16", refusing "BP-16", accepting "BP-18", accepting "BP-39");
+        let matrix = Matrix::new(Vec::new());
+        for (name, user_agent) in BROWSERS {
+            let manner = matrix.manner(user_agent, false);
+            let link = AppLinks::bankid().link(&manner, &tokens());
+            let is_phone = name.starts_with("ios") || name.starts_with("android");
+            // An application's own browser keeps https links for itself. Google's hands them on.
+            let is_inside = ["facebook", "instagram", "webview"]
+                .iter()
+                .any(|app| name.ends_with(app));
+            let expected = match is_inside {
+                false if is_phone || *name == "ipad-safari" => "https",
+                _ => "bankid",
+            };
+            assert_eq!(link.scheme(), expected, "{user_agent}");
+            assert!(!is_inside || manner.in_app, "{name}");
+            let first = match *name {
+                // It may lie on a table or be held in the hand.
+                "ipad-safari" | "android-tablet" => First::Either,
+                _ if is_phone => First::This,
+                _ => First::Other,
+            };
+            assert_eq!(manner.first, first, "{user_agent}");
+        }
+    }
+
+    #[test]
     fn an_operators_rows_come_first() {
         let _shows = crate::shows!(accepting "PV-LAUNCH-3", refusing "PV-LAUNCH-3");
         #[derive(Deserialize)]

@@ -178,7 +178,7 @@ const VISIBLE_DATA: usize = 1500;
 /// Plain text in base64. Control characters and those that change the direction of text are
 /// dropped, so that a client's name cannot rearrange the sentence around it; what is too long is
 /// cut at a character.
-fn visible_data(text: &str) -> String {
+pub(crate) fn visible_data(text: &str) -> String {
     let mut plain: String = text.chars().filter(|c| !rearranges(*c)).collect();
     while STANDARD.encode(&plain).len() > VISIBLE_DATA {
         plain.pop();

@@ -59,6 +59,8 @@ words! {
     scan_step_3: "Skanna koden på skärmen.", "Scan the code on the screen.";
     qr_alt: "QR-kod", "QR code";
     qr_enlarge: "Visa QR-koden i helskärm", "Show the QR code full screen";
+    qr_whole: "Hela QR-koden syns.", "All of the QR code is in view.";
+    qr_part: "Hela QR-koden syns inte. Rulla sidan, eller tryck på koden för att visa den i helskärm.", "Part of the QR code is out of view. Scroll, or press the code to show it full screen.";
     switch_to_this: "Öppna BankID på den här enheten istället", "Open BankID on this device instead";
     switch_to_other: "Öppna BankID på en annan enhet istället", "Open BankID on another device instead";
     launch_heading: "Öppna BankID", "Open BankID";

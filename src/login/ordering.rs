@@ -311,3 +311,37 @@ fn intention(client: &Client, language: Language) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bankid::order::visible_data;
+    use crate::client::Metadata;
+
+    /// A client with a name and purposes of so many of the widest characters.
+    fn client(name: usize, purpose: usize) -> Option<Client> {
+        let wide = |many| "\u{1f600}".repeat(many);
+        let metadata = serde_json::json!({
+            "client_name": wide(name),
+            "redirect_uris": ["https://a.example/cb"],
+            "purpose": {"sv": wide(purpose), "en": wide(purpose)},
+        });
+        Some(Client {
+            client_id: crate::id::ClientId::parse("a")?,
+            sector: "a.example".to_owned(),
+            metadata: serde_json::from_value::<Metadata>(metadata).ok()?,
+        })
+    }
+
+    #[test]
+    fn what_is_registered_always_fits_in_the_app() {
+        let _shows = crate::shows!(accepting "BP-28", refusing "BP-28");
+        let longest = client(80, 140).expect("it may be registered");
+        for language in Language::ALL {
+            let text = intention(&longest, language);
+            let sent = STANDARD.decode(visible_data(&text)).expect("base64");
+            assert_eq!(String::from_utf8(sent).as_deref(), Ok(text.as_str()));
+        }
+        assert!(client(81, 140).is_none() && client(80, 141).is_none());
+    }
+}

@@ -279,6 +279,28 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_that_of_the_whole_seconds_since_the_answer_came() {
+        let _shows =
+            crate::shows!(accepting "BP-08", refusing "BP-08", accepting "BC-05", refusing "BC-05");
+        let login = login(Device::Other);
+        let picture = |seconds| qr::path(&qr::frame(&login.order.tokens, seconds));
+        for (ms, seconds) in [
+            (1_000_000, 0),
+            // Rounded down: half a second ahead is a code that is not valid yet.
+            (1_000_999, 0),
+            (1_001_000, 1),
+            (1_009_999, 9),
+            (1_029_999, 29),
+            // A clock that lags behind the one of the node that ordered.
+            (999_500, 0),
+        ] {
+            let shown = screen(&login, Tab::First, &AppLinks::bankid(), Moment(ms));
+            let path = picture(seconds).expect("it fits");
+            assert_eq!(shown, Screen::Scan { path }, "{ms}");
+        }
+    }
+
+    #[test]
     fn a_launch_link_is_withdrawn_before_its_token_is_too_old() {
         let _shows = crate::shows!(accepting "PV-LAUNCH-4", refusing "PV-LAUNCH-4");
         let links = AppLinks::bankid();

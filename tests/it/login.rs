@@ -518,24 +518,6 @@ fn inside_another_application_the_person_is_told_how_to_get_out() {
 }
 
 #[test]
-fn whoever_thinks_for_nine_minutes_can_still_choose() {
-    run(async {
-        let _shows = shows!(accepting "BP-21");
-        let app = App::on(Database::sqlite()).await;
-        let browser = Browser::new();
-        let choice = browser.get(&app.authorize_url(&[])).await;
-        app.clock.advance(Duration::from_secs(9 * 60));
-        let login = browser.choose(&choice, "other").await;
-        app.phone
-            .scan(&login.qr_text(), TOLVAN)
-            .await
-            .approve()
-            .await;
-        Answer::of(&browser.until_departure(&login).await).code();
-    });
-}
-
-#[test]
 fn names_are_as_the_bank_wrote_them_and_connections_are_kept() {
     run(async {
         let _shows = shows!(accepting "BP-36", accepting "BP-35");
