@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::authorize::request::Scope;
+use crate::authorize::request::{ResponseMode, Scope};
 use crate::bankid::message::Language;
 use crate::claims::release::Claim;
 
@@ -30,12 +30,14 @@ pub fn document(issuer: &str, acr: &str) -> Value {
     json!({
         "issuer": issuer,
         "authorization_endpoint": at("/authorize"),
+        "pushed_authorization_request_endpoint": at("/par"),
+        "require_pushed_authorization_requests": false,
         "token_endpoint": at("/token"),
         "userinfo_endpoint": at("/userinfo"),
         "jwks_uri": at("/jwks"),
         "scopes_supported": Scope::ALL.map(Scope::as_str),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
         "grant_types_supported": ["authorization_code"],
         "subject_types_supported": ["pairwise", "public"],
         "acr_values_supported": [acr],

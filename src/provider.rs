@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::authorize::Policy;
 use crate::bankid::environment::Worth;
 use crate::bankid::party::{self, Parties};
+use crate::client::Client;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::config::bankid::Profile;
@@ -254,6 +255,13 @@ impl Provider {
         self.parties.replace(party, now, now + LIFETIME);
         tracing::info!(profile = %profile.name, days_left, "a new relying-party certificate is in use");
         Ok(())
+    }
+
+    /// OpenID Connect Core §3.1.2.1: whom a hint of this client's names, if it is a token of ours.
+    pub fn hinted_subject(&self, token: &str, client: &Client) -> Option<String> {
+        let issuer = &self.config.issuer.url;
+        self.keyring
+            .hinted_subject(token, issuer, &client.client_id)
     }
 
     async fn sweep(self) {

@@ -43,6 +43,8 @@ pub mod kind {
         SessionCookie = "sc_",
         /// The number in BankID's `returnUrl`.
         ReturnNonce = "rn_",
+        /// The name of a pushed authorization request (RFC 9126 §2.2).
+        PushedRequest = "pr_",
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod interaction;
 pub mod pkce;
+pub mod pushed;
 pub mod redirect_uri;
 pub mod request;
 pub mod response;
@@ -40,9 +41,13 @@ pub enum PageMistake {
     RedirectUriRepeated,
     /// Not one of the client's.
     RedirectUriUnregistered,
-    /// A `response_mode` that we do not answer in (OpenID Connect Core §3.1.2.6: the answer would
-    /// have to go by a way that was not asked for).
+    /// A `response_mode` that we do not answer in, or not at this address (OpenID Connect Core
+    /// §3.1.2.6: the answer would have to go by a way that was not asked for).
     ResponseMode,
+    /// The name of a pushed request that is unknown, too old, answered or another client's.
+    RequestUriUnknown,
+    /// Two requests at once.
+    RequestUriAmbiguous,
     /// Not form-urlencoded UTF-8, too long, or with control characters.
     Unreadable,
 }
@@ -84,6 +89,8 @@ pub enum Mistake {
     IdTokenHint,
     /// A `nonce` that is longer than we carry.
     NonceTooLong,
+    /// RFC 9126 §6.
+    NotPushed,
 }
 
 impl From<Mistake> for Refusal {
@@ -144,6 +151,10 @@ impl From<Mistake> for Refusal {
                 "id_token_hint is not an ID token of this provider for this client",
             ),
             Mistake::NonceTooLong => (Code::InvalidRequest, "nonce is longer than 512 characters"),
+            Mistake::NotPushed => (
+                Code::InvalidRequest,
+                "this client must push its requests beforehand",
+            ),
         };
         Refusal::new(code, description)
     }
@@ -169,6 +180,19 @@ pub struct Answerable {
     pub mistake: Mistake,
 }
 
+impl Answerable {
+    fn told(raw: &Parameters, return_address: ReturnAddress, mistake: Mistake) -> Refused {
+        let state = (!raw.is_repeated("state"))
+            .then(|| raw.first("state").map(str::to_owned))
+            .flatten();
+        Refused::Client(Box::new(Answerable {
+            return_address,
+            state,
+            mistake,
+        }))
+    }
+}
+
 /// Reads who a hint speaks of: `id_token_hint` → its subject, when it is an ID token of ours for
 /// this client (its end may have passed). Pure, but in need of keys, so it is handed in.
 pub type HintReader<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -181,17 +205,8 @@ pub fn admit(
     hint: HintReader<'_>,
 ) -> Result<AuthorizationRequest, Refused> {
     let return_address = redirect_uri::resolve(raw, client).map_err(Refused::Page)?;
-    response_mode(raw).map_err(Refused::Page)?;
-    rules(raw, client, policy, hint, &return_address).map_err(|mistake| {
-        let state = (!raw.is_repeated("state"))
-            .then(|| raw.first("state").map(str::to_owned))
-            .flatten();
-        Refused::Client(Box::new(Answerable {
-            return_address,
-            state,
-            mistake,
-        }))
-    })
+    rules(raw, client, policy, hint, &return_address)
+        .map_err(|mistake| Answerable::told(raw, return_address, mistake))
 }
 
 /// Who asks, before anything is looked up (RFC 6749 §4.1.2.1).
@@ -200,13 +215,6 @@ pub fn client_id(raw: &Parameters) -> Result<&str, PageMistake> {
         return Err(PageMistake::ClientRepeated);
     }
     raw.first("client_id").ok_or(PageMistake::ClientMissing)
-}
-
-fn response_mode(raw: &Parameters) -> Result<(), PageMistake> {
-    match raw.first("response_mode") {
-        None | Some("query") => Ok(()),
-        Some(_) => Err(PageMistake::ResponseMode),
-    }
 }
 
 fn rules(
@@ -236,6 +244,7 @@ fn rules(
         expected_people: expected_people(&claims, client)?,
         claims,
         expected_subject,
+        pushed: None,
     })
 }
 

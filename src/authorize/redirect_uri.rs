@@ -1,11 +1,11 @@
-//! Where an answer may go: the redirect URI, compared as a whole string (RFC 9700 §2.1, §4.1.3),
-//! and [`ReturnAddress`], the proof that it was.
+//! Where an answer may go, and how: the redirect URI, compared as a whole string (RFC 9700 §2.1,
+//! §4.1.3), with the response mode, and [`ReturnAddress`], the proof that both may be.
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::PageMistake;
-use super::request::Parameters;
+use super::request::{Parameters, ResponseMode};
 use crate::client::Client;
 
 /// A registered redirect URI: absolute, without fragment, https; or http on a loopback address
@@ -103,18 +103,40 @@ impl<'de> Deserialize<'de> for RedirectUri {
 }
 
 /// The proof that an answer may be sent to an address: the client that asks has registered it.
-/// Only [`resolve`] makes one, and only a `ReturnAddress` can be redirected to.
+/// Only [`resolve`] makes one, and only a `ReturnAddress` can be left for. It holds how the answer
+/// goes there, so that none goes by another way than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReturnAddress(String);
+pub struct ReturnAddress {
+    uri: String,
+    way: Way,
+}
+
+/// How an answer goes to its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In the address's query.
+    Query,
+    /// In a form that the browser posts.
+    FormPost {
+        /// The address's origin, the only one that the form's page may post to.
+        origin: String,
+    },
+}
 
 impl ReturnAddress {
     /// The URI exactly as asked for.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.uri
+    }
+
+    /// How the answer goes there.
+    pub fn way(&self) -> &Way {
+        &self.way
     }
 }
 
-/// OpenID Connect Core §3.1.2.1. The redirect URI must be there, once, and be registered.
+/// OpenID Connect Core §3.1.2.1. The redirect URI must be there, once, and be registered; the
+/// response mode must be one that can lead to it.
 pub fn resolve(raw: &Parameters, client: &Client) -> Result<ReturnAddress, PageMistake> {
     if raw.is_repeated("redirect_uri") {
         return Err(PageMistake::RedirectUriRepeated);
@@ -127,8 +149,27 @@ pub fn resolve(raw: &Parameters, client: &Client) -> Result<ReturnAddress, PageM
         .redirect_uris
         .iter()
         .any(|registered| registered.admits(asked))
-        .then(|| ReturnAddress(asked.to_owned()))
-        .ok_or(PageMistake::RedirectUriUnregistered)
+        .then_some(())
+        .ok_or(PageMistake::RedirectUriUnregistered)?;
+    let way = match ResponseMode::read(raw)? {
+        ResponseMode::Query => Way::Query,
+        ResponseMode::FormPost => Way::FormPost {
+            origin: form_origin(asked).ok_or(PageMistake::ResponseMode)?,
+        },
+    };
+    Ok(ReturnAddress {
+        uri: asked.to_owned(),
+        way,
+    })
+}
+
+/// The origin that a page's policy must name for a form to get to this address. A scheme of an
+/// application's own takes no forms, and a policy cannot name an IPv6 address (CSP 3 §2.3.1).
+fn form_origin(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok()?;
+    let nameable = matches!(url.host(), Some(Host::Domain(_) | Host::Ipv4(_)));
+    (matches!(url.scheme(), "https" | "http") && nameable)
+        .then(|| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]

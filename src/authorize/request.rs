@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Mistake;
 use super::pkce::Challenge;
 use super::redirect_uri::ReturnAddress;
+use super::{Mistake, PageMistake};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::clock::Seconds;
 use crate::id::ClientId;
+use crate::secret::{Digest, kind as secret};
 
 /// The parameters of a request in the order they came. Names may repeat here; who reads them
 /// refuses that.
@@ -31,6 +32,18 @@ impl Parameters {
             .iter()
             .find(|(n, v)| n == name && !v.is_empty())
             .map(|(_, v)| v.as_str())
+    }
+
+    /// All but these.
+    pub fn without(&self, names: &[&str]) -> Parameters {
+        let rest = |(name, _): &&(String, String)| !names.contains(&name.as_str());
+        Parameters(self.0.iter().filter(rest).cloned().collect())
+    }
+
+    /// These alone.
+    pub fn only(&self, names: &[&str]) -> Parameters {
+        let named = |(name, _): &&(String, String)| names.contains(&name.as_str());
+        Parameters(self.0.iter().filter(named).cloned().collect())
     }
 
     /// How many bytes names and values have together.
@@ -85,6 +98,43 @@ pub struct AuthorizationRequest {
     /// The people of whom one must log in, by their numbers: from an essential `personal_number`
     /// with values. Anyone may, when there are none.
     pub expected_people: Vec<PersonalNumber>,
+    /// The pushed request that this is. It is spent with the answer.
+    pub pushed: Option<Digest<secret::PushedRequest>>,
+}
+
+/// How an answer is sent (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response
+/// Mode §1). A code never goes by a fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the query, as a code is by default.
+    Query,
+    /// In a form.
+    FormPost,
+}
+
+impl ResponseMode {
+    /// All of them, for discovery.
+    pub const ALL: [ResponseMode; 2] = [ResponseMode::Query, ResponseMode::FormPost];
+
+    /// The value as it is sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResponseMode::Query => "query",
+            ResponseMode::FormPost => "form_post",
+        }
+    }
+
+    /// One that we do not know is not answered at all: every answer would go by a way that was not
+    /// asked for (OpenID Connect Core §3.1.2.6).
+    pub fn read(raw: &Parameters) -> Result<ResponseMode, PageMistake> {
+        let Some(asked) = raw.first("response_mode") else {
+            return Ok(ResponseMode::Query);
+        };
+        ResponseMode::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == asked)
+            .ok_or(PageMistake::ResponseMode)
+    }
 }
 
 /// A scope value that we know.

@@ -1,8 +1,9 @@
-//! The answer to an authorization request, as an address to leave for (RFC 6749 §4.1.2, RFC 9207).
+//! The answer to an authorization request, on its way to the client: in an address (RFC 6749
+//! §4.1.2) or in a form (OAuth 2.0 Form Post Response Mode), with `iss` (RFC 9207).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::redirect_uri::ReturnAddress;
+use super::redirect_uri::{ReturnAddress, Way};
 use crate::error::Refusal;
 use crate::secret::{Secret, kind};
 
@@ -13,15 +14,49 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// An address at a client, with an answer in its query. Only this module makes one, and it needs a
+/// An answer with the one way that it may leave by. Only this module makes one, and it needs a
 /// [`ReturnAddress`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Departure(String);
+pub enum Departure {
+    /// By going to an address.
+    Query(Location),
+    /// By posting a form.
+    FormPost(PostedForm),
+}
 
-impl Departure {
+/// An address at a client, with an answer in its query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Location(String);
+
+impl Location {
     /// The whole address. It may hold a code: it belongs in a `Location` or a link, not in a log.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// A form that takes an answer to a client.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostedForm {
+    action: String,
+    origin: String,
+    members: Vec<(&'static str, String)>,
+}
+
+impl PostedForm {
+    /// Where it is posted to.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The origin of that.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What it says. It may hold a code: it belongs in a form, not in a log.
+    pub fn expose(&self) -> &[(&'static str, String)] {
+        &self.members
     }
 }
 
@@ -38,14 +73,12 @@ pub fn success(
     issuer: &str,
     code: &Secret<kind::Code>,
 ) -> Departure {
-    with_query(
-        address,
-        &[
-            ("code", Some(code.expose())),
-            ("state", state),
-            ("iss", Some(issuer)),
-        ],
-    )
+    let members = [
+        ("code", Some(code.expose())),
+        ("state", state),
+        ("iss", Some(issuer)),
+    ];
+    depart(address, &members)
 }
 
 /// RFC 6749 §4.1.2.1: why there is none.
@@ -61,11 +94,27 @@ pub fn failure(
         ("state", state),
         ("iss", Some(issuer)),
     ];
-    with_query(address, &members)
+    depart(address, &members)
+}
+
+fn depart(address: &ReturnAddress, members: &[(&'static str, Option<&str>)]) -> Departure {
+    match address.way() {
+        Way::Query => Departure::Query(with_query(address, members)),
+        // OAuth 2.0 Form Post Response Mode §2: the members are fields, and the redirect URI stays
+        // as it is.
+        Way::FormPost { origin } => Departure::FormPost(PostedForm {
+            action: address.as_str().to_owned(),
+            origin: origin.clone(),
+            members: members
+                .iter()
+                .filter_map(|(name, value)| Some((*name, (*value)?.to_owned())))
+                .collect(),
+        }),
+    }
 }
 
 /// The redirect URI's own query is kept (RFC 6749 §3.1.2).
-fn with_query(address: &ReturnAddress, members: &[(&str, Option<&str>)]) -> Departure {
+fn with_query(address: &ReturnAddress, members: &[(&str, Option<&str>)]) -> Location {
     let mut out = address.as_str().to_owned();
     let mut separator = if out.contains('?') { '&' } else { '?' };
     for (name, value) in members {
@@ -77,12 +126,13 @@ fn with_query(address: &ReturnAddress, members: &[(&str, Option<&str>)]) -> Depa
             separator = '&';
         }
     }
-    Departure(out)
+    Location(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorize::PageMistake;
     use crate::authorize::redirect_uri::resolve;
     use crate::authorize::request::Parameters;
     use crate::client::Client;
@@ -90,7 +140,7 @@ mod tests {
     use crate::id::ClientId;
     use crate::random::Random;
 
-    fn address(uri: &str) -> ReturnAddress {
+    fn resolved(uri: &str, mode: &str) -> Result<ReturnAddress, PageMistake> {
         let client = Client {
             client_id: ClientId::parse("a").expect("an id"),
             sector: "a".into(),
@@ -99,8 +149,20 @@ mod tests {
             )
             .expect("metadata"),
         };
-        let raw = Parameters::from_pairs([("redirect_uri".to_owned(), uri.to_owned())]);
-        resolve(&raw, &client).expect("registered")
+        let pairs = [("redirect_uri", uri), ("response_mode", mode)];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        resolve(&Parameters::from_pairs(pairs), &client)
+    }
+
+    fn address(uri: &str) -> ReturnAddress {
+        resolved(uri, "").expect("registered")
+    }
+
+    fn location(departure: &Departure) -> &str {
+        match departure {
+            Departure::Query(location) => location.expose(),
+            Departure::FormPost(_) => panic!("a form"),
+        }
     }
 
     #[test]
@@ -114,7 +176,7 @@ mod tests {
             "https://op.example",
             &code,
         );
-        let url = url::Url::parse(sent.expose()).expect("an address");
+        let url = url::Url::parse(location(&sent)).expect("an address");
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         let expected = [
@@ -137,8 +199,53 @@ mod tests {
             refusal,
         );
         assert_eq!(
-            sent.expose(),
+            location(&sent),
             "https://a.example/cb?error=access_denied&error_description=the%20person%20said%20no&iss=https%3A%2F%2Fop.example"
         );
+    }
+
+    #[test]
+    fn an_answer_leaves_in_the_mode_that_was_asked_for_or_not_at_all() {
+        let _shows =
+            crate::shows!(accepting "AU-12", refusing "AU-12", accepting "AU-11", refusing "AU-11");
+        let refusal = Refusal::new(Code::AccessDenied, "the person said no");
+        let posted = |uri: &str| {
+            let address = resolved(uri, "form_post").expect("registered");
+            match failure(&address, Some("s\"<å"), "https://op.example", refusal) {
+                Departure::FormPost(form) => form,
+                Departure::Query(_) => panic!("an address"),
+            }
+        };
+        for (uri, origin) in [
+            ("https://a.example/cb?x=1", "https://a.example"),
+            ("https://a.example:8443/cb", "https://a.example:8443"),
+            ("http://127.0.0.1:5000/cb", "http://127.0.0.1:5000"),
+            ("http://localhost/cb", "http://localhost"),
+        ] {
+            let form = posted(uri);
+            assert_eq!((form.action(), form.origin()), (uri, origin));
+            let member = |name, value: &str| (name, value.to_owned());
+            let expected = [
+                member("error", "access_denied"),
+                member("error_description", "the person said no"),
+                member("state", "s\"<å"),
+                member("iss", "https://op.example"),
+            ];
+            assert_eq!(form.expose(), expected);
+        }
+        let query = resolved("https://a.example/cb", "query").expect("registered");
+        assert!(matches!(
+            failure(&query, None, "https://op.example", refusal),
+            Departure::Query(_)
+        ));
+        for (uri, mode) in [
+            ("https://a.example/cb", "fragment"),
+            ("https://a.example/cb", "nonsense"),
+            // No form gets there.
+            ("se.kommunen.app:/cb", "form_post"),
+            ("http://[::1]:3000/cb", "form_post"),
+        ] {
+            assert_eq!(resolved(uri, mode), Err(PageMistake::ResponseMode), "{uri}");
+        }
     }
 }

@@ -35,6 +35,9 @@ pub struct Metadata {
     /// Whether it must use PKCE. A public client always must.
     #[serde(default)]
     pub pkce: Pkce,
+    /// Whether it must leave its requests with us beforehand (RFC 9126 §6).
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
     /// Why it asks people to log in, shown before they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,

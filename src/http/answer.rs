@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::page::{self, ErrorPage, Retry};
 use super::words::Words;
 use crate::authorize::PageMistake;
-use crate::authorize::response::Departure;
+use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
 use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
@@ -57,9 +57,9 @@ enum Body {
     Stream(BoxStream<'static, Result<Bytes, std::io::Error>>),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Page,
+    /// A page, with the one place that its forms may go to.
+    Page(HeaderValue),
     Other,
 }
 
@@ -103,7 +103,7 @@ impl Answer {
             .render()
             .expect("a template of plain values always renders");
         Answer {
-            kind: Kind::Page,
+            kind: Kind::Page(page_policy("'self'")),
             ..Answer::new(status, "text/html; charset=utf-8", html)
         }
     }
@@ -111,6 +111,14 @@ impl Answer {
     /// A JSON document.
     pub fn json(value: &Value) -> Answer {
         Answer::new(StatusCode::OK, "application/json", value.to_string())
+    }
+
+    /// A JSON document about what was just made.
+    pub fn created(value: &Value) -> Answer {
+        Answer {
+            status: StatusCode::CREATED,
+            ..Answer::json(value)
+        }
     }
 
     /// A JSON document for scripts on any site (RFC 9700 §2.6 allows it for public metadata), kept
@@ -149,14 +157,30 @@ impl Answer {
     }
 
     /// Off to a client, after a GET (RFC 9700 §4.12: 303, so that nothing is sent twice).
-    pub fn depart(departure: &Departure) -> Answer {
-        Answer::see(departure.expose())
+    pub fn depart(departure: &Departure, language: Language, worth: Worth) -> Answer {
+        match departure {
+            Departure::Query(location) => Answer::see(location.expose()),
+            Departure::FormPost(form) => Answer::post_form(form, language, worth),
+        }
     }
 
     /// Off to a client, after a POST: by a page, because browsers apply the `form-action` of the
     /// page that was sent to every redirect that follows.
     pub fn depart_by_page(departure: &Departure, language: Language, worth: Worth) -> Answer {
-        Answer::page(&page::Leaving::new(departure, language, worth))
+        match departure {
+            Departure::Query(location) => {
+                Answer::page(&page::Leaving::new(location, language, worth))
+            }
+            Departure::FormPost(form) => Answer::post_form(form, language, worth),
+        }
+    }
+
+    /// OAuth 2.0 Form Post Response Mode §2: a page whose form goes to the client and nowhere else.
+    fn post_form(form: &PostedForm, language: Language, worth: Worth) -> Answer {
+        Answer {
+            kind: Kind::Page(page_policy(form.origin())),
+            ..Answer::page(&page::FormPost::new(form, language, worth))
+        }
     }
 
     /// With a header.
@@ -189,8 +213,8 @@ impl Answer {
                 "max-age=63072000; includeSubDomains",
             ));
         }
-        if self.kind == Kind::Page {
-            response.insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        if let Kind::Page(policy) = self.kind {
+            response.insert_header((header::CONTENT_SECURITY_POLICY, policy));
         }
         let mut response = match self.body {
             Body::Whole(bytes) => response.body(bytes),
@@ -216,10 +240,16 @@ const COMMON_HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// No inline script or style, nothing from elsewhere, no frames around or within.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'";
+/// No inline script or style, nothing from elsewhere, no frames around or within; forms go to one
+/// place.
+fn page_policy(forms_to: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action {forms_to}; base-uri 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'"
+    );
+    HeaderValue::from_str(&policy).expect("an origin is ASCII")
+}
 
 fn baked(cookie: SetCookie, issuer: &Issuer) -> Cookie<'static> {
     let mut baked = Cookie::build(
@@ -289,6 +319,25 @@ pub fn unreadable(face: Face, status: StatusCode, view: &View) -> Answer {
     }
 }
 
+/// RFC 9126 §2.3: a request that is larger than we carry.
+pub fn too_large() -> Answer {
+    let refusal = Refusal::new(Code::InvalidRequest, "the request is too large");
+    Answer {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        ..refused_json(refusal)
+    }
+}
+
+/// RFC 9126 §2.3: more requests than one caller may make.
+pub fn too_many() -> Answer {
+    let refusal = Refusal::new(Code::TemporarilyUnavailable, "too many requests");
+    let answer = Answer {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        ..refused_json(refusal)
+    };
+    answer.with(header::RETRY_AFTER, "5")
+}
+
 /// RFC 6749 §5.2. A client that failed to authenticate is told how it could.
 fn refused_json(refusal: Refusal) -> Answer {
     let mut answer = Answer::json(&json!({
@@ -338,6 +387,8 @@ pub fn mistake_page(mistake: PageMistake, view: &View) -> Answer {
         PageMistake::RedirectUriRepeated => words.redirect_uri_repeated,
         PageMistake::RedirectUriUnregistered => words.redirect_uri_unregistered,
         PageMistake::ResponseMode => words.response_mode,
+        PageMistake::RequestUriUnknown => words.request_uri_unknown,
+        PageMistake::RequestUriAmbiguous => words.request_uri_ambiguous,
         PageMistake::Unreadable => words.unreadable,
     };
     tracing::info!(?mistake, reference = %view.reference, "an authorization request was refused");

@@ -7,6 +7,7 @@ use super::input::{Request, Unreadable};
 use super::login;
 use super::page::{Bounce, Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
+use crate::authorize::pushed::{self, When};
 use crate::authorize::request::{AuthorizationRequest, Parameters};
 use crate::authorize::response::{self, Departure};
 use crate::authorize::{self, PageMistake, Refused};
@@ -25,10 +26,10 @@ use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
 /// The most that a parameter may hold.
-const PARAMETER_LIMIT: usize = 8 * 1024;
+pub const PARAMETER_LIMIT: usize = 8 * 1024;
 /// The most that a request may hold in all. It must still fit into a form when it is sealed, where
 /// JSON may double it and base64 adds a third.
-const REQUEST_LIMIT: usize = 20 * 1024;
+pub const REQUEST_LIMIT: usize = 20 * 1024;
 /// The most that a sealed form may hold: a whole request, in base64.
 pub const FORM_LIMIT: usize = 60 * 1024;
 
@@ -92,12 +93,16 @@ pub struct Admitted {
     pub client: Client,
     /// What.
     pub request: AuthorizationRequest,
+    /// The parameters that it was read from: those that came, or those that were pushed.
+    pub parameters: Parameters,
 }
 
-/// Looks the client up and applies every rule.
+/// Looks the client up, and its pushed request where the parameters name one, and applies every
+/// rule.
 pub async fn admit(
     provider: &Provider,
     raw: &Parameters,
+    when: When,
 ) -> Result<Result<Admitted, Refused>, Error> {
     let client_id = match authorize::client_id(raw) {
         Ok(client_id) => client_id,
@@ -106,14 +111,28 @@ pub async fn admit(
     let Some(client) = provider.store.client(client_id).await? else {
         return Ok(Err(Refused::Page(PageMistake::ClientUnknown)));
     };
-    let issuer = &provider.config.issuer.url;
-    let hint = |token: &str| {
-        provider
-            .keyring
-            .hinted_subject(token, issuer, &client.client_id)
+    let digest = match pushed::brought(raw) {
+        Ok(digest) => digest,
+        Err(mistake) => return Ok(Err(Refused::Page(mistake))),
     };
-    Ok(authorize::admit(raw, &client, &provider.policy, &hint)
-        .map(|request| Admitted { client, request }))
+    let parameters = match digest {
+        Some(digest) => {
+            let kept = provider.store.pushed_request(digest, &client.client_id);
+            pushed::read(kept.await?, when, provider.clock.now()).map_err(Refused::Page)
+        }
+        None => pushed::may_ask_openly(raw, &client).map(|()| raw.clone()),
+    };
+    let hint = |token: &str| provider.hinted_subject(token, &client);
+    let admitted = parameters.and_then(|parameters| {
+        let mut request = authorize::admit(&parameters, &client, &provider.policy, &hint)?;
+        request.pushed = digest;
+        Ok((request, parameters))
+    });
+    Ok(admitted.map(|(request, parameters)| Admitted {
+        client,
+        request,
+        parameters,
+    }))
 }
 
 async fn answer_to(
@@ -122,12 +141,20 @@ async fn answer_to(
     raw: Parameters,
     way: Way,
 ) -> Result<Answer, Error> {
-    let language = language(&raw, request);
-    let leave = |departure: &Departure| match way {
-        Way::Get => Answer::depart(departure),
-        Way::Post => Answer::depart_by_page(departure, language, provider.config.bankid.worth),
+    let raw = pushed::bare(raw);
+    let begun = login::resumable(provider, request, &raw).await?;
+    // A browser that comes back to its login may do so as long as that is open.
+    let when = match begun {
+        Some(_) => When::Underway,
+        None => When::Brought,
     };
-    let admitted = match admit(provider, &raw).await? {
+    let language = language(&raw, request);
+    let worth = provider.config.bankid.worth;
+    let leave = |departure: &Departure| match way {
+        Way::Get => Answer::depart(departure, language, worth),
+        Way::Post => Answer::depart_by_page(departure, language, worth),
+    };
+    let admitted = match admit(provider, &raw, when).await? {
         Ok(admitted) => admitted,
         Err(Refused::Page(mistake)) => {
             let view = View {
@@ -158,10 +185,18 @@ async fn answer_to(
         interaction::decide(asked, standing.as_ref(), &released, now),
         session,
     ) {
-        (Decision::Answer, Some(row)) => {
-            let departure = answer_from_session(provider, &admitted, &row).await?;
-            Ok(leave(&departure))
-        }
+        (Decision::Answer, Some(row)) => Ok(
+            match answer_from_session(provider, &admitted, &row).await? {
+                Some(departure) => leave(&departure),
+                None => {
+                    let view = View {
+                        language,
+                        ..request.view(provider)
+                    };
+                    answer::mistake_page(PageMistake::RequestUriUnknown, &view)
+                }
+            },
+        ),
         (Decision::Refuse(refusal), _) => {
             let issuer = &provider.config.issuer.url;
             let state = asked.state.as_deref();
@@ -173,7 +208,8 @@ async fn answer_to(
             )))
         }
         _ => {
-            let form = match login::resumable(provider, request, &raw).await? {
+            let language = self::language(&admitted.parameters, request);
+            let form = match begun {
                 Some((id, cookie)) => ChoiceForm::resuming(id, cookie, raw, now),
                 None => ChoiceForm::new(raw, &provider.random, now),
             };
@@ -198,11 +234,12 @@ async fn session(
         .await?)
 }
 
+/// `None` when the pushed request was answered a moment ago.
 async fn answer_from_session(
     provider: &Provider,
     admitted: &Admitted,
     row: &SessionRow,
-) -> Result<Departure, Error> {
+) -> Result<Option<Departure>, Error> {
     let (request, now) = (&admitted.request, provider.clock.now());
     let key = &provider.keys.subject;
     let grant = Grant::of(
@@ -214,14 +251,17 @@ async fn answer_from_session(
         now,
     );
     let issued = Issued::new(grant, request, &provider.random, now);
-    provider.store.issue_code(&issued, now).await?;
+    if !provider.store.issue_code(&issued, now).await? {
+        return Ok(None);
+    }
     let (issuer, state) = (&provider.config.issuer.url, request.state.as_deref());
-    Ok(response::success(
-        &request.return_address,
+    let address = &request.return_address;
+    Ok(Some(response::success(
+        address,
         state,
         issuer,
         &issued.code,
-    ))
+    )))
 }
 
 fn choice(

@@ -8,6 +8,7 @@ use super::assets::url;
 use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, SESSION_COOKIE};
 use super::input::Request;
 use super::page::{self, Frame, LoginPage, Retry};
+use crate::authorize::pushed::When;
 use crate::authorize::request::Parameters;
 use crate::authorize::response;
 use crate::bankid::client::Failure;
@@ -37,11 +38,11 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let Some((form, fields)) = choice_form(&provider, &request) else {
         return Ok(answer::stale_form(&view));
     };
-    let Ok(admitted) = authorize::admit(&provider, &form.parameters).await? else {
+    let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&view));
     };
+    let language = authorize::language(&admitted.parameters, &request);
     let Some(device) = device(&fields) else {
-        let language = authorize::language(&form.parameters, &request);
         return Ok(match fields.first("device") {
             // The person would rather not, or could not.
             Some(reason @ ("none" | page::UNAVAILABLE | page::FAILED)) => {
@@ -75,7 +76,6 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         Some(_) => Ok(()),
     };
     if let Err(error) = started {
-        let language = authorize::language(&form.parameters, &request);
         let field = |name| (name, fields.first(name).unwrap_or_default().to_owned());
         let retry = Retry {
             again_at: "/login".to_owned(),
@@ -102,7 +102,7 @@ fn asked(
     let user_agent = request.header("user-agent").unwrap_or_default();
     let touch = fields.first("touch") == Some("yes");
     Asked {
-        language: authorize::language(&form.parameters, request),
+        language: authorize::language(&admitted.parameters, request),
         ip: request.ip,
         manner: provider.config.bankid.matrix.manner(user_agent, touch),
         demands: admitted.client.metadata.bankid.clone(),
@@ -477,7 +477,8 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     if login.state != State::Cancelled {
         return Ok(Answer::see(&format!("/login/{}", login.id)));
     }
-    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters).await? else {
+    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters, When::Underway).await?
+    else {
         return Ok(answer::over(&view));
     };
     let query = request.query(64).unwrap_or_default();
@@ -520,7 +521,8 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
         Err(Unfinished::Over) => return Ok(answer::over(&view)),
         Err(_) => return Ok(Answer::see(&format!("/login/{}", login.id))),
     };
-    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters).await? else {
+    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters, When::Underway).await?
+    else {
         return Ok(answer::over(&view));
     };
     if login.order.device == Device::This
@@ -545,16 +547,14 @@ async fn conclude(
     identity: Identity,
 ) -> Result<Option<Answer>, Error> {
     let now = provider.clock.now();
+    let (language, worth) = (login.asked.language, provider.config.bankid.worth);
+    let leave = |departure: &response::Departure| Answer::depart(departure, language, worth);
     let number = identity.personal_number().expose().as_bytes();
     let index = provider.keys.index.mac(&[b"personal_number", number]);
     if !is_expected(provider, admitted, &index).await? {
         provider.store.cancel_login(login).await?;
         provider.metrics.login_ended("other_person");
-        return Ok(Some(Answer::depart(&denied(
-            provider,
-            admitted,
-            OTHER_PERSON,
-        ))));
+        return Ok(Some(leave(&denied(provider, admitted, OTHER_PERSON))));
     }
     let evidence = match evidence(provider, login) {
         Ok(evidence) => evidence,
@@ -564,7 +564,7 @@ async fn conclude(
             provider.store.cancel_login(login).await?;
             provider.metrics.login_ended("unproven");
             let departure = denied(provider, admitted, UNPROVEN);
-            return Ok(Some(Answer::depart(&departure)));
+            return Ok(Some(leave(&departure)));
         }
     };
     let cookie = Secret::<secret::SessionCookie>::fresh(&provider.random);
@@ -610,7 +610,7 @@ async fn conclude(
     }
     provider.followed.tell(login.id).await;
     Ok(departure.map(|departure| {
-        Answer::depart(&departure).with_cookie(SetCookie {
+        leave(&departure).with_cookie(SetCookie {
             name: SESSION_COOKIE.to_owned(),
             value: Some(cookie.expose().to_owned()),
             lifetime: Some(lifetime),

@@ -13,6 +13,7 @@ mod login;
 mod login_events;
 pub mod ops;
 mod page;
+mod par;
 mod returning;
 mod token;
 mod userinfo;
@@ -43,6 +44,7 @@ fn routes(config: &mut web::ServiceConfig) {
     route(config, "/jwks", [get(Face::Json, discovery::jwks)]);
     route(config, "/static/{name}", [get(Face::Page, assets::asset)]);
     // 1. What is asked.
+    route(config, "/par", [post(Face::Json, par::post)]);
     route(
         config,
         "/authorize",

@@ -8,7 +8,7 @@ use askama::Template;
 use super::answer::View;
 use super::assets::url;
 use super::words::Words;
-use crate::authorize::response::Departure;
+use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
 use crate::bankid::message::{self, Language};
@@ -114,10 +114,31 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    pub fn new(departure: &Departure, language: Language, worth: Worth) -> Leaving {
+    pub fn new(location: &Location, language: Language, worth: Worth) -> Leaving {
         Leaving {
             frame: Frame::new(language, worth),
-            address: departure.expose().to_owned(),
+            address: location.expose().to_owned(),
+        }
+    }
+}
+
+/// On the way to the client, with the answer in a form.
+#[derive(Template)]
+#[template(path = "form_post.html")]
+pub struct FormPost {
+    pub frame: Frame,
+    pub action: String,
+    pub members: Vec<(&'static str, String)>,
+    pub script: String,
+}
+
+impl FormPost {
+    pub fn new(form: &PostedForm, language: Language, worth: Worth) -> FormPost {
+        FormPost {
+            frame: Frame::new(language, worth),
+            action: form.action().to_owned(),
+            members: form.expose().to_vec(),
+            script: url("bounce.js"),
         }
     }
 }
@@ -346,6 +367,13 @@ mod tests {
             Leaving {
                 frame: frame(),
                 address: "https://a.example/?a=1&b=\"".into(),
+            }
+            .render(),
+            FormPost {
+                frame: frame(),
+                action: "https://a.example/?a=1&b=\"".into(),
+                members: vec![("state", "\"><script>".into())],
+                script: url("bounce.js"),
             }
             .render(),
             WrongBrowser::new(&view).render(),

@@ -16,7 +16,7 @@ use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant};
 use crate::token::id_token;
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let form = form(&request)?;
+    let form = form(&request, PARAMETER_LIMIT)?;
     let client = client(&provider, &request, &form).await?;
     match form.first("grant_type") {
         Some("authorization_code") => exchange(&provider, &client, &form).await,
@@ -25,6 +25,8 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     }
 }
 
+/// The most that a parameter may hold.
+const PARAMETER_LIMIT: usize = 8 * 1024;
 const UNSUPPORTED_GRANT: Refusal = Refusal::new(
     Code::UnsupportedGrantType,
     "only grant_type=authorization_code is supported",
@@ -32,19 +34,20 @@ const UNSUPPORTED_GRANT: Refusal = Refusal::new(
 const ALREADY_USED: Refusal = Refusal::new(Code::InvalidGrant, "the code was used before");
 
 /// RFC 6749 §3.2: a form, each parameter once, and nothing in the query.
-fn form(request: &Request) -> Result<Parameters, Refusal> {
+pub fn form(request: &Request, limit: usize) -> Result<Parameters, Refusal> {
     let bad = |description| Refusal::new(Code::InvalidRequest, description);
     if request.has_query() {
         return Err(bad("parameters belong in the body, not in the query"));
     }
-    let form = request.form(8 * 1024).map_err(|Unreadable(why)| bad(why))?;
+    let form = request.form(limit).map_err(|Unreadable(why)| bad(why))?;
     match form.has_repetition() {
         true => Err(bad("a parameter was sent more than once")),
         false => Ok(form),
     }
 }
 
-async fn client(
+/// RFC 6749 §2.3: the client that sent a form, authenticated.
+pub async fn client(
     provider: &Provider,
     request: &Request,
     form: &Parameters,

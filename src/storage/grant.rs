@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, Tx, code, commit, on, person, rollback, session};
+use super::{Result, Store, Tx, code, commit, on, person, pushed_request, rollback, session};
 use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;
 use crate::clock::Timestamp;
@@ -86,7 +86,8 @@ impl Store {
 
     /// Ends a login with a code: the login is over, the person has a session, the client a grant
     /// and a code for it, all in one commit. `make` is told who the person is and says what they
-    /// get. Of any number of callers one ends the login; the others get `None`.
+    /// get. Of any number of callers one ends the login; the others get `None`, and so does
+    /// everyone whose pushed request was answered by another login.
     pub async fn finish_login<T>(
         &self,
         finish: &Finish<'_>,
@@ -140,7 +141,10 @@ impl Store {
         )
         .await?;
         session::approve(&mut tx, person, finish.client_id, &finish.approved, now).await?;
-        self.insert_issued(&mut tx, &issued, now).await?;
+        if !self.insert_issued(&mut tx, &issued, now).await? {
+            rollback(tx).await?;
+            return Ok(None);
+        }
         if let Some(kept) = &finish.evidence {
             self.insert_evidence(&mut tx, &kept.record, now, kept.until)
                 .await?;
@@ -149,14 +153,24 @@ impl Store {
         Ok(Some(outcome))
     }
 
-    /// Gives a client a code from a session that is there already.
-    pub async fn issue_code(&self, issued: &Issued, now: Timestamp) -> Result<()> {
+    /// Gives a client a code from a session that is there already. `false`: the pushed request
+    /// that it would answer was answered before, and nothing is stored.
+    pub async fn issue_code(&self, issued: &Issued, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        self.insert_issued(&mut tx, issued, now).await?;
-        commit(tx).await
+        let is_first = self.insert_issued(&mut tx, issued, now).await?;
+        match is_first {
+            true => commit(tx).await?,
+            false => rollback(tx).await?,
+        }
+        Ok(is_first)
     }
 
-    async fn insert_issued(&self, tx: &mut Tx, issued: &Issued, now: Timestamp) -> Result<()> {
+    async fn insert_issued(&self, tx: &mut Tx, issued: &Issued, now: Timestamp) -> Result<bool> {
+        if let Some(pushed) = issued.pushed
+            && !pushed_request::spend(tx, pushed).await?
+        {
+            return Ok(false);
+        }
         let grant = &issued.grant;
         let id = grant.id.to_string();
         let identity = self
@@ -182,7 +196,8 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
-        code::insert(tx, issued).await
+        code::insert(tx, issued).await?;
+        Ok(true)
     }
 
     /// Exchanges a code for an access token. One statement decides who wins; whoever comes second

@@ -13,6 +13,7 @@ mod grant;
 mod login;
 mod node;
 mod person;
+mod pushed_request;
 mod session;
 mod signing_key;
 mod sweep;

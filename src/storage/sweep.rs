@@ -3,12 +3,18 @@
 use super::{Result, Store, on};
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
+use crate::login;
+use crate::login::binding::FORM_LIFETIME;
 
 /// How long an ended thing is kept, for a late second use of a code to be noticed.
 const KEPT: Seconds = Seconds(24 * 60 * 60);
 
+/// How long a login may still need a pushed request that is too old to be brought: the choice page may
+/// be left open, and then there is a login.
+const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
+
 impl Store {
-    /// Removes evidence whose time is up, and logins, sessions, grants, codes and tokens that ended a
+    /// Removes evidence and pushed requests whose time is up, and logins, sessions, grants, codes and tokens that ended a
     /// day ago. Safe to run on several nodes at once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
         let long_ended = now - KEPT;
@@ -21,6 +27,10 @@ impl Store {
                 now,
             ),
             ("DELETE FROM evidence WHERE expires_at < $1", now),
+            (
+                "DELETE FROM pushed_request WHERE expires_at < $1",
+                now - UNDERWAY,
+            ),
             ("DELETE FROM login WHERE expires_at < $1", long_ended),
             ("DELETE FROM client_grant WHERE expires_at < $1", long_ended),
             ("DELETE FROM session WHERE expires_at < $1", long_ended),

@@ -7,7 +7,7 @@ use crate::authorize::request::AuthorizationRequest;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::random::Random;
-use crate::secret::{Secret, kind as secret};
+use crate::secret::{Digest, Secret, kind as secret};
 
 /// How long a code may be on its way.
 pub const LIFETIME: Seconds = Seconds(60);
@@ -25,6 +25,8 @@ pub struct Issued {
     pub challenge: Option<Challenge>,
     /// Its end.
     pub expires_at: Timestamp,
+    /// The pushed request that it answers, spent in the same commit.
+    pub pushed: Option<Digest<secret::PushedRequest>>,
 }
 
 impl Issued {
@@ -41,6 +43,7 @@ impl Issued {
             redirect_uri: request.return_address.as_str().to_owned(),
             challenge: request.challenge.clone(),
             expires_at: now + LIFETIME,
+            pushed: request.pushed,
         }
     }
 }

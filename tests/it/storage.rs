@@ -371,6 +371,7 @@ fn issued(clock: &Clock, random: &Random) -> Issued {
         redirect_uri: "https://app.example/callback".into(),
         challenge: None,
         expires_at: clock.now() + Seconds(60),
+        pushed: None,
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Told {
     pub body: Value,
 }
 
-async fn told(request: reqwest::RequestBuilder) -> Told {
+pub async fn told(request: reqwest::RequestBuilder) -> Told {
     let answer = request.send().await.expect("an answer");
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await.expect("text");

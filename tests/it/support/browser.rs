@@ -292,6 +292,28 @@ impl Page {
             .unwrap_or_else(|| panic!("no {name} in {} {}", self.status, self.body))
     }
 
+    /// The hidden fields with their values.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let (_, form) = self.body.split_once("<form").expect("a form");
+        let fields = form.split("<input type=\"hidden\" name=\"").skip(1);
+        fields
+            .map(|field| {
+                let (name, rest) = field.split_once("\" value=\"").expect("a value");
+                let (value, _) = rest.split_once('"').expect("its end");
+                let value = [
+                    ("&#34;", "\""),
+                    ("&#39;", "'"),
+                    ("&#60;", "<"),
+                    ("&#62;", ">"),
+                    ("&#38;", "&"),
+                ]
+                .iter()
+                .fold(value.to_owned(), |text, (from, to)| text.replace(from, to));
+                (name.to_owned(), value)
+            })
+            .collect()
+    }
+
     pub fn after(&self, marker: &str) -> Option<String> {
         let (_, rest) = self.body.split_once(marker)?;
         let (value, _) = rest.split_once('"')?;

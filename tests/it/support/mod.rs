@@ -5,6 +5,7 @@ pub mod browser;
 pub mod chromium;
 pub mod database;
 pub mod phone;
+pub mod receiver;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
@@ -12,14 +13,18 @@ use std::sync::{Arc, OnceLock};
 use actix_web::dev::ServerHandle;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use portvakt::client::Client;
 use portvakt::clock::Clock;
 use portvakt::config::Config;
 use portvakt::demo::application;
 use portvakt::http;
+use portvakt::id::ClientId;
 use portvakt::provider::Provider;
 use portvakt::random::Random;
+use portvakt::secret::Digest;
 use portvakt::simulator::certificates::{Authority, server_config};
 use portvakt::simulator::{self, Settings, Simulator};
+use portvakt::storage::ManagedBy;
 use portvakt::testing::canary;
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
@@ -292,9 +297,34 @@ impl App {
         self.provider.stop().await;
     }
 
+    /// Registers one more client, whose secret is [`SECRET`].
+    pub async fn register(&self, client_id: &str, metadata: serde_json::Value) {
+        let metadata: portvakt::client::Metadata =
+            serde_json::from_value(metadata).expect("metadata");
+        let client = Client {
+            client_id: ClientId::parse(client_id).expect("an id"),
+            sector: metadata.default_sector().expect("a redirect URI"),
+            metadata,
+        };
+        let now = self.clock.now();
+        self.provider
+            .store
+            .register_client(&client, &[Digest::of(SECRET)], ManagedBy::File, now)
+            .await
+            .expect("registered");
+    }
+
     /// An authorization request of the client `web`, with changes: a value replaces, `None`
     /// leaves out.
     pub fn authorize_url(&self, changes: &[(&str, Option<&str>)]) -> String {
+        let mut url = url::Url::parse(&format!("{}/authorize", self.issuer)).expect("an address");
+        url.query_pairs_mut()
+            .extend_pairs(App::asked(changes).iter());
+        url.into()
+    }
+
+    /// The members of that request.
+    pub fn asked<'a>(changes: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
         let mut members: Vec<(&str, &str)> = vec![
             ("client_id", "web"),
             ("redirect_uri", CALLBACK),
@@ -307,9 +337,7 @@ impl App {
             members.retain(|(n, _)| n != name);
             members.extend(value.map(|value| (*name, value)));
         }
-        let mut url = url::Url::parse(&format!("{}/authorize", self.issuer)).expect("an address");
-        url.query_pairs_mut().extend_pairs(members);
-        url.into()
+        members
     }
 
     /// A whole login by QR, up to the redirect with a code.
@@ -323,7 +351,12 @@ impl App {
         person: &str,
         changes: &[(&str, Option<&str>)],
     ) -> Answer {
-        let choice = browser.get(&self.authorize_url(changes)).await;
+        self.log_in_at(browser, person, &self.authorize_url(changes))
+            .await
+    }
+
+    pub async fn log_in_at(&self, browser: &Browser, person: &str, url: &str) -> Answer {
+        let choice = browser.get(url).await;
         let login = browser.choose(&choice, "other").await;
         self.phone
             .scan(&login.qr_text(), person)
@@ -335,7 +368,7 @@ impl App {
     }
 }
 
-/// What a client reads from the redirect back to it.
+/// What a client reads from the redirect back to it, or from the form that is posted to it.
 #[derive(Debug)]
 pub struct Answer {
     pub url: url::Url,
@@ -344,13 +377,27 @@ pub struct Answer {
 
 impl Answer {
     pub fn of(page: &Page) -> Answer {
-        let location = page.location().expect("a redirect");
-        Answer::at(&location)
+        match page.location() {
+            Some(location) => Answer::at(&location),
+            None => Answer::posted(page),
+        }
     }
 
     pub fn at(location: &str) -> Answer {
         let url = url::Url::parse(location).expect("an address");
-        let members: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let members = url.query_pairs().into_owned().collect();
+        Answer::known(url, members)
+    }
+
+    fn posted(page: &Page) -> Answer {
+        let action = page
+            .after("<form method=\"post\" action=\"")
+            .unwrap_or_else(|| panic!("neither a redirect nor a form: {}", page.body));
+        let members = page.fields();
+        Answer::known(url::Url::parse(&action).expect("an address"), members)
+    }
+
+    fn known(url: url::Url, members: Vec<(String, String)>) -> Answer {
         let answer = Answer { url, members };
         if let Some(code) = answer.get("code") {
             canary(code);

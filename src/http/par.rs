@@ -1,0 +1,39 @@
+//! The pushed authorization request endpoint (RFC 9126 §2). Nobody is asked anything here, and nothing
+//! is ordered.
+
+use serde_json::json;
+
+use super::answer::{self, Answer};
+use super::authorize::{PARAMETER_LIMIT, REQUEST_LIMIT};
+use super::input::Request;
+use super::token;
+use crate::authorize::pushed;
+use crate::client::Authentication;
+use crate::error::Error;
+use crate::provider::Provider;
+use crate::secret::{Secret, kind as secret};
+
+pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let form = token::form(&request, PARAMETER_LIMIT)?;
+    if form.size() > REQUEST_LIMIT {
+        return Ok(answer::too_large());
+    }
+    let client = token::client(&provider, &request, &form).await?;
+    // Anyone may call themselves a public client, and every request takes room.
+    let is_known = client.metadata.token_endpoint_auth != Authentication::None;
+    if !is_known && !provider.limits.admit_login(request.ip) {
+        return Ok(answer::too_many());
+    }
+    let hint = |token: &str| provider.hinted_subject(token, &client);
+    let parameters = pushed::push(&form, &client, &provider.policy, &hint)?;
+    let name = Secret::<secret::PushedRequest>::fresh(&provider.random);
+    let expires_at = provider.clock.now() + pushed::LIFETIME;
+    provider
+        .store
+        .push_request(name.digest(), &client.client_id, &parameters, expires_at)
+        .await?;
+    Ok(Answer::created(&json!({
+        "request_uri": pushed::request_uri(&name),
+        "expires_in": pushed::LIFETIME.0,
+    })))
+}
