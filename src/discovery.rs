@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::authorize::request::{ResponseMode, Scope};
 use crate::bankid::message::Language;
 use crate::claims::release::Claim;
+use crate::jose::jwks::SigningAlgorithm;
 
 /// OpenID Connect Discovery §3, RFC 8414 §2. What is listed works; what is not is refused.
 pub fn document(issuer: &str, acr: &str) -> Value {
@@ -47,7 +48,8 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         "claim_types_supported": ["normal"],
         "claims_supported": claims,
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
+        "request_parameter_supported": true,
+        "request_object_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "ui_locales_supported": Language::ALL.map(Language::tag),

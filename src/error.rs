@@ -71,6 +71,8 @@ codes! {
     ConsentRequired = "consent_required",
     /// OpenID Connect Core §3.1.2.6.
     RequestNotSupported = "request_not_supported",
+    /// RFC 9101 §7.
+    InvalidRequestObject = "invalid_request_object",
     /// OpenID Connect Core §3.1.2.6.
     RequestUriNotSupported = "request_uri_not_supported",
     /// OpenID Connect Core §3.1.2.6.

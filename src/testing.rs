@@ -5,6 +5,15 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
 /// Says what a test shows: `let _shows = shows!(accepting "AU-13", refusing "AU-02");`. It is
 /// written down when the test ends, unless it ends by a panic.
 #[macro_export]
@@ -58,4 +67,64 @@ fn record(folder: &str, lines: &str) {
         .expect("the record can be written");
     file.write_all(lines.as_bytes())
         .expect("the record can be written");
+}
+
+/// Somebody else's keys, made for a test, and what they sign.
+#[derive(Debug)]
+pub struct Signer {
+    rsa: RsaKeyPair,
+    ec: EcdsaKeyPair,
+}
+
+impl Signer {
+    /// Keys that nobody has yet.
+    #[expect(clippy::new_without_default, reason = "they differ each time")]
+    pub fn new() -> Signer {
+        Signer {
+            rsa: RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"),
+            ec: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"),
+        }
+    }
+
+    /// The public keys, named `rsa` and `ec`.
+    pub fn jwks(&self) -> Value {
+        let rsa = self.rsa.public_key();
+        let (_, point) = self.ec.public_key().as_ref().split_at(1);
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({"keys": [
+            {
+                "kty": "RSA", "kid": "rsa", "use": "sig",
+                "n": part(rsa.modulus().big_endian_without_leading_zero()),
+                "e": part(rsa.exponent().big_endian_without_leading_zero()),
+            },
+            {
+                "kty": "EC", "crv": "P-256", "kid": "ec",
+                "x": part(&point[..32]), "y": part(&point[32..]),
+            },
+        ]})
+    }
+
+    /// Signs by the header's own `alg`.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(header), part(claims));
+        let rsa = |padding| {
+            let mut signature = vec![0; self.rsa.public_modulus_len()];
+            let random = SystemRandom::new();
+            self.rsa
+                .sign(padding, &random, message.as_bytes(), &mut signature)
+                .expect("signed");
+            signature
+        };
+        let signature = match header["alg"].as_str() {
+            Some("RS256") => rsa(&RSA_PKCS1_SHA256),
+            Some("PS256") => rsa(&RSA_PSS_SHA256),
+            Some("ES256") => {
+                let signed = self.ec.sign(&SystemRandom::new(), message.as_bytes());
+                signed.expect("signed").as_ref().to_vec()
+            }
+            _ => Vec::new(),
+        };
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
 }

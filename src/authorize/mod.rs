@@ -9,6 +9,7 @@ pub mod pkce;
 pub mod pushed;
 pub mod redirect_uri;
 pub mod request;
+pub mod request_object;
 pub mod response;
 
 use crate::bankid::personal_number::PersonalNumber;
@@ -48,6 +49,8 @@ pub enum PageMistake {
     RequestUriUnknown,
     /// Two requests at once.
     RequestUriAmbiguous,
+    /// A signed request that is not what it should be, and no other address to answer at.
+    RequestObject,
     /// Not form-urlencoded UTF-8, too long, or with control characters.
     Unreadable,
 }
@@ -91,6 +94,14 @@ pub enum Mistake {
     NonceTooLong,
     /// RFC 9126 §6.
     NotPushed,
+    /// RFC 9101 §6.2, §6.3: a signed request that is not what it should be.
+    RequestObjectBad,
+    /// OpenID Connect Core §6.1.
+    RequestObjectDiffers,
+    /// RFC 9101 §5.
+    RequestTwice,
+    /// RFC 9101 §10.5.
+    NotSigned,
 }
 
 impl From<Mistake> for Refusal {
@@ -104,7 +115,7 @@ impl From<Mistake> for Refusal {
             ),
             Mistake::RequestObject => (
                 Code::RequestNotSupported,
-                "the request parameter is not supported",
+                "the request parameter is not supported: this client has no keys",
             ),
             Mistake::RequestUri => (
                 Code::RequestUriNotSupported,
@@ -155,6 +166,19 @@ impl From<Mistake> for Refusal {
                 Code::InvalidRequest,
                 "this client must push its requests beforehand",
             ),
+            Mistake::RequestObjectBad => (
+                Code::InvalidRequestObject,
+                "the request object is not good: signature, alg, typ, iss, aud, exp, nbf, jti or a member",
+            ),
+            Mistake::RequestObjectDiffers => (
+                Code::InvalidRequest,
+                "client_id or response_type differ within and beside the request object",
+            ),
+            Mistake::RequestTwice => (
+                Code::InvalidRequest,
+                "request and request_uri cannot be combined",
+            ),
+            Mistake::NotSigned => (Code::InvalidRequest, "this client must sign its requests"),
         };
         Refusal::new(code, description)
     }
@@ -245,6 +269,7 @@ fn rules(
         claims,
         expected_subject,
         pushed: None,
+        once: None,
     })
 }
 

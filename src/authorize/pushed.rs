@@ -2,6 +2,7 @@
 //! browser brings only the name that we gave it.
 
 use super::request::Parameters;
+use super::request_object::{Unfolded, unfold_pushed};
 use super::{Answerable, HintReader, Mistake, PageMistake, Policy, Refused, admit, redirect_uri};
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
@@ -27,23 +28,26 @@ pub fn request_uri(secret: &Secret<secret::PushedRequest>) -> String {
     format!("{URN}{}", secret.expose())
 }
 
-/// RFC 9126 §2.1, §2.3: everything that would be refused later is refused now. Says what is to be
-/// kept.
+/// RFC 9126 §2.1, §2.3, §3: everything that would be refused later is refused now. Says what is to
+/// be kept; a signed request by what it asks for.
 pub fn push(
     form: &Parameters,
     client: &Client,
     policy: &Policy,
     hint: HintReader<'_>,
-) -> Result<Parameters, Refusal> {
+    issuer: &str,
+    now: Timestamp,
+) -> Result<Unfolded, Refusal> {
     if form.first("request_uri").is_some() {
         return Err(Refusal::new(
             Code::InvalidRequest,
             "request_uri cannot be pushed",
         ));
     }
-    let parameters = form.without(&AUTHENTICATION);
-    match admit(&parameters, client, policy, hint) {
-        Ok(_) => Ok(parameters),
+    let form = form.without(&AUTHENTICATION);
+    let unfolded = unfold_pushed(&form, client, issuer, now)?;
+    match admit(&unfolded.parameters, client, policy, hint) {
+        Ok(_) => Ok(unfolded),
         Err(Refused::Client(told)) => Err(told.mistake.into()),
         Err(Refused::Page(mistake)) => Err(Refusal::new(Code::InvalidRequest, said(mistake))),
     }
@@ -159,7 +163,9 @@ mod tests {
     fn pushed(changes: &[(&str, &str)]) -> Result<Parameters, Code> {
         let policy = Policy { acr: "x".into() };
         let client = client(serde_json::json!({}));
-        push(&parameters(changes), &client, &policy, &|_| None).map_err(|refusal| refusal.code)
+        push(&parameters(changes), &client, &policy, &|_| None, "", NOW)
+            .map(|unfolded| unfolded.parameters)
+            .map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -259,7 +265,7 @@ mod tests {
         let _shows = crate::shows!(accepting "AU-41", refusing "AU-41");
         let strict = client(serde_json::json!({"require_pushed_authorization_requests": true}));
         let policy = Policy { acr: "x".into() };
-        assert!(push(&parameters(&[]), &strict, &policy, &|_| None).is_ok());
+        assert!(push(&parameters(&[]), &strict, &policy, &|_| None, "", NOW).is_ok());
         match may_ask_openly(&parameters(&[("state", "s")]), &strict) {
             Err(Refused::Client(told)) => {
                 assert_eq!(

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pkce::Challenge;
 use super::redirect_uri::ReturnAddress;
-use super::{Mistake, PageMistake};
+use super::request_object::Once;
+use super::{Answerable, Mistake, PageMistake, Refused};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::clock::Seconds;
@@ -44,6 +45,14 @@ impl Parameters {
     pub fn only(&self, names: &[&str]) -> Parameters {
         let named = |(name, _): &&(String, String)| names.contains(&name.as_str());
         Parameters(self.0.iter().filter(named).cloned().collect())
+    }
+
+    /// These, and those of `others` whose names are not among them.
+    pub fn before(self, others: &Parameters) -> Parameters {
+        let names: Vec<String> = self.0.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let rest = others.without(&names);
+        Parameters(self.0.into_iter().chain(rest.0).collect())
     }
 
     /// How many bytes names and values have together.
@@ -100,6 +109,19 @@ pub struct AuthorizationRequest {
     pub expected_people: Vec<PersonalNumber>,
     /// The pushed request that this is. It is spent with the answer.
     pub pushed: Option<Digest<secret::PushedRequest>>,
+    /// The name of the signed request that this is, spent in the same way.
+    pub once: Option<Once>,
+}
+
+impl AuthorizationRequest {
+    /// What is said of this request after all.
+    pub fn refused(&self, mistake: Mistake) -> Refused {
+        Refused::Client(Box::new(Answerable {
+            return_address: self.return_address.clone(),
+            state: self.state.clone(),
+            mistake,
+        }))
+    }
 }
 
 /// How an answer is sent (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response

@@ -10,6 +10,7 @@ use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
 use crate::id::ClientId;
+use crate::jose::jwks::{Jwks, SigningAlgorithm};
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,15 @@ pub struct Metadata {
     /// Whether it must leave its requests with us beforehand (RFC 9126 §6).
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
+    /// The public keys that it signs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Jwks>,
+    /// The one algorithm that it signs requests with; any that fits its keys, when it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<SigningAlgorithm>,
+    /// Whether it must sign its requests (RFC 9101 §10.5). Then nothing but what it signed counts.
+    #[serde(default)]
+    pub require_signed_request_object: bool,
     /// Why it asks people to log in, shown before they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,

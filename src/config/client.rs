@@ -65,6 +65,12 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         None => sole_host(&written.metadata)?,
     };
     written.metadata.bankid.check()?;
+    if written.metadata.jwks.is_none()
+        && (written.metadata.require_signed_request_object
+            || written.metadata.request_object_signing_alg.is_some())
+    {
+        return Err("signed requests need jwks".to_owned());
+    }
     if written
         .metadata
         .personal_number

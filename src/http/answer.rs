@@ -389,6 +389,7 @@ pub fn mistake_page(mistake: PageMistake, view: &View) -> Answer {
         PageMistake::ResponseMode => words.response_mode,
         PageMistake::RequestUriUnknown => words.request_uri_unknown,
         PageMistake::RequestUriAmbiguous => words.request_uri_ambiguous,
+        PageMistake::RequestObject => words.request_object,
         PageMistake::Unreadable => words.unreadable,
     };
     tracing::info!(?mistake, reference = %view.reference, "an authorization request was refused");

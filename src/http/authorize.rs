@@ -9,8 +9,9 @@ use super::page::{Bounce, Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
 use crate::authorize::pushed::{self, When};
 use crate::authorize::request::{AuthorizationRequest, Parameters};
+use crate::authorize::request_object::{Audience, Unfolded, unfold};
 use crate::authorize::response::{self, Departure};
-use crate::authorize::{self, PageMistake, Refused};
+use crate::authorize::{self, Mistake, PageMistake, Refused};
 use crate::bankid::launch::First;
 use crate::bankid::message::Language;
 use crate::claims::release::Release;
@@ -115,20 +116,41 @@ pub async fn admit(
         Ok(digest) => digest,
         Err(mistake) => return Ok(Err(Refused::Page(mistake))),
     };
-    let parameters = match digest {
+    let now = provider.clock.now();
+    let unfolded = match digest {
         Some(digest) => {
             let kept = provider.store.pushed_request(digest, &client.client_id);
-            pushed::read(kept.await?, when, provider.clock.now()).map_err(Refused::Page)
+            let parameters = pushed::read(kept.await?, when, now).map_err(Refused::Page);
+            parameters.map(|parameters| Unfolded {
+                parameters,
+                once: None,
+            })
         }
-        None => pushed::may_ask_openly(raw, &client).map(|()| raw.clone()),
+        None => {
+            let audience = Audience {
+                issuer: &provider.config.issuer.url,
+                endpoint: &format!("{}/authorize", provider.config.issuer.url),
+            };
+            pushed::may_ask_openly(raw, &client)
+                .and_then(|()| unfold(raw, &client, audience, when, now))
+        }
     };
     let hint = |token: &str| provider.hinted_subject(token, &client);
-    let admitted = parameters.and_then(|parameters| {
+    let read = unfolded.and_then(|Unfolded { parameters, once }| {
         let mut request = authorize::admit(&parameters, &client, &provider.policy, &hint)?;
-        request.pushed = digest;
+        (request.pushed, request.once) = (digest, once);
         Ok((request, parameters))
     });
-    Ok(admitted.map(|(request, parameters)| Admitted {
+    let (request, parameters) = match read {
+        Ok(read) => read,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if let (Some(once), When::Brought) = (&request.once, when)
+        && provider.store.is_spent(&client.client_id, once).await?
+    {
+        return Ok(Err(request.refused(Mistake::RequestObjectBad)));
+    }
+    Ok(Ok(Admitted {
         client,
         request,
         parameters,
@@ -193,7 +215,11 @@ async fn answer_to(
                         language,
                         ..request.view(provider)
                     };
-                    answer::mistake_page(PageMistake::RequestUriUnknown, &view)
+                    let mistake = match admitted.request.pushed {
+                        Some(_) => PageMistake::RequestUriUnknown,
+                        None => PageMistake::RequestObject,
+                    };
+                    answer::mistake_page(mistake, &view)
                 }
             },
         ),
@@ -234,7 +260,7 @@ async fn session(
         .await?)
 }
 
-/// `None` when the pushed request was answered a moment ago.
+/// `None` when the pushed or signed request was answered a moment ago.
 async fn answer_from_session(
     provider: &Provider,
     admitted: &Admitted,

@@ -7,9 +7,9 @@ use super::answer::{self, Answer};
 use super::authorize::{PARAMETER_LIMIT, REQUEST_LIMIT};
 use super::input::Request;
 use super::token;
-use crate::authorize::pushed;
+use crate::authorize::{Mistake, pushed};
 use crate::client::Authentication;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 
@@ -25,13 +25,23 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         return Ok(answer::too_many());
     }
     let hint = |token: &str| provider.hinted_subject(token, &client);
-    let parameters = pushed::push(&form, &client, &provider.policy, &hint)?;
+    let (issuer, now) = (&provider.config.issuer.url, provider.clock.now());
+    let pushed = pushed::push(&form, &client, &provider.policy, &hint, issuer, now)?;
     let name = Secret::<secret::PushedRequest>::fresh(&provider.random);
-    let expires_at = provider.clock.now() + pushed::LIFETIME;
-    provider
+    let expires_at = now + pushed::LIFETIME;
+    let is_first = provider
         .store
-        .push_request(name.digest(), &client.client_id, &parameters, expires_at)
+        .push_request(
+            name.digest(),
+            &client.client_id,
+            &pushed.parameters,
+            expires_at,
+            pushed.once.as_ref(),
+        )
         .await?;
+    if !is_first {
+        return Err(Refusal::from(Mistake::RequestObjectBad).into());
+    }
     Ok(Answer::created(&json!({
         "request_uri": pushed::request_uri(&name),
         "expires_in": pushed::LIFETIME.0,

@@ -104,6 +104,7 @@ words! {
     redirect_uri_unregistered: "redirect_uri är inte exakt någon av dem som är registrerade för tjänsten.", "redirect_uri is not exactly one of those registered for the service.";
     response_mode: "response_mode stöds inte.", "response_mode is not supported.";
     request_uri_unknown: "request_uri är okänt, för gammalt, redan besvarat eller en annan tjänsts.", "request_uri is unknown, too old, answered already or another service's.";
+    request_object: "request är inte en giltig signerad begäran, eller är redan besvarad.", "request is not a valid signed request, or was answered already.";
     request_uri_ambiguous: "request_uri skickades mer än en gång, eller tillsammans med request.", "request_uri was sent more than once, or together with request.";
     unreadable: "Parametrarna kan inte läsas: de ska vara formulärkodad UTF-8 utan styrtecken.", "The parameters cannot be read: they must be form-urlencoded UTF-8 without control characters.";
     stale_heading: "Sidan är för gammal", "This page is too old";

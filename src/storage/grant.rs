@@ -7,7 +7,9 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, Tx, code, commit, on, person, pushed_request, rollback, session};
+use super::{
+    Result, Store, Tx, code, commit, on, person, pushed_request, request_object, rollback, session,
+};
 use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;
 use crate::clock::Timestamp;
@@ -87,7 +89,7 @@ impl Store {
     /// Ends a login with a code: the login is over, the person has a session, the client a grant
     /// and a code for it, all in one commit. `make` is told who the person is and says what they
     /// get. Of any number of callers one ends the login; the others get `None`, and so does
-    /// everyone whose pushed request was answered by another login.
+    /// everyone whose pushed or signed request was answered by another login.
     pub async fn finish_login<T>(
         &self,
         finish: &Finish<'_>,
@@ -153,8 +155,8 @@ impl Store {
         Ok(Some(outcome))
     }
 
-    /// Gives a client a code from a session that is there already. `false`: the pushed request
-    /// that it would answer was answered before, and nothing is stored.
+    /// Gives a client a code from a session that is there already. `false`: the pushed or signed
+    /// request that it would answer was answered before, and nothing is stored.
     pub async fn issue_code(&self, issued: &Issued, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
         let is_first = self.insert_issued(&mut tx, issued, now).await?;
@@ -168,6 +170,11 @@ impl Store {
     async fn insert_issued(&self, tx: &mut Tx, issued: &Issued, now: Timestamp) -> Result<bool> {
         if let Some(pushed) = issued.pushed
             && !pushed_request::spend(tx, pushed).await?
+        {
+            return Ok(false);
+        }
+        if let Some(once) = &issued.once
+            && !request_object::spend(tx, &issued.grant.client_id, once).await?
         {
             return Ok(false);
         }

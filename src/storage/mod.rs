@@ -14,6 +14,7 @@ mod login;
 mod node;
 mod person;
 mod pushed_request;
+mod request_object;
 mod session;
 mod signing_key;
 mod sweep;

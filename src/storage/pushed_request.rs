@@ -1,10 +1,10 @@
 //! The table `pushed_request`.
 
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, commit, on, request_object, rollback};
 use crate::authorize::pushed::Pushed;
 use crate::authorize::request::Parameters;
+use crate::authorize::request_object::Once;
 use crate::clock::Timestamp;
-use crate::error::Fault;
 use crate::id::ClientId;
 use crate::secret::{Digest, Place, kind as secret};
 
@@ -17,19 +17,28 @@ fn parameters_of(request: &str) -> Place<'_> {
 }
 
 impl Store {
-    /// Keeps a request until a browser brings its name.
+    /// Keeps a request until a browser brings its name. `false`: it was signed, and was pushed
+    /// before.
     pub async fn push_request(
         &self,
         digest: Digest<secret::PushedRequest>,
         client_id: &ClientId,
         parameters: &Parameters,
         expires_at: Timestamp,
-    ) -> Result<()> {
+        once: Option<&Once>,
+    ) -> Result<bool> {
         let place = hex::encode(digest.as_bytes());
         let sealed = self
             .sealer
             .seal_json(parameters_of(&place), parameters, &self.random);
-        on!(&self.db, |db| sqlx::query(
+        let mut tx = self.begin().await?;
+        if let Some(once) = once
+            && !request_object::spend(&mut tx, client_id, once).await?
+        {
+            rollback(tx).await?;
+            return Ok(false);
+        }
+        on!(&mut tx, |tx| sqlx::query(
             "INSERT INTO pushed_request (digest, client_id, parameters, expires_at)
              VALUES ($1, $2, $3, $4)"
         )
@@ -37,10 +46,11 @@ impl Store {
         .bind(client_id)
         .bind(&sealed)
         .bind(expires_at)
-        .execute(db)
+        .execute(&mut **tx)
         .await
-        .map(|_| ())
-        .map_err(Fault::from))
+        .map(|_| ()))?;
+        commit(tx).await?;
+        Ok(true)
     }
 
     /// A client's pushed request, old or not. Another client's is as good as none.

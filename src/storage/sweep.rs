@@ -28,6 +28,10 @@ impl Store {
             ),
             ("DELETE FROM evidence WHERE expires_at < $1", now),
             (
+                "DELETE FROM request_object WHERE expires_at < $1",
+                now - UNDERWAY,
+            ),
+            (
                 "DELETE FROM pushed_request WHERE expires_at < $1",
                 now - UNDERWAY,
             ),

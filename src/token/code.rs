@@ -4,6 +4,7 @@
 use super::grant::Grant;
 use crate::authorize::pkce::{self, Challenge, Misfit};
 use crate::authorize::request::AuthorizationRequest;
+use crate::authorize::request_object::Once;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::random::Random;
@@ -27,6 +28,8 @@ pub struct Issued {
     pub expires_at: Timestamp,
     /// The pushed request that it answers, spent in the same commit.
     pub pushed: Option<Digest<secret::PushedRequest>>,
+    /// The name of the signed request that it answers, spent in the same way.
+    pub once: Option<Once>,
 }
 
 impl Issued {
@@ -44,6 +47,7 @@ impl Issued {
             challenge: request.challenge.clone(),
             expires_at: now + LIFETIME,
             pushed: request.pushed,
+            once: request.once,
         }
     }
 }

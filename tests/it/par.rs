@@ -431,3 +431,73 @@ fn discovery_says_where_requests_are_pushed_and_how_answers_come() {
         );
     });
 }
+
+on_both!(
+    a_signed_request_is_answered_once_and_pushed_once,
+    async |database: Database| {
+        let _shows = shows!(accepting "AU-31", refusing "AU-31", accepting "AU-38", refusing "AU-38", accepting "PA-09", refusing "PA-10");
+        let app = App::on(database).await;
+        let signer = portvakt::testing::Signer::new();
+        app.register(
+            "signing",
+            json!({
+                "client_name": "Banken", "redirect_uris": [CALLBACK], "pkce": "accepted",
+                "jwks": signer.jwks(), "request_object_signing_alg": "ES256",
+                "require_signed_request_object": true
+            }),
+        )
+        .await;
+        let now = app.clock.now().0;
+        let signed = |alg: &str, jti: &str, prompt: &str| {
+            let claims = json!({
+                "iss": "signing", "aud": app.issuer, "nbf": now, "exp": now + 300, "jti": jti,
+                "client_id": "signing", "response_type": "code", "redirect_uri": CALLBACK,
+                "scope": "openid", "state": "signed-state", "prompt": prompt
+            });
+            signer.sign(&json!({"alg": alg}), &claims)
+        };
+        let url = |token: &str| {
+            app.authorize_url(&[("client_id", Some("signing")), ("request", Some(token))])
+        };
+        let browser = Browser::new();
+        let answer = app
+            .log_in_at(&browser, TOLVAN, &url(&signed("ES256", "1", "login")))
+            .await;
+        assert!(answer.code().starts_with("ac_"));
+        assert_eq!(answer.get("state"), Some("signed-state"));
+        let silent = url(&signed("ES256", "2", "none"));
+        let brought = join_all((0..10).map(|_| browser.get(&silent))).await;
+        let codes = brought
+            .iter()
+            .filter(|page| page.status == 303 && Answer::of(page).get("code").is_some());
+        assert_eq!(codes.count(), 1);
+        for bad in [
+            silent,
+            url(&signed("ES256", "1", "login")),
+            url(&signed("RS256", "3", "login")),
+            url(&signed("none", "4", "login")),
+        ] {
+            let refused = Answer::of(&browser.get(&bad).await);
+            assert_eq!(refused.get("error"), Some("invalid_request_object"));
+        }
+        let unsigned = app.authorize_url(&[("client_id", Some("signing"))]);
+        let refused = Answer::of(&browser.get(&unsigned).await);
+        assert_eq!(refused.get("error"), Some("invalid_request"));
+        let push = async |token: String| {
+            let request = app.http.post(at(&app)).basic_auth("signing", Some(SECRET));
+            told(request.form(&[("request", token)])).await
+        };
+        let token = signed("ES256", "5", "none");
+        let pushed = push(token.clone()).await;
+        assert_eq!(pushed.status, 201, "{}", pushed.body);
+        let name = pushed.body["request_uri"].as_str().expect("a name");
+        canary(name);
+        let page = browser.get(&bring(&app, "signing", name, &[])).await;
+        Answer::of(&page).code();
+        for again in [token, signed("none", "6", "none")] {
+            let refused = push(again).await;
+            assert_eq!(refused.status, 400);
+            assert_eq!(refused.body["error"], "invalid_request_object");
+        }
+    }
+);

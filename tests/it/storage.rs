@@ -372,6 +372,7 @@ fn issued(clock: &Clock, random: &Random) -> Issued {
         challenge: None,
         expires_at: clock.now() + Seconds(60),
         pushed: None,
+        once: None,
     }
 }
 

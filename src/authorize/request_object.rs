@@ -1,0 +1,412 @@
+//! Requests that a client signs (OpenID Connect Core §6, RFC 9101), given by value.
+
+use serde_json::{Map, Value};
+
+use super::pushed::When;
+use super::request::Parameters;
+use super::{Answerable, Mistake, PageMistake, Refused, redirect_uri};
+use crate::client::Client;
+use crate::clock::{Seconds, Timestamp};
+use crate::jose::jwks::Signed;
+use crate::secret::Digest;
+
+/// Where a signed request may say that it is meant for.
+#[derive(Clone, Copy, Debug)]
+pub struct Audience<'a> {
+    /// This provider.
+    pub issuer: &'a str,
+    /// Its authorization endpoint.
+    pub endpoint: &'a str,
+}
+
+/// The kind of the name of a signed request (RFC 7519 §4.1.7).
+#[derive(Debug)]
+pub enum Jti {}
+
+/// A name that a client may use once.
+#[derive(Clone, Copy, Debug)]
+pub struct Once {
+    /// The name.
+    pub jti: Digest<Jti>,
+    /// After this the request is too old anyway.
+    pub expires_at: Timestamp,
+}
+
+/// What a request asks for, wherever it stood.
+#[derive(Debug)]
+pub struct Unfolded {
+    /// Its parameters.
+    pub parameters: Parameters,
+    /// The name of the signed request, if it has one.
+    pub once: Option<Once>,
+}
+
+/// How far a client's clock may be ahead of ours.
+const AHEAD: Seconds = Seconds(10);
+/// How long a request may be good.
+const LONGEST: Seconds = Seconds(24 * 60 * 60);
+/// How long a pushed one may, and how old it may be.
+const LONGEST_PUSHED: Seconds = Seconds(60 * 60);
+
+/// OpenID Connect Core §6.1, RFC 9101 §5, §6: the parameters at the authorization endpoint, those of
+/// a signed request among them. A client without keys has no such requests.
+pub fn unfold(
+    raw: &Parameters,
+    client: &Client,
+    audience: Audience<'_>,
+    when: When,
+    now: Timestamp,
+) -> Result<Unfolded, Refused> {
+    let told = |mistake| match redirect_uri::resolve(raw, client) {
+        Ok(address) => Answerable::told(raw, address, mistake),
+        // What stands in the request itself is worth nothing now.
+        Err(_) if raw.first("request").is_some() => Refused::Page(PageMistake::RequestObject),
+        Err(mistake) => Refused::Page(mistake),
+    };
+    let whole = || Unfolded {
+        parameters: raw.clone(),
+        once: None,
+    };
+    if raw.has_repetition() {
+        return Ok(whole());
+    }
+    let Some(signed) = read(raw, client).map_err(told)? else {
+        return Ok(whole());
+    };
+    let objection = |mistake: Mistake| told(mistake);
+    let times = Times::read(&signed.claims).ok_or_else(|| objection(Mistake::RequestObjectBad))?;
+    let meant = [audience.issuer, audience.endpoint];
+    if !is_meant_for(&signed, client, &meant) {
+        return Err(objection(Mistake::RequestObjectBad));
+    }
+    // A login that it led to in time goes on.
+    if when == When::Brought && !times.admit(LONGEST, now) {
+        return Err(objection(Mistake::RequestObjectBad));
+    }
+    let inside = parameters(&signed.claims).ok_or_else(|| objection(Mistake::RequestObjectBad))?;
+    for name in ["client_id", "response_type"] {
+        if let (Some(inside), Some(outside)) = (inside.first(name), raw.first(name))
+            && inside != outside
+        {
+            return Err(objection(Mistake::RequestObjectDiffers));
+        }
+    }
+    Ok(Unfolded {
+        parameters: match client.metadata.require_signed_request_object {
+            true => inside,
+            false => inside.before(&raw.without(&["request"])),
+        },
+        once: once(&signed.claims, &times),
+    })
+}
+
+/// RFC 9126 §3: the same when it is pushed, where nothing but the signed request counts.
+pub fn unfold_pushed(
+    form: &Parameters,
+    client: &Client,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<Unfolded, Mistake> {
+    let Some(signed) = read(form, client)? else {
+        return Ok(Unfolded {
+            parameters: form.clone(),
+            once: None,
+        });
+    };
+    let bad = Mistake::RequestObjectBad;
+    let times = Times::read(&signed.claims).ok_or(bad)?;
+    let in_time = times
+        .not_before
+        .is_some_and(|from| now < from + LONGEST_PUSHED)
+        && times.admit(LONGEST_PUSHED, now);
+    if !is_meant_for(&signed, client, &[issuer]) || !in_time {
+        return Err(bad);
+    }
+    let parameters = parameters(&signed.claims).ok_or(bad)?;
+    match parameters.first("client_id") {
+        Some(other) if other != client.client_id.as_str() => Err(bad),
+        _ => Ok(Unfolded {
+            parameters,
+            once: once(&signed.claims, &times),
+        }),
+    }
+}
+
+/// The signed request of a client that has keys, verified.
+fn read(raw: &Parameters, client: &Client) -> Result<Option<Signed>, Mistake> {
+    let metadata = &client.metadata;
+    match (raw.first("request"), &metadata.jwks) {
+        (None, _) if metadata.require_signed_request_object => Err(Mistake::NotSigned),
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(Mistake::RequestObject),
+        (Some(_), Some(_)) if raw.first("request_uri").is_some() => Err(Mistake::RequestTwice),
+        (Some(token), Some(jwks)) => {
+            let signed = jwks.verify(token, metadata.request_object_signing_alg);
+            let signed = signed.ok_or(Mistake::RequestObjectBad)?;
+            Ok(Some(signed))
+        }
+    }
+}
+
+/// RFC 9101 §4, §10.8; RFC 8725 §3.11: it is a request, from this client and to us.
+fn is_meant_for(signed: &Signed, client: &Client, audience: &[&str]) -> bool {
+    let is_request = match &signed.typ {
+        None => true,
+        Some(typ) => typ.as_str().is_some_and(|typ| {
+            let typ = typ.to_ascii_lowercase();
+            let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+            matches!(typ, "jwt" | "oauth-authz-req+jwt")
+        }),
+    };
+    let ours = |value: &Value| value.as_str().is_some_and(|aud| audience.contains(&aud));
+    let to_us = match signed.claims.get("aud") {
+        Some(Value::Array(several)) => several.iter().any(ours),
+        Some(one) => ours(one),
+        None => false,
+    };
+    let issuer = signed.claims.get("iss").and_then(Value::as_str);
+    is_request && to_us && issuer == Some(client.client_id.as_str())
+}
+
+struct Times {
+    not_before: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+impl Times {
+    /// RFC 7519 §4.1.4, §4.1.5. One without an end would be good for ever.
+    fn read(claims: &Map<String, Value>) -> Option<Times> {
+        let time = |value: &Value| value.as_i64().filter(|t| (0..1 << 40).contains(t));
+        Some(Times {
+            not_before: match claims.get("nbf") {
+                Some(value) => Some(Timestamp(time(value)?)),
+                None => None,
+            },
+            expires_at: Timestamp(time(claims.get("exp")?)?),
+        })
+    }
+
+    fn admit(&self, longest: Seconds, now: Timestamp) -> bool {
+        let from = self.not_before.unwrap_or(now);
+        now < self.expires_at && from <= now + AHEAD && self.expires_at <= from + longest
+    }
+}
+
+fn once(claims: &Map<String, Value>, times: &Times) -> Option<Once> {
+    let jti = claims.get("jti").and_then(Value::as_str)?;
+    Some(Once {
+        jti: Digest::of(jti),
+        expires_at: times.expires_at,
+    })
+}
+
+/// What says something of the token and nothing of the request (RFC 7519 §4.1).
+const OF_THE_TOKEN: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+/// RFC 9101 §4: parameters are members; none is a request again, none is a list, and none holds
+/// what no form could carry.
+fn parameters(claims: &Map<String, Value>) -> Option<Parameters> {
+    let pairs: Option<Vec<(String, String)>> = claims
+        .iter()
+        .filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str()))
+        .map(|(name, value)| {
+            let text = match value {
+                Value::String(text) if !text.chars().any(char::is_control) => text.clone(),
+                Value::Number(_) | Value::Bool(_) | Value::Object(_) => value.to_string(),
+                _ => return None,
+            };
+            let is_request = matches!(name.as_str(), "request" | "request_uri");
+            (!is_request).then(|| (name.clone(), text))
+        })
+        .collect();
+    let has_jti = claims.get("jti").is_none_or(Value::is_string);
+    Some(Parameters::from_pairs(pairs?)).filter(|_| has_jti)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ClientId;
+    use crate::testing::Signer;
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+    const AUDIENCE: Audience<'static> = Audience {
+        issuer: "https://op.example",
+        endpoint: "https://op.example/authorize",
+    };
+
+    fn client(signer: &Signer, must_sign: bool) -> Client {
+        Client {
+            client_id: ClientId::parse("a").expect("an id"),
+            sector: "a.example".into(),
+            metadata: serde_json::from_value(json!({
+                "client_name": "A", "redirect_uris": ["https://a.example/cb"],
+                "jwks": signer.jwks(), "require_signed_request_object": must_sign,
+            }))
+            .expect("metadata"),
+        }
+    }
+
+    /// A request that is good everywhere, with changes: null leaves out.
+    fn claims(changes: Value) -> Value {
+        let mut claims = json!({
+            "iss": "a", "aud": "https://op.example", "nbf": NOW.0, "exp": NOW.0 + 60, "jti": "j",
+            "client_id": "a", "response_type": "code", "redirect_uri": "https://a.example/cb",
+            "scope": "openid", "max_age": 5, "claims": {"id_token": {"name": null}},
+        });
+        let members = claims.as_object_mut().expect("an object");
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            match value {
+                Value::Null => members.remove(name),
+                value => members.insert(name.clone(), value.clone()),
+            };
+        }
+        claims
+    }
+
+    fn raw(token: &str, more: &[(&str, &str)]) -> Parameters {
+        let base = [
+            ("client_id", "a"),
+            ("redirect_uri", "https://a.example/cb"),
+            ("state", "outside"),
+            ("scope", "openid profile"),
+            ("request", token),
+        ];
+        let pairs = base.iter().chain(more);
+        Parameters::from_pairs(pairs.map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+    }
+
+    fn mistake(refused: Refused) -> Mistake {
+        match refused {
+            Refused::Client(told) => told.mistake,
+            Refused::Page(mistake) => panic!("{mistake:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_signed_counts_before_what_is_not() {
+        let _shows = crate::shows!(accepting "AU-31", accepting "AU-32", accepting "AU-33", refusing "AU-33", accepting "AU-38",
+            refusing "AU-38", accepting "PA-09", refusing "PA-09", refusing "AU-36");
+        let signer = Signer::new();
+        let token = signer.sign(&json!({"alg": "PS256"}), &claims(json!({})));
+        let read = |raw: &Parameters, must_sign| {
+            unfold(
+                raw,
+                &client(&signer, must_sign),
+                AUDIENCE,
+                When::Brought,
+                NOW,
+            )
+        };
+        let mixed = read(&raw(&token, &[]), false).expect("good");
+        let first = |name| mixed.parameters.first(name);
+        assert_eq!(
+            (first("scope"), first("state")),
+            (Some("openid"), Some("outside"))
+        );
+        assert_eq!((first("max_age"), first("request")), (Some("5"), None));
+        assert_eq!(first("claims"), Some(r#"{"id_token":{"name":null}}"#));
+        assert_eq!((first("iss"), first("exp")), (None, None));
+        assert!(mixed.once.is_some_and(|once| once.jti == Digest::of("j")));
+        let alone = read(&raw(&token, &[]), true).expect("good");
+        assert_eq!(alone.parameters.first("state"), None);
+        let pushed = |form: &Parameters, must_sign| {
+            unfold_pushed(form, &client(&signer, must_sign), AUDIENCE.issuer, NOW)
+        };
+        let alone = pushed(&raw(&token, &[]), false).expect("good");
+        assert_eq!(alone.parameters.first("state"), None);
+
+        let unsigned = raw("", &[]);
+        let refused = |raw: &Parameters, must_sign| match read(raw, must_sign) {
+            Ok(_) => None,
+            Err(refused) => Some(mistake(refused)),
+        };
+        assert_eq!(refused(&unsigned, true), Some(Mistake::NotSigned));
+        assert_eq!(pushed(&unsigned, true).map(|_| ()), Err(Mistake::NotSigned));
+        assert!(read(&unsigned, false).is_ok() && pushed(&unsigned, false).is_ok());
+        let differs = raw(&token, &[("response_type", "token")]);
+        assert_eq!(
+            refused(&differs, false),
+            Some(Mistake::RequestObjectDiffers)
+        );
+        let both = raw(&token, &[("request_uri", "https://a.example/r")]);
+        assert_eq!(refused(&both, false), Some(Mistake::RequestTwice));
+        let nowhere = raw("x.y.z", &[]).without(&["redirect_uri"]);
+        assert!(matches!(
+            read(&nowhere, false),
+            Err(Refused::Page(PageMistake::RequestObject))
+        ));
+    }
+
+    #[test]
+    fn a_signed_request_is_this_clients_to_us_and_in_time() {
+        let _shows = crate::shows!(refusing "AU-31", refusing "AU-32", refusing "AU-36", refusing "AU-37", refusing "AU-38",
+            accepting "PA-10", refusing "PA-10");
+        let signer = Signer::new();
+        let client = client(&signer, false);
+        let tried = |header: Value, changes: Value, when, now| {
+            let token = signer.sign(&header, &claims(changes));
+            let by_browser = unfold(&raw(&token, &[]), &client, AUDIENCE, when, now);
+            let pushed = unfold_pushed(&raw(&token, &[]), &client, AUDIENCE.issuer, now);
+            (by_browser.is_ok(), pushed.is_ok())
+        };
+        let header = || json!({"alg": "ES256"});
+        let asked = |changes| tried(header(), changes, When::Brought, NOW);
+        let at = |seconds: i64| json!(NOW.0 + seconds);
+        for (changes, expected) in [
+            (json!({}), (true, true)),
+            (json!({"aud": ["x", "https://op.example"]}), (true, true)),
+            (
+                json!({"aud": "https://op.example/authorize"}),
+                (true, false),
+            ),
+            (json!({"aud": "https://op.example/token"}), (false, false)),
+            (json!({"aud": null}), (false, false)),
+            (json!({"aud": []}), (false, false)),
+            (json!({"iss": "b"}), (false, false)),
+            (json!({"iss": null}), (false, false)),
+            (json!({"client_id": "b"}), (false, false)),
+            (json!({"exp": at(0)}), (false, false)),
+            (json!({"exp": at(1)}), (true, true)),
+            (json!({"exp": null}), (false, false)),
+            (json!({"exp": "soon"}), (false, false)),
+            (json!({"exp": at(3601)}), (true, false)),
+            (json!({"exp": at(25 * 3600)}), (false, false)),
+            (json!({"nbf": null}), (true, false)),
+            (json!({"nbf": at(8)}), (true, true)),
+            (json!({"nbf": at(61), "exp": at(90)}), (false, false)),
+            (json!({"nbf": at(-3601), "exp": at(1)}), (true, false)),
+            (json!({"jti": null}), (true, true)),
+            (json!({"jti": 7}), (false, false)),
+            (json!({"request": "x"}), (false, false)),
+            (json!({"request_uri": "x"}), (false, false)),
+            (json!({"state": "a\u{0}"}), (false, false)),
+            (json!({"scope": ["openid"]}), (false, false)),
+        ] {
+            assert_eq!(asked(changes.clone()), expected, "{changes}");
+        }
+        for typ in [
+            "JWT",
+            "oauth-authz-req+jwt",
+            "application/oauth-authz-req+jwt",
+        ] {
+            let header = json!({"alg": "ES256", "typ": typ});
+            assert_eq!(tried(header, json!({}), When::Brought, NOW), (true, true));
+        }
+        for typ in [
+            "at+jwt",
+            "logout+jwt",
+            "dpop+jwt",
+            "client-authentication+jwt",
+            "",
+        ] {
+            let header = json!({"alg": "ES256", "typ": typ});
+            let refused = tried(header, json!({}), When::Brought, NOW);
+            assert_eq!(refused, (false, false), "{typ}");
+        }
+        let later = NOW + Seconds(600);
+        let underway = tried(header(), json!({}), When::Underway, later);
+        assert!(underway.0, "a login goes on");
+    }
+}
