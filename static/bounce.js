@@ -1,2 +1,5 @@
 "use strict";
-document.getElementById("bounce").submit();
+const form = document.getElementById("bounce");
+form.submit();
+// What a form takes along is good once: a press while it is on its way would use it twice.
+form.querySelector("button").disabled = true;

@@ -108,19 +108,7 @@ impl<'de> Deserialize<'de> for RedirectUri {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnAddress {
     uri: String,
-    way: Way,
-}
-
-/// How an answer goes to its address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// In the address's query.
-    Query,
-    /// In a form that the browser posts.
-    FormPost {
-        /// The address's origin, the only one that the form's page may post to.
-        origin: String,
-    },
+    mode: ResponseMode,
 }
 
 impl ReturnAddress {
@@ -130,8 +118,8 @@ impl ReturnAddress {
     }
 
     /// How the answer goes there.
-    pub fn way(&self) -> &Way {
-        &self.way
+    pub fn mode(&self) -> ResponseMode {
+        self.mode
     }
 }
 
@@ -151,25 +139,21 @@ pub fn resolve(raw: &Parameters, client: &Client) -> Result<ReturnAddress, PageM
         .any(|registered| registered.admits(asked))
         .then_some(())
         .ok_or(PageMistake::RedirectUriUnregistered)?;
-    let way = match ResponseMode::read(raw)? {
-        ResponseMode::Query => Way::Query,
-        ResponseMode::FormPost => Way::FormPost {
-            origin: form_origin(asked).ok_or(PageMistake::ResponseMode)?,
-        },
-    };
+    let mode = ResponseMode::read(raw)?;
+    if mode == ResponseMode::FormPost && !takes_forms(asked) {
+        return Err(PageMistake::ResponseMode);
+    }
     Ok(ReturnAddress {
         uri: asked.to_owned(),
-        way,
+        mode,
     })
 }
 
-/// The origin that a page's policy must name for a form to get to this address. A scheme of an
-/// application's own takes no forms, and a policy cannot name an IPv6 address (CSP 3 §2.3.1).
-fn form_origin(uri: &str) -> Option<String> {
-    let url = Url::parse(uri).ok()?;
-    let nameable = matches!(url.host(), Some(Host::Domain(_) | Host::Ipv4(_)));
-    (matches!(url.scheme(), "https" | "http") && nameable)
-        .then(|| url.origin().ascii_serialization())
+/// A scheme of an application's own takes no forms.
+fn takes_forms(uri: &str) -> bool {
+    ["https://", "http://"]
+        .iter()
+        .any(|scheme| uri.starts_with(scheme))
 }
 
 #[cfg(test)]

@@ -58,8 +58,10 @@ enum Body {
 }
 
 enum Kind {
-    /// A page, with the one place that its forms may go to.
-    Page(HeaderValue),
+    /// A page, whose forms come to us.
+    Page,
+    /// The page whose form takes an answer to a client.
+    FormToClient,
     Other,
 }
 
@@ -103,7 +105,7 @@ impl Answer {
             .render()
             .expect("a template of plain values always renders");
         Answer {
-            kind: Kind::Page(page_policy("'self'")),
+            kind: Kind::Page,
             ..Answer::new(status, "text/html; charset=utf-8", html)
         }
     }
@@ -175,10 +177,10 @@ impl Answer {
         }
     }
 
-    /// OAuth 2.0 Form Post Response Mode §2: a page whose form goes to the client and nowhere else.
+    /// OAuth 2.0 Form Post Response Mode §2: a page whose one form goes to the client.
     fn post_form(form: &PostedForm, language: Language, worth: Worth) -> Answer {
         Answer {
-            kind: Kind::Page(page_policy(form.origin())),
+            kind: Kind::FormToClient,
             ..Answer::page(&page::FormPost::new(form, language, worth))
         }
     }
@@ -213,7 +215,12 @@ impl Answer {
                 "max-age=63072000; includeSubDomains",
             ));
         }
-        if let Kind::Page(policy) = self.kind {
+        let policy = match self.kind {
+            Kind::Page => Some(PAGE_POLICY),
+            Kind::FormToClient => Some(FORM_TO_CLIENT_POLICY),
+            Kind::Other => None,
+        };
+        if let Some(policy) = policy {
             response.insert_header((header::CONTENT_SECURITY_POLICY, policy));
         }
         let mut response = match self.body {
@@ -240,16 +247,18 @@ const COMMON_HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// No inline script or style, nothing from elsewhere, no frames around or within; forms go to one
-/// place.
-fn page_policy(forms_to: &str) -> HeaderValue {
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; form-action {forms_to}; base-uri 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'"
-    );
-    HeaderValue::from_str(&policy).expect("an origin is ASCII")
-}
+/// No inline script or style, nothing from elsewhere, no frames around or within; forms come to us.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'";
+
+/// The same without `form-action`. Chromium applies that to every redirect which follows the form, and
+/// many applications redirect at once, to wherever they like: with the client's origin named there,
+/// their person would be left on our page with a code that is spent. In its place stands that the page
+/// has one form, made from a `ReturnAddress` by a template that escapes, and nothing that is loaded or
+/// asked for from anywhere else.
+const FORM_TO_CLIENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 fn baked(cookie: SetCookie, issuer: &Issuer) -> Cookie<'static> {
     let mut baked = Cookie::build(

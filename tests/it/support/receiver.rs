@@ -12,12 +12,14 @@ use super::App;
 pub struct Receiver {
     /// Where it takes answers.
     pub callback: String,
+    /// Where it takes answers and leads on at once, to a page of another origin.
+    pub onward: String,
     _served: ServerHandle,
 }
 
 impl Receiver {
     /// Serves under a name, with the certificate of the app's pages.
-    pub fn start(app: &App, name: &str) -> Receiver {
+    pub fn start(app: &App, name: &'static str) -> Receiver {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let file = |name: &str| app.directory.path().join(name);
@@ -30,19 +32,33 @@ impl Receiver {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .expect("they belong together");
-        let server = HttpServer::new(|| Actix::new().route("/callback", web::route().to(show)))
-            .workers(1)
-            .disable_signals()
-            .listen_rustls_0_23(listener, tls)
-            .expect("served")
-            .run();
+        let server = HttpServer::new(move || {
+            let on = format!("https://pages.{name}:{port}/callback");
+            let onward = web::post().to(move |body| lead(on.clone(), body));
+            Actix::new()
+                .route("/callback", web::route().to(show))
+                .route("/onward", onward)
+        })
+        .workers(1)
+        .disable_signals()
+        .listen_rustls_0_23(listener, tls)
+        .expect("served")
+        .run();
         let handle = server.handle();
         tokio::spawn(server);
         Receiver {
             callback: format!("https://{name}:{port}/callback"),
+            onward: format!("https://{name}:{port}/onward"),
             _served: handle,
         }
     }
+}
+
+/// Passes the answer on, where it can be seen.
+async fn lead(to: String, body: String) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header(("location", format!("{to}?{body}")))
+        .finish()
 }
 
 /// Says how the answer came, and what it was.
