@@ -8,7 +8,8 @@ use std::path::Path;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -73,7 +74,9 @@ fn record(folder: &str, lines: &str) {
 #[derive(Debug)]
 pub struct Signer {
     rsa: RsaKeyPair,
-    ec: EcdsaKeyPair,
+    p256: EcdsaKeyPair,
+    p384: EcdsaKeyPair,
+    ed25519: Ed25519KeyPair,
 }
 
 impl Signer {
@@ -82,24 +85,36 @@ impl Signer {
     pub fn new() -> Signer {
         Signer {
             rsa: RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"),
-            ec: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"),
+            p256: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"),
+            p384: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key"),
+            ed25519: Ed25519KeyPair::generate().expect("a key"),
         }
     }
 
-    /// The public keys, named `rsa` and `ec`.
+    /// The public keys, named `rsa`, `ec`, `p384` and `ed`.
     pub fn jwks(&self) -> Value {
         let rsa = self.rsa.public_key();
-        let (_, point) = self.ec.public_key().as_ref().split_at(1);
         let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let ec = |kid: &str, curve: &str, key: &EcdsaKeyPair| {
+            // A byte that says what follows, and then both coordinates.
+            let (x, y) = {
+                let point = &key.public_key().as_ref()[1..];
+                let (x, y) = point.split_at(point.len() / 2);
+                (part(x), part(y))
+            };
+            json!({"kty": "EC", "crv": curve, "kid": kid, "x": x, "y": y})
+        };
         json!({"keys": [
             {
                 "kty": "RSA", "kid": "rsa", "use": "sig",
                 "n": part(rsa.modulus().big_endian_without_leading_zero()),
                 "e": part(rsa.exponent().big_endian_without_leading_zero()),
             },
+            ec("ec", "P-256", &self.p256),
+            ec("p384", "P-384", &self.p384),
             {
-                "kty": "EC", "crv": "P-256", "kid": "ec",
-                "x": part(&point[..32]), "y": part(&point[32..]),
+                "kty": "OKP", "crv": "Ed25519", "kid": "ed",
+                "x": part(self.ed25519.public_key().as_ref()),
             },
         ]})
     }
@@ -116,13 +131,16 @@ impl Signer {
                 .expect("signed");
             signature
         };
+        let ec = |key: &EcdsaKeyPair| {
+            let signed = key.sign(&SystemRandom::new(), message.as_bytes());
+            signed.expect("signed").as_ref().to_vec()
+        };
         let signature = match header["alg"].as_str() {
             Some("RS256") => rsa(&RSA_PKCS1_SHA256),
             Some("PS256") => rsa(&RSA_PSS_SHA256),
-            Some("ES256") => {
-                let signed = self.ec.sign(&SystemRandom::new(), message.as_bytes());
-                signed.expect("signed").as_ref().to_vec()
-            }
+            Some("ES256") => ec(&self.p256),
+            Some("ES384") => ec(&self.p384),
+            Some("EdDSA") => self.ed25519.sign(message.as_bytes()).as_ref().to_vec(),
             _ => Vec::new(),
         };
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -57,47 +57,56 @@ pub fn unfold(
     when: When,
     now: Timestamp,
 ) -> Result<Unfolded, Refused> {
-    let told = |mistake| match redirect_uri::resolve(raw, client) {
-        Ok(address) => Answerable::told(raw, address, mistake),
-        // What stands in the request itself is worth nothing now.
-        Err(_) if raw.first("request").is_some() => Refused::Page(PageMistake::RequestObject),
-        Err(mistake) => Refused::Page(mistake),
-    };
     let whole = || Unfolded {
         parameters: raw.clone(),
         once: None,
     };
+    // The rules refuse that by its own name.
     if raw.has_repetition() {
         return Ok(whole());
     }
-    let Some(signed) = read(raw, client).map_err(told)? else {
+    let outside = raw.without(&["request"]);
+    // What stands in a request that is not the client's is worth nothing.
+    let unread = |mistake| objection(raw, &outside, client, mistake);
+    let Some(signed) = read(raw, client).map_err(unread)? else {
         return Ok(whole());
     };
-    let objection = |mistake: Mistake| told(mistake);
-    let times = Times::read(&signed.claims).ok_or_else(|| objection(Mistake::RequestObjectBad))?;
+    let inside = parameters(&signed.claims).ok_or_else(|| unread(Mistake::RequestObjectBad))?;
+    let differs = ["client_id", "response_type"].iter().any(|name| {
+        let both = inside.first(name).zip(outside.first(name));
+        both.is_some_and(|(inside, outside)| inside != outside)
+    });
+    let asked = match client.metadata.require_signed_request_object {
+        true => inside,
+        false => inside.before(&outside),
+    };
+    let objection = |mistake| objection(raw, &asked, client, mistake);
+    let bad = || objection(Mistake::RequestObjectBad);
+    let times = Times::read(&signed.claims).ok_or_else(bad)?;
     let meant = [audience.issuer, audience.endpoint];
-    if !is_meant_for(&signed, client, &meant) {
-        return Err(objection(Mistake::RequestObjectBad));
-    }
     // A login that it led to in time goes on.
-    if when == When::Brought && !times.admit(LONGEST, now) {
-        return Err(objection(Mistake::RequestObjectBad));
+    let in_time = when == When::Underway || times.admit(LONGEST, now);
+    if !is_meant_for(&signed, client, &meant) || !in_time {
+        return Err(bad());
     }
-    let inside = parameters(&signed.claims).ok_or_else(|| objection(Mistake::RequestObjectBad))?;
-    for name in ["client_id", "response_type"] {
-        if let (Some(inside), Some(outside)) = (inside.first(name), raw.first(name))
-            && inside != outside
-        {
-            return Err(objection(Mistake::RequestObjectDiffers));
-        }
+    if differs {
+        return Err(objection(Mistake::RequestObjectDiffers));
     }
     Ok(Unfolded {
-        parameters: match client.metadata.require_signed_request_object {
-            true => inside,
-            false => inside.before(&raw.without(&["request"])),
-        },
         once: once(&signed.claims, &times),
+        parameters: asked,
     })
+}
+
+/// A mistake is told at the address that `asked` names, and shown where that is none of the client's.
+fn objection(raw: &Parameters, asked: &Parameters, client: &Client, mistake: Mistake) -> Refused {
+    match redirect_uri::resolve(asked, client) {
+        Ok(address) => Answerable::told(asked, address, mistake),
+        Err(PageMistake::RedirectUriMissing) if raw.first("request").is_some() => {
+            Refused::Page(PageMistake::RequestObject)
+        }
+        Err(mistake) => Refused::Page(mistake),
+    }
 }
 
 /// RFC 9126 §3: the same when it is pushed, where nothing but the signed request counts.
@@ -203,17 +212,17 @@ fn once(claims: &Map<String, Value>, times: &Times) -> Option<Once> {
 /// What says something of the token and nothing of the request (RFC 7519 §4.1).
 const OF_THE_TOKEN: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// RFC 9101 §4: parameters are members; none is a request again, none is a list, and none holds
-/// what no form could carry.
+/// RFC 9101 §4: parameters are members, those that are no strings by their JSON; none is a request
+/// again, and none holds what no form could carry.
 fn parameters(claims: &Map<String, Value>) -> Option<Parameters> {
     let pairs: Option<Vec<(String, String)>> = claims
         .iter()
-        .filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str()))
+        .filter(|(name, value)| !OF_THE_TOKEN.contains(&name.as_str()) && !value.is_null())
         .map(|(name, value)| {
             let text = match value {
-                Value::String(text) if !text.chars().any(char::is_control) => text.clone(),
-                Value::Number(_) | Value::Bool(_) | Value::Object(_) => value.to_string(),
-                _ => return None,
+                Value::String(text) if text.chars().any(char::is_control) => return None,
+                Value::String(text) => text.clone(),
+                _ => value.to_string(),
             };
             let is_request = matches!(name.as_str(), "request" | "request_uri");
             (!is_request).then(|| (name.clone(), text))
@@ -287,7 +296,8 @@ mod tests {
     #[test]
     fn what_is_signed_counts_before_what_is_not() {
         let _shows = crate::shows!(accepting "AU-31", accepting "AU-32", accepting "AU-33", refusing "AU-33", accepting "AU-38",
-            refusing "AU-38", accepting "PA-09", refusing "PA-09", refusing "AU-36");
+            refusing "AU-38", accepting "PA-09", refusing "PA-09", refusing "AU-36",
+            refusing "AU-47");
         let signer = Signer::new();
         let token = signer.sign(&json!({"alg": "PS256"}), &claims(json!({})));
         let read = |raw: &Parameters, must_sign| {
@@ -337,6 +347,26 @@ mod tests {
             read(&nowhere, false),
             Err(Refused::Page(PageMistake::RequestObject))
         ));
+        // What is wrong with a request of the client's own is told at the address that it holds.
+        let old = signer.sign(
+            &json!({"alg": "ES256"}),
+            &claims(json!({"exp": NOW.0, "state": "in"})),
+        );
+        let alone = raw(&old, &[]).only(&["client_id", "request"]);
+        let told = |must_sign| match read(&alone, must_sign) {
+            Err(Refused::Client(told)) => (told.mistake, told.state),
+            other => panic!("{other:?}"),
+        };
+        for must_sign in [false, true] {
+            let expected = (Mistake::RequestObjectBad, Some("in".to_owned()));
+            assert_eq!(told(must_sign), expected);
+        }
+        let elsewhere = claims(json!({"exp": NOW.0, "redirect_uri": "https://b.example/"}));
+        let elsewhere = signer.sign(&json!({"alg": "ES256"}), &elsewhere);
+        assert!(matches!(
+            read(&raw(&elsewhere, &[]), false),
+            Err(Refused::Page(PageMistake::RedirectUriUnregistered))
+        ));
     }
 
     #[test]
@@ -382,7 +412,7 @@ mod tests {
             (json!({"request": "x"}), (false, false)),
             (json!({"request_uri": "x"}), (false, false)),
             (json!({"state": "a\u{0}"}), (false, false)),
-            (json!({"scope": ["openid"]}), (false, false)),
+            (json!({"x": ["y"], "z": true}), (true, true)),
         ] {
             assert_eq!(asked(changes.clone()), expected, "{changes}");
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::bankid::BankId;
 use super::{Findings, text_or_file, written};
 use crate::client::authentication::ClientSecret;
-use crate::client::{Authentication, Client};
+use crate::client::{Authentication, Client, Metadata};
 use crate::secret::Digest;
 
 /// A client with its secrets' digests.
@@ -65,12 +65,7 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         None => sole_host(&written.metadata)?,
     };
     written.metadata.bankid.check()?;
-    if written.metadata.jwks.is_none()
-        && (written.metadata.require_signed_request_object
-            || written.metadata.request_object_signing_alg.is_some())
-    {
-        return Err("signed requests need jwks".to_owned());
-    }
+    signed_requests(&written.metadata)?;
     if written
         .metadata
         .personal_number
@@ -88,6 +83,19 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         named_sector: written.sector,
         secrets,
     })
+}
+
+/// RFC 9101 §10.5: whoever signs needs keys, and keys that the algorithm fits.
+fn signed_requests(metadata: &Metadata) -> Result<(), String> {
+    let fits = match (&metadata.jwks, metadata.request_object_signing_alg) {
+        (None, Some(_)) => false,
+        (None, None) => !metadata.require_signed_request_object,
+        (Some(jwks), algorithm) => algorithm.is_none_or(|algorithm| jwks.fits(algorithm)),
+    };
+    match fits {
+        true => Ok(()),
+        false => Err("signed requests need a key in jwks that fits their algorithm".to_owned()),
+    }
 }
 
 /// The secret, and the one before it while an application still uses that.
@@ -124,11 +132,48 @@ fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSe
 }
 
 /// OpenID Connect Core §8.1: redirect URIs on several hosts make no sector by themselves.
-fn sole_host(metadata: &crate::client::Metadata) -> Result<String, String> {
+fn sole_host(metadata: &Metadata) -> Result<String, String> {
     let host = metadata
         .default_sector()
         .ok_or("redirect_uris must not be empty")?;
     let same = metadata.redirect_uris.iter().all(|uri| uri.host() == host);
     same.then_some(host)
         .ok_or_else(|| "redirect_uris are on several hosts: name a sector".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Signer;
+    use serde_json::json;
+
+    #[test]
+    fn whoever_signs_requests_has_a_key_that_fits() {
+        let _shows = crate::shows!(accepting "JK-08", refusing "JK-08");
+        let mut keys = Signer::new().jwks();
+        keys["keys"].as_array_mut().expect("a list").truncate(1);
+        let checked = |more: serde_json::Value| {
+            let mut metadata =
+                json!({"client_name": "A", "redirect_uris": ["https://a.example/cb"]});
+            for (name, value) in more.as_object().into_iter().flatten() {
+                metadata[name] = value.clone();
+            }
+            signed_requests(&serde_json::from_value(metadata).expect("metadata")).is_ok()
+        };
+        for sound in [
+            json!({}),
+            json!({"jwks": keys}),
+            json!({"jwks": keys, "require_signed_request_object": true}),
+            json!({"jwks": keys, "request_object_signing_alg": "PS256"}),
+        ] {
+            assert!(checked(sound.clone()), "{sound}");
+        }
+        for bad in [
+            json!({"require_signed_request_object": true}),
+            json!({"request_object_signing_alg": "PS256"}),
+            json!({"jwks": keys, "request_object_signing_alg": "ES256"}),
+        ] {
+            assert!(!checked(bad.clone()), "{bad}");
+        }
+    }
 }

@@ -148,7 +148,7 @@ pub async fn admit(
     if let (Some(once), When::Brought) = (&request.once, when)
         && provider.store.is_spent(&client.client_id, once).await?
     {
-        return Ok(Err(request.refused(Mistake::RequestObjectBad)));
+        return Ok(Err(already_answered(&request)));
     }
     Ok(Ok(Admitted {
         client,
@@ -170,32 +170,31 @@ async fn answer_to(
         Some(_) => When::Underway,
         None => When::Brought,
     };
-    let language = language(&raw, request);
-    let worth = provider.config.bankid.worth;
-    let leave = |departure: &Departure| match way {
-        Way::Get => Answer::depart(departure, language, worth),
-        Way::Post => Answer::depart_by_page(departure, language, worth),
+    let leave = |departure: &Departure, language: Language| {
+        let worth = provider.config.bankid.worth;
+        match way {
+            Way::Get => Answer::depart(departure, language, worth),
+            Way::Post => Answer::depart_by_page(departure, language, worth),
+        }
+    };
+    let refused = |refused: Refused, asked: &Parameters| {
+        let language = language(asked, request);
+        match refused {
+            Refused::Page(mistake) => {
+                let view = View {
+                    language,
+                    ..request.view(provider)
+                };
+                answer::mistake_page(mistake, &view)
+            }
+            Refused::Client(told) => leave(&told.departure(&provider.config.issuer.url), language),
+        }
     };
     let admitted = match admit(provider, &raw, when).await? {
         Ok(admitted) => admitted,
-        Err(Refused::Page(mistake)) => {
-            let view = View {
-                language,
-                ..request.view(provider)
-            };
-            return Ok(answer::mistake_page(mistake, &view));
-        }
-        Err(Refused::Client(told)) => {
-            let issuer = &provider.config.issuer.url;
-            let (address, state) = (&told.return_address, told.state.as_deref());
-            return Ok(leave(&response::failure(
-                address,
-                state,
-                issuer,
-                told.mistake.into(),
-            )));
-        }
+        Err(mistake) => return Ok(refused(mistake, &raw)),
     };
+    let language = language(&admitted.parameters, request);
     let now = provider.clock.now();
     let session = session(provider, request, &admitted.client).await?;
     let standing = session
@@ -209,38 +208,31 @@ async fn answer_to(
     ) {
         (Decision::Answer, Some(row)) => Ok(
             match answer_from_session(provider, &admitted, &row).await? {
-                Some(departure) => leave(&departure),
-                None => {
-                    let view = View {
-                        language,
-                        ..request.view(provider)
-                    };
-                    let mistake = match admitted.request.pushed {
-                        Some(_) => PageMistake::RequestUriUnknown,
-                        None => PageMistake::RequestObject,
-                    };
-                    answer::mistake_page(mistake, &view)
-                }
+                Some(departure) => leave(&departure, language),
+                None => refused(already_answered(asked), &admitted.parameters),
             },
         ),
         (Decision::Refuse(refusal), _) => {
             let issuer = &provider.config.issuer.url;
             let state = asked.state.as_deref();
-            Ok(leave(&response::failure(
-                &asked.return_address,
-                state,
-                issuer,
-                refusal,
-            )))
+            let failure = response::failure(&asked.return_address, state, issuer, refusal);
+            Ok(leave(&failure, language))
         }
         _ => {
-            let language = self::language(&admitted.parameters, request);
             let form = match begun {
                 Some((id, cookie)) => ChoiceForm::resuming(id, cookie, raw, now),
                 None => ChoiceForm::new(raw, &provider.random, now),
             };
             Ok(choice(provider, request, &admitted, &form, language))
         }
+    }
+}
+
+/// What is said of a request that may be answered once, and was answered a moment ago.
+fn already_answered(request: &AuthorizationRequest) -> Refused {
+    match request.pushed {
+        Some(_) => Refused::Page(PageMistake::RequestUriUnknown),
+        None => request.refused(Mistake::RequestObjectBad),
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::answer::{self, Answer};
-use super::authorize::{PARAMETER_LIMIT, REQUEST_LIMIT};
+use super::authorize::REQUEST_LIMIT;
 use super::input::Request;
 use super::token;
 use crate::authorize::{Mistake, pushed};
@@ -14,7 +14,7 @@ use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let form = token::form(&request, PARAMETER_LIMIT)?;
+    let form = token::form(&request)?;
     if form.size() > REQUEST_LIMIT {
         return Ok(answer::too_large());
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::answer::Answer;
+use super::authorize::PARAMETER_LIMIT;
 use super::input::{Request, Unreadable};
 use crate::authorize::request::Parameters;
 use crate::client::Client;
@@ -16,7 +17,7 @@ use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant};
 use crate::token::id_token;
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let form = form(&request, PARAMETER_LIMIT)?;
+    let form = form(&request)?;
     let client = client(&provider, &request, &form).await?;
     match form.first("grant_type") {
         Some("authorization_code") => exchange(&provider, &client, &form).await,
@@ -25,8 +26,6 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     }
 }
 
-/// The most that a parameter may hold.
-const PARAMETER_LIMIT: usize = 8 * 1024;
 const UNSUPPORTED_GRANT: Refusal = Refusal::new(
     Code::UnsupportedGrantType,
     "only grant_type=authorization_code is supported",
@@ -34,12 +33,14 @@ const UNSUPPORTED_GRANT: Refusal = Refusal::new(
 const ALREADY_USED: Refusal = Refusal::new(Code::InvalidGrant, "the code was used before");
 
 /// RFC 6749 §3.2: a form, each parameter once, and nothing in the query.
-pub fn form(request: &Request, limit: usize) -> Result<Parameters, Refusal> {
+pub fn form(request: &Request) -> Result<Parameters, Refusal> {
     let bad = |description| Refusal::new(Code::InvalidRequest, description);
     if request.has_query() {
         return Err(bad("parameters belong in the body, not in the query"));
     }
-    let form = request.form(limit).map_err(|Unreadable(why)| bad(why))?;
+    let form = request
+        .form(PARAMETER_LIMIT)
+        .map_err(|Unreadable(why)| bad(why))?;
     match form.has_repetition() {
         true => Err(bad("a parameter was sent more than once")),
         false => Ok(form),

@@ -1,4 +1,5 @@
-//! Other people's public keys (RFC 7517), given by value, and what they sign (RFC 7515).
+//! Other people's public keys (RFC 7517), and what they sign (RFC 7515): requests, and whatever else a
+//! client proves by its keys.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// An algorithm that clients may sign with (RFC 7518 §3.1). `none` is not one.
+/// An algorithm that clients may sign with (RFC 7518 §3.1, RFC 8037 §3.1). `none` is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -15,14 +16,20 @@ pub enum SigningAlgorithm {
     PS256,
     /// ECDSA on P-256 with SHA-256.
     ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
 }
 
 impl SigningAlgorithm {
     /// All of them, for discovery.
-    pub const ALL: [SigningAlgorithm; 3] = [
+    pub const ALL: [SigningAlgorithm; 5] = [
         SigningAlgorithm::RS256,
         SigningAlgorithm::PS256,
         SigningAlgorithm::ES256,
+        SigningAlgorithm::ES384,
+        SigningAlgorithm::EdDSA,
     ];
 
     /// The name as it is sent.
@@ -31,6 +38,8 @@ impl SigningAlgorithm {
             SigningAlgorithm::RS256 => "RS256",
             SigningAlgorithm::PS256 => "PS256",
             SigningAlgorithm::ES256 => "ES256",
+            SigningAlgorithm::ES384 => "ES384",
+            SigningAlgorithm::EdDSA => "EdDSA",
         }
     }
 
@@ -45,6 +54,8 @@ impl SigningAlgorithm {
             SigningAlgorithm::RS256 => Algorithm::RS256,
             SigningAlgorithm::PS256 => Algorithm::PS256,
             SigningAlgorithm::ES256 => Algorithm::ES256,
+            SigningAlgorithm::ES384 => Algorithm::ES384,
+            SigningAlgorithm::EdDSA => Algorithm::EdDSA,
         }
     }
 }
@@ -60,24 +71,28 @@ const KEYS: usize = 10;
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 impl Jwks {
-    /// RFC 7517 §5. Keys for encryption may stand beside; a private key, a weak one, and two with
-    /// one name are refused.
+    /// RFC 7517 §5. Keys for encryption may stand beside; a private key, and one for signatures that
+    /// is weak or of a kind that we do not know, are refused.
     pub fn parse(value: Value) -> Option<Jwks> {
         let keys = value.get("keys")?.as_array()?;
-        let public = |key: &Value| {
+        let is_public = |key: &Value| {
             let members = key.as_object();
             members.is_some_and(|members| PRIVATE.iter().all(|name| !members.contains_key(*name)))
         };
-        let names: Vec<Option<&str>> = keys.iter().map(|key| key["kid"].as_str()).collect();
-        let distinct = (1..names.len()).all(|at| !names[..at].contains(&names[at]));
-        let sound = (1..=KEYS).contains(&keys.len()) && keys.iter().all(public) && distinct;
-        let signing: Vec<&Value> = keys.iter().filter(|key| is_for_signatures(key)).collect();
-        let readable = signing.iter().all(|key| {
+        let few_and_public = (1..=KEYS).contains(&keys.len()) && keys.iter().all(is_public);
+        let mut signing = keys.iter().filter(|key| is_for_signatures(key)).peekable();
+        let verifies = |key: &Value| {
             SigningAlgorithm::ALL
                 .iter()
-                .any(|alg| verifier(key, *alg).is_some())
-        });
-        (sound && readable && !signing.is_empty()).then_some(Jwks(value))
+                .any(|algorithm| verifier(key, *algorithm).is_some())
+        };
+        let sound = few_and_public && signing.peek().is_some() && signing.all(verifies);
+        sound.then_some(Jwks(value))
+    }
+
+    /// Whether one of these keys verifies what is signed by this algorithm.
+    pub fn fits(&self, algorithm: SigningAlgorithm) -> bool {
+        self.verifiers(None, algorithm).next().is_some()
     }
 
     /// RFC 7515 §5.2, RFC 8725 §3.1: what one of these keys signed, by `only` this algorithm where
@@ -91,11 +106,7 @@ impl Jwks {
         if header.contains_key("crit") || only.is_some_and(|only| only != algorithm) {
             return None;
         }
-        let named = header.get("kid");
-        let keys = self.0["keys"].as_array().into_iter().flatten();
-        keys.filter(|key| is_for_signatures(key))
-            .filter(|key| named.is_none_or(|kid| key.get("kid") == Some(kid)))
-            .filter_map(|key| verifier(key, algorithm))
+        self.verifiers(header.get("kid"), algorithm)
             .any(|key| {
                 let by = algorithm.of_library();
                 crypto::verify(signature, message.as_bytes(), &key, by).unwrap_or(false)
@@ -105,6 +116,18 @@ impl Jwks {
             typ: header.get("typ").cloned(),
             claims: object(payload)?,
         })
+    }
+
+    /// RFC 7517 §4.5: several keys may have one name; then kind, use and algorithm tell them apart.
+    fn verifiers<'a>(
+        &'a self,
+        kid: Option<&'a Value>,
+        algorithm: SigningAlgorithm,
+    ) -> impl Iterator<Item = DecodingKey> + 'a {
+        let keys = self.0["keys"].as_array().into_iter().flatten();
+        keys.filter(|key| is_for_signatures(key))
+            .filter(move |key| kid.is_none_or(|kid| key.get("kid") == Some(kid)))
+            .filter_map(move |key| verifier(key, algorithm))
     }
 }
 
@@ -121,42 +144,61 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
+/// RFC 7517 §4.2, §4.3.
 fn is_for_signatures(key: &Value) -> bool {
-    key.get("use").is_none_or(|of| of == "sig")
+    let verifies = |operations: &Value| {
+        let operations = operations.as_array();
+        operations.is_some_and(|all| all.iter().any(|one| one == "verify"))
+    };
+    key.get("use").is_none_or(|of| of == "sig") && key.get("key_ops").is_none_or(verifies)
 }
 
-/// RFC 7518 §6.2, §6.3: the key for one algorithm, if it is one of that family and strong enough.
+/// RFC 7518 §6.2, §6.3; RFC 8037 §2: the key for one algorithm, if it is one of that family and
+/// strong enough.
 fn verifier(key: &Value, algorithm: SigningAlgorithm) -> Option<DecodingKey> {
     if key.get("alg").is_some_and(|alg| alg != algorithm.as_str()) {
         return None;
     }
     let member = |name: &str| key.get(name).and_then(Value::as_str);
     let bytes = |name: &str| URL_SAFE_NO_PAD.decode(member(name)?).ok();
+    let holds = |name: &str, length: usize| bytes(name).is_some_and(|b| b.len() == length);
+    let on_curve = |curve: &str, length: usize| {
+        let sound = member("crv") == Some(curve) && holds("x", length) && holds("y", length);
+        sound.then(|| DecodingKey::from_ec_components(member("x")?, member("y")?).ok())?
+    };
     match (algorithm, member("kty")?) {
         (SigningAlgorithm::RS256 | SigningAlgorithm::PS256, "RSA") => {
-            let modulus = bytes("n")?;
-            let first = modulus.iter().position(|byte| *byte != 0)?;
-            let bits = (modulus.len() - first) * 8 - modulus[first].leading_zeros() as usize;
-            bytes("e")?;
-            (2048..=8192)
-                .contains(&bits)
-                .then(|| DecodingKey::from_rsa_components(member("n")?, member("e")?).ok())?
+            let sound = (2048..=8192).contains(&bits(&bytes("n")?)) && is_exponent(&bytes("e")?);
+            sound.then(|| DecodingKey::from_rsa_components(member("n")?, member("e")?).ok())?
         }
-        (SigningAlgorithm::ES256, "EC") => {
-            let sound = member("crv") == Some("P-256")
-                && bytes("x").is_some_and(|x| x.len() == 32)
-                && bytes("y").is_some_and(|y| y.len() == 32);
-            sound.then(|| DecodingKey::from_ec_components(member("x")?, member("y")?).ok())?
+        (SigningAlgorithm::ES256, "EC") => on_curve("P-256", 32),
+        (SigningAlgorithm::ES384, "EC") => on_curve("P-384", 48),
+        (SigningAlgorithm::EdDSA, "OKP") => {
+            let sound = member("crv") == Some("Ed25519") && holds("x", 32);
+            sound.then(|| DecodingKey::from_ed_components(member("x")?).ok())?
         }
         _ => None,
     }
+}
+
+/// How many bits a number has.
+fn bits(number: &[u8]) -> usize {
+    match number.iter().position(|byte| *byte != 0) {
+        Some(first) => (number.len() - first) * 8 - number[first].leading_zeros() as usize,
+        None => 0,
+    }
+}
+
+/// An RSA exponent that hides what it is raised to: odd, at least 3, and no larger than libraries take.
+fn is_exponent(number: &[u8]) -> bool {
+    (2..=33).contains(&bits(number)) && number.last().is_some_and(|last| last % 2 == 1)
 }
 
 impl<'de> Deserialize<'de> for Jwks {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Jwks::parse(Value::deserialize(deserializer)?).ok_or_else(|| {
             serde::de::Error::custom(
-                "jwks holds 1 to 10 public keys with names of their own: RSA of 2048 to 8192 bits, or EC on P-256",
+                "jwks holds 1 to 10 public keys: RSA of 2048 to 8192 bits, EC on P-256 or P-384, or Ed25519",
             )
         })
     }
@@ -170,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_signature_is_verified_by_a_registered_key_and_algorithm_alone() {
-        let _shows = crate::shows!(accepting "AU-37", refusing "AU-37");
+        let _shows =
+            crate::shows!(accepting "AU-37", refusing "AU-37", accepting "JK-08", refusing "JK-08");
         let (signer, other) = (Signer::new(), Signer::new());
         let jwks = Jwks::parse(signer.jwks()).expect("keys");
         let claims = json!({"a": 1});
@@ -179,7 +222,12 @@ mod tests {
             let verified = |token: &str, only| jwks.verify(token, only).is_some();
             let token = signer.sign(&json!({"alg": alg}), &claims);
             assert!(verified(&token, None), "{alg}");
-            let kid = if alg == "ES256" { "ec" } else { "rsa" };
+            let kid = match alg {
+                "RS256" | "PS256" => "rsa",
+                "ES256" => "ec",
+                "ES384" => "p384",
+                _ => "ed",
+            };
             let named = signer.sign(&json!({"alg": alg, "kid": kid}), &claims);
             assert!(verified(&named, None), "{alg}");
             for only in SigningAlgorithm::ALL {
@@ -223,18 +271,26 @@ mod tests {
             keys["keys"][at][name] = value;
             Jwks::parse(keys)
         };
-        let beside = changed(0, "use", json!("enc"));
-        assert!(beside.is_some(), "the other one signs");
+        for (name, value) in [("use", json!("enc")), ("key_ops", json!(["encrypt"]))] {
+            let beside = changed(0, name, value).expect("the others sign");
+            assert!(!beside.fits(SigningAlgorithm::RS256) && beside.fits(SigningAlgorithm::ES256));
+        }
+        assert!(changed(0, "key_ops", json!(["verify"])).is_some());
         for (at, name, value) in [
             (0, "d", json!("AQAB")),
             (1, "d", json!("AQAB")),
             (0, "kty", json!("oct")),
-            (0, "kid", json!("ec")),
             (0, "alg", json!("HS256")),
             (0, "n", json!(URL_SAFE_NO_PAD.encode([0xff; 128]))),
             (0, "n", json!("")),
+            (0, "e", json!("AQ")),
+            (0, "e", json!("BA")),
             (1, "crv", json!("P-521")),
+            (1, "crv", json!("P-384")),
             (1, "x", json!("AQ")),
+            (1, "alg", json!("ES384")),
+            (3, "crv", json!("X25519")),
+            (3, "x", json!("AQ")),
         ] {
             assert!(changed(at, name, value).is_none(), "{name} of {at}");
         }
@@ -245,6 +301,28 @@ mod tests {
             json!([]),
         ] {
             assert!(Jwks::parse(empty).is_none());
+        }
+    }
+
+    #[test]
+    fn keys_with_one_name_are_told_apart_by_their_kind_and_tried_in_turn() {
+        let _shows = crate::shows!(accepting "JK-03", refusing "JK-03");
+        let (signer, other) = (Signer::new(), Signer::new());
+        let mut keys = signer.jwks();
+        let others = other.jwks();
+        let list = keys["keys"].as_array_mut().expect("a list");
+        list.extend(others["keys"].as_array().expect("a list").iter().cloned());
+        list.iter_mut().for_each(|key| key["kid"] = json!("same"));
+        let jwks = Jwks::parse(keys).expect("keys");
+        let stranger = Signer::new();
+        for algorithm in SigningAlgorithm::ALL {
+            let header = json!({"alg": algorithm.as_str(), "kid": "same"});
+            for known in [&signer, &other] {
+                let token = known.sign(&header, &json!({}));
+                assert!(jwks.verify(&token, Some(algorithm)).is_some());
+            }
+            let token = stranger.sign(&header, &json!({}));
+            assert!(jwks.verify(&token, Some(algorithm)).is_none());
         }
     }
 }

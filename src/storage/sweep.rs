@@ -14,8 +14,8 @@ const KEPT: Seconds = Seconds(24 * 60 * 60);
 const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
-    /// Removes evidence and pushed requests whose time is up, and logins, sessions, grants, codes and tokens that ended a
-    /// day ago. Safe to run on several nodes at once.
+    /// Removes evidence, pushed requests and the names of signed ones whose time is up, and logins,
+    /// sessions, grants, codes and tokens that ended a day ago. Safe to run on several nodes at once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
         let long_ended = now - KEPT;
         for (statement, before) in [

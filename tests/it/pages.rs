@@ -40,6 +40,7 @@ fn every_answer_has_its_headers() {
             "/nothing",
             "/userinfo",
             "/token",
+            "/par",
             &style,
         ];
         for url in urls {

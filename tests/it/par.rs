@@ -429,6 +429,35 @@ fn discovery_says_where_requests_are_pushed_and_how_answers_come() {
             document["response_modes_supported"],
             json!(["query", "form_post"])
         );
+        assert_eq!(document["request_parameter_supported"], true);
+        assert_eq!(document["request_uri_parameter_supported"], false);
+        // Each that is offered signs a request that is taken.
+        let offered = &document["request_object_signing_alg_values_supported"];
+        assert_eq!(
+            *offered,
+            json!(["RS256", "PS256", "ES256", "ES384", "EdDSA"])
+        );
+        let signer = portvakt::testing::Signer::new();
+        app.register(
+            "signing",
+            json!({
+                "client_name": "Banken", "redirect_uris": [CALLBACK], "pkce": "accepted",
+                "jwks": signer.jwks()
+            }),
+        )
+        .await;
+        let now = app.clock.now().0;
+        for alg in offered.as_array().expect("a list") {
+            let claims = json!({
+                "iss": "signing", "aud": app.issuer, "nbf": now, "exp": now + 300,
+                "response_type": "code", "redirect_uri": CALLBACK, "scope": "openid"
+            });
+            let token = signer.sign(&json!({"alg": alg}), &claims);
+            let request = app.http.post(at(&app)).basic_auth("signing", Some(SECRET));
+            let pushed = told(request.form(&[("request", &token)])).await;
+            assert_eq!(pushed.status, 201, "{alg}: {}", pushed.body);
+            canary(pushed.body["request_uri"].as_str().expect("a name"));
+        }
     });
 }
 
@@ -467,10 +496,14 @@ on_both!(
         assert_eq!(answer.get("state"), Some("signed-state"));
         let silent = url(&signed("ES256", "2", "none"));
         let brought = join_all((0..10).map(|_| browser.get(&silent))).await;
-        let codes = brought
+        let (codes, refused): (Vec<Answer>, Vec<Answer>) = brought
             .iter()
-            .filter(|page| page.status == 303 && Answer::of(page).get("code").is_some());
-        assert_eq!(codes.count(), 1);
+            .map(Answer::of)
+            .partition(|answer| answer.get("code").is_some());
+        assert_eq!((codes.len(), refused.len()), (1, 9));
+        for answer in refused {
+            assert_eq!(answer.get("error"), Some("invalid_request_object"));
+        }
         for bad in [
             silent,
             url(&signed("ES256", "1", "login")),
