@@ -2,6 +2,7 @@
 
 pub mod authentication;
 pub mod bankid;
+pub mod origin;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,10 @@ pub struct Metadata {
     pub client_name: Name,
     /// Where answers may go, compared as whole strings.
     pub redirect_uris: Vec<RedirectUri>,
+    /// The sites whose scripts may call the endpoints that applications call. None is implied by a
+    /// redirect URI: most applications never call from a browser.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub web_origins: Vec<origin::WebOrigin>,
     /// How it proves who it is.
     #[serde(default)]
     pub token_endpoint_auth: Authentication,

@@ -142,6 +142,11 @@ impl Answer {
         Answer::new(StatusCode::OK, content_type, Bytes::from_static(body))
     }
 
+    /// Nothing but headers.
+    pub fn nothing() -> Answer {
+        Answer::new(StatusCode::NO_CONTENT, "text/plain; charset=utf-8", "")
+    }
+
     /// Server-sent events.
     pub fn events(stream: BoxStream<'static, Result<Bytes, std::io::Error>>) -> Answer {
         let mut answer = Answer::new(StatusCode::OK, "text/event-stream", "");
@@ -186,8 +191,13 @@ impl Answer {
     }
 
     /// With a header.
-    fn with(mut self, name: HeaderName, value: &'static str) -> Answer {
-        self.headers.push((name, HeaderValue::from_static(value)));
+    pub fn with(self, name: HeaderName, value: &'static str) -> Answer {
+        self.with_value(name, HeaderValue::from_static(value))
+    }
+
+    /// With a header whose value was made.
+    pub fn with_value(mut self, name: HeaderName, value: HeaderValue) -> Answer {
+        self.headers.push((name, value));
         self
     }
 

@@ -7,6 +7,7 @@
 pub mod answer;
 mod assets;
 mod authorize;
+mod cors;
 mod discovery;
 pub mod input;
 mod login;
@@ -26,7 +27,8 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::Method;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, web};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::runtime::Handle;
 
 use crate::error::{Error, Fault};
@@ -108,8 +110,8 @@ fn routes(config: &mut web::ServiceConfig) {
         [get(Face::Page, login::finish)],
     );
     // 6. Tokens.
-    route(config, "/token", [post(Face::Json, token::post)]);
-    route(
+    shared(config, "/token", [post(Face::Json, token::post)]);
+    shared(
         config,
         "/userinfo",
         [
@@ -177,8 +179,31 @@ struct Door {
 }
 
 fn route<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Door; N]) {
+    config.service(resource(path, doors));
+}
+
+/// The same for doors that scripts on clients' sites may knock at.
+fn shared<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Door; N]) {
+    let methods = methods(&doors);
+    let preflight = move |data: web::Data<Handlers>| {
+        let answer = cors::preflight(&methods);
+        async move { answer.into_response(&data.provider.config.issuer) }
+    };
+    let options = web::route().method(Method::OPTIONS).to(preflight);
+    config.service(
+        resource(path, doors)
+            .route(options)
+            .wrap(from_fn(cors::share)),
+    );
+}
+
+fn methods(doors: &[Door]) -> String {
     let methods: Vec<String> = doors.iter().map(|door| door.method.to_string()).collect();
-    let allowed = methods.join(", ");
+    methods.join(", ")
+}
+
+fn resource<const N: usize>(path: &str, doors: [Door; N]) -> Resource {
+    let allowed = methods(&doors);
     let mut resource = web::resource(path);
     for door in doors {
         resource = resource.route(door.route.method(door.method));
@@ -187,7 +212,7 @@ fn route<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Do
         let answer = answer::wrong_method(&allowed);
         async move { answer.into_response(&data.provider.config.issuer) }
     };
-    config.service(resource.default_service(web::route().to(wrong_method)));
+    resource.default_service(web::route().to(wrong_method))
 }
 
 fn get<F, Fut>(face: Face, door: F) -> Door

@@ -3,8 +3,9 @@
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, commit, on};
+use super::{Result, Store, Tx, commit, on};
 use crate::client::authentication::ClientSecret;
+use crate::client::origin::WebOrigin;
 use crate::client::{Client, Metadata};
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -43,6 +44,17 @@ impl Store {
             sector,
             metadata,
         }))
+    }
+
+    /// Whether a client has registered a site whose scripts may call.
+    pub async fn is_web_origin(&self, origin: &WebOrigin) -> Result<bool> {
+        let found: Option<i64> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT CAST(1 AS BIGINT) FROM client_origin WHERE origin = $1 LIMIT 1"
+        )
+        .bind(origin.as_str())
+        .fetch_optional(db)
+        .await)?;
+        Ok(found.is_some())
     }
 
     /// The digests of a client's secrets that are alive.
@@ -115,6 +127,7 @@ impl Store {
             .await
             .map(|_| ()))?;
         }
+        keep_origins(&mut tx, client).await?;
         commit(tx).await
     }
 
@@ -140,4 +153,25 @@ impl Store {
         }
         Ok(())
     }
+}
+
+async fn keep_origins(tx: &mut Tx, client: &Client) -> Result<()> {
+    on!(&mut *tx, |tx| sqlx::query(
+        "DELETE FROM client_origin WHERE client_id = $1"
+    )
+    .bind(&client.client_id)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ()))?;
+    for origin in &client.metadata.web_origins {
+        on!(&mut *tx, |tx| sqlx::query(
+            "INSERT INTO client_origin (client_id, origin) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+        )
+        .bind(&client.client_id)
+        .bind(origin.as_str())
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+    }
+    Ok(())
 }

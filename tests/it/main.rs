@@ -6,6 +6,7 @@ mod authorize;
 mod binding;
 mod certificates;
 mod chromium;
+mod cors;
 mod crash;
 mod demands;
 mod evidence;

@@ -545,7 +545,8 @@ bankid = {{ profile = "tax" }}
 client_id = "public"
 token_endpoint_auth = "none"
 client_name = "Öppna appen"
-redirect_uris = ["http://127.0.0.1/callback", "https://public.example/callback"]
+redirect_uris = ["http://127.0.0.1/callback", "https://public.example/callback", "{application}/in-the-browser"]
+web_origins = ["https://public.example", "{application}"]
 sector = "public.example"
 pkce = "accepted"
 {proving}"#,
