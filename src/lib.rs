@@ -33,6 +33,7 @@ pub mod error;
 pub mod http;
 pub mod id;
 pub mod jose;
+pub mod json;
 pub mod login;
 pub mod provider;
 pub mod random;

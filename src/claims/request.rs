@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::bankid::personal_number::PersonalNumber;
+use crate::json;
 
 /// Claims asked for one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +37,6 @@ impl std::fmt::Debug for ClaimRequest {
 
 /// The most that the parameter may hold, in bytes.
 const LENGTH: usize = 4096;
-/// How deep it may nest.
-const DEPTH: usize = 8;
 
 impl ClaimsRequest {
     /// Reads the parameter; `None` when it is not an object of the specified shape. Unknown
@@ -46,10 +45,7 @@ impl ClaimsRequest {
         if text.len() > LENGTH {
             return None;
         }
-        let whole: Map<String, Value> = serde_json::from_str(text).ok()?;
-        if whole.values().any(|v| depth(v) > DEPTH) {
-            return None;
-        }
+        let whole = json::object(text.as_bytes())?;
         Some(ClaimsRequest {
             id_token: part(whole.get("id_token"))?,
             userinfo: part(whole.get("userinfo"))?,
@@ -120,14 +116,6 @@ fn claim(how: &Value) -> Option<ClaimRequest> {
         _ => return None,
     };
     Some(ClaimRequest { essential, values })
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

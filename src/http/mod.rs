@@ -38,11 +38,12 @@ use input::Request;
 
 fn routes(config: &mut web::ServiceConfig) {
     // What there is to know before a login.
-    route(
-        config,
+    for well_known in [
         "/.well-known/openid-configuration",
-        [get(Face::Json, discovery::document)],
-    );
+        "/.well-known/oauth-authorization-server",
+    ] {
+        route(config, well_known, [get(Face::Json, discovery::document)]);
+    }
     route(config, "/jwks", [get(Face::Json, discovery::jwks)]);
     route(config, "/static/{name}", [get(Face::Page, assets::asset)]);
     // 1. What is asked.

@@ -7,6 +7,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json;
+
 /// An algorithm that clients may sign with (RFC 7518 §3.1, RFC 8037 §3.1). `none` is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
@@ -141,7 +143,7 @@ pub struct Signed {
 }
 
 fn object(part: &str) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+    json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
 }
 
 /// RFC 7517 §4.2, §4.3.

@@ -162,7 +162,7 @@ fn nothing_that_was_asked_is_shown_unescaped() {
 #[test]
 fn the_metadata_is_what_the_endpoints_do() {
     run(async {
-        let _shows = shows!(accepting "DI-01", accepting "DI-03", accepting "DI-04", accepting "DI-05", accepting "DI-06", accepting "DI-09", accepting "DI-10", accepting "DI-13", accepting "JK-01", accepting "JK-02", accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
+        let _shows = shows!(accepting "DI-01", accepting "DI-02", accepting "DI-03", accepting "DI-04", accepting "DI-05", accepting "DI-06", accepting "DI-09", accepting "DI-10", accepting "DI-13", accepting "JK-01", accepting "JK-02", accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let page = browser
@@ -176,6 +176,9 @@ fn the_metadata_is_what_the_endpoints_do() {
             ),
             (200, "application/json", "*")
         );
+        let for_oauth = "/.well-known/oauth-authorization-server";
+        let same = browser.get(&format!("{}{for_oauth}", app.issuer)).await;
+        assert_eq!((same.status, &same.body), (200, &page.body));
         let document: serde_json::Value = serde_json::from_str(&page.body).expect("JSON");
         assert_eq!(document["issuer"], app.issuer.as_str());
         for endpoint in [
