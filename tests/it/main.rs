@@ -26,5 +26,6 @@ mod screens;
 mod simulator;
 mod sso;
 mod storage;
+mod tls;
 mod token;
 mod userinfo;
