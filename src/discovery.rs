@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::authorize::request::{ResponseMode, Scope};
 use crate::bankid::message::Language;
 use crate::claims::release::Claim;
+use crate::client::Authentication;
 use crate::jose::jwks::SigningAlgorithm;
+use crate::token::GrantType;
 
 /// OpenID Connect Discovery §3, RFC 8414 §2. What is listed works; what is not is refused.
 pub fn document(issuer: &str, acr: &str) -> Value {
@@ -28,6 +30,11 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         .into_iter()
         .chain(Claim::ALL.map(Claim::as_str))
         .collect();
+    let methods = |of: &dyn Fn(&Authentication) -> bool| -> Vec<&str> {
+        let taken = Authentication::ALL.into_iter().filter(of);
+        taken.flat_map(Authentication::methods).copied().collect()
+    };
+    let (any, proving) = (methods(&|_| true), methods(&|a| a.is_proof()));
     json!({
         "issuer": issuer,
         "authorization_endpoint": at("/authorize"),
@@ -35,15 +42,19 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         "require_pushed_authorization_requests": false,
         "token_endpoint": at("/token"),
         "userinfo_endpoint": at("/userinfo"),
+        "revocation_endpoint": at("/revoke"),
+        "introspection_endpoint": at("/introspect"),
         "jwks_uri": at("/jwks"),
         "scopes_supported": Scope::ALL.map(Scope::as_str),
         "response_types_supported": ["code"],
         "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
-        "grant_types_supported": ["authorization_code"],
+        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "subject_types_supported": ["pairwise", "public"],
         "acr_values_supported": [acr],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": any,
+        "revocation_endpoint_auth_methods_supported": any,
+        "introspection_endpoint_auth_methods_supported": proving,
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": claims,

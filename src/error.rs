@@ -60,6 +60,10 @@ codes! {
     /// RFC 6749 §4.1.2.1.
     UnsupportedResponseType = "unsupported_response_type",
     /// RFC 6749 §5.2.
+    UnauthorizedClient = "unauthorized_client",
+    /// RFC 7009 §2.2.1.
+    UnsupportedTokenType = "unsupported_token_type",
+    /// RFC 6749 §5.2.
     UnsupportedGrantType = "unsupported_grant_type",
     /// RFC 6749 §4.1.2.1.
     ServerError = "server_error",

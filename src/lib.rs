@@ -12,7 +12,8 @@
 //!    has a [`session`], the client a [`token::grant`].
 //! 5. What the client may know of the person is decided by [`claims`].
 //! 6. The client exchanges its [`token::code`] for an ID token ([`token::id_token`]) and an access
-//!    token, and may ask [`token::userinfo`].
+//!    token, and may ask [`token::userinfo`]. What comes later: [`token::refresh`],
+//!    [`token::introspection`], [`token::revocation`].
 //!
 //! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
 //! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.

@@ -35,6 +35,8 @@ pub mod kind {
         Code = "ac_",
         /// An access token (RFC 6749 §1.4).
         AccessToken = "at_",
+        /// A refresh token (RFC 6749 §1.5).
+        RefreshToken = "rt_",
         /// The cookie of the browser that began a login.
         LoginCookie = "lc_",
         /// The cookie that a choice form is bound to, before there is a login.

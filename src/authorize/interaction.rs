@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::request::{AuthorizationRequest, Prompt};
+use super::request::{AuthorizationRequest, Prompt, Scope};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::release::Claim;
 use crate::clock::Timestamp;
@@ -20,6 +20,16 @@ pub struct Standing {
     pub personal_number: PersonalNumber,
     /// What the person has approved for this client before.
     pub approved: BTreeSet<Claim>,
+    /// Whether they approved that the client comes back without them.
+    pub approved_offline: bool,
+}
+
+impl Standing {
+    /// OpenID Connect Core §3.1.2.4, §11: whether nothing is asked for that the person has not seen.
+    fn covers(&self, request: &AuthorizationRequest, released: &BTreeSet<Claim>) -> bool {
+        let offline = request.scope.contains(&Scope::OfflineAccess);
+        self.approved.is_superset(released) && (self.approved_offline || !offline)
+    }
 }
 
 /// What happens next.
@@ -55,7 +65,7 @@ pub fn decide(
         .iter()
         .any(|prompt| request.prompt.contains(prompt));
     match standing.filter(|s| satisfies(request, s, now)) {
-        Some(standing) if !anew => match (standing.approved.is_superset(released), silent) {
+        Some(standing) if !anew => match (standing.covers(request, released), silent) {
             (true, _) => Decision::Answer,
             (false, true) => Decision::Refuse(CONSENT_REQUIRED),
             (false, false) => Decision::Ask,
@@ -91,7 +101,8 @@ mod tests {
             client_id: ClientId::parse("a").expect("an id"),
             sector: "a.example".into(),
             metadata: serde_json::from_value(serde_json::json!({
-                "client_name": "A", "redirect_uris": ["https://a.example/cb"], "pkce": "accepted"
+                "client_name": "A", "redirect_uris": ["https://a.example/cb"], "pkce": "accepted",
+                "refresh_tokens": true
             }))
             .expect("metadata"),
         };
@@ -116,6 +127,7 @@ mod tests {
             subject: "s".into(),
             personal_number: PersonalNumber::parse("191212121212").expect("a number"),
             approved: BTreeSet::from([Claim::Name]),
+            approved_offline: false,
         }
     }
 
@@ -176,5 +188,28 @@ mod tests {
             asked(&[Claim::PersonalNumber], &[("prompt", "none")]),
             Decision::Refuse(CONSENT_REQUIRED)
         );
+    }
+
+    #[test]
+    fn the_first_offline_access_shows_the_page() {
+        let _shows =
+            crate::shows!(accepting "PV-OFFLINE-1", refusing "PV-OFFLINE-1", refusing "AU-19");
+        let asked = |session: &Standing, more: &[(&str, &str)]| {
+            let mut request = request(more);
+            request.scope.insert(Scope::OfflineAccess);
+            decide(&request, Some(session), &BTreeSet::new(), NOW)
+        };
+        let before = standing(1);
+        assert_eq!(asked(&before, &[]), Decision::Ask);
+        assert_eq!(
+            asked(&before, &[("prompt", "none")]),
+            Decision::Refuse(CONSENT_REQUIRED)
+        );
+        let after = Standing {
+            approved_offline: true,
+            ..standing(1)
+        };
+        assert_eq!(asked(&after, &[("prompt", "none")]), Decision::Answer);
+        assert_eq!(asked(&after, &[("prompt", "consent")]), Decision::Ask);
     }
 }

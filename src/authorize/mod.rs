@@ -302,12 +302,16 @@ fn by_reference(raw: &Parameters) -> Result<(), Mistake> {
 }
 
 fn scope(raw: &Parameters, client: &Client) -> Result<std::collections::BTreeSet<Scope>, Mistake> {
-    let scope = Scope::parse_list(raw.first("scope").unwrap_or_default());
+    let mut scope = Scope::parse_list(raw.first("scope").unwrap_or_default());
     if !scope.contains(&Scope::Openid) {
         return Err(Mistake::ScopeWithoutOpenid);
     }
     if scope.contains(&Scope::PersonalNumber) && client.metadata.personal_number.is_none() {
         return Err(Mistake::ScopePersonalNumber);
+    }
+    // OpenID Connect Core §11: where it cannot be granted, it is ignored.
+    if client.metadata.refresh_lifetime().is_none() {
+        scope.remove(&Scope::OfflineAccess);
     }
     Ok(scope)
 }

@@ -168,11 +168,18 @@ pub enum Scope {
     Profile,
     /// The personal number.
     PersonalNumber,
+    /// Tokens that last without the person (OpenID Connect Core §11).
+    OfflineAccess,
 }
 
 impl Scope {
     /// All of them, for discovery.
-    pub const ALL: [Scope; 3] = [Scope::Openid, Scope::Profile, Scope::PersonalNumber];
+    pub const ALL: [Scope; 4] = [
+        Scope::Openid,
+        Scope::Profile,
+        Scope::PersonalNumber,
+        Scope::OfflineAccess,
+    ];
 
     /// The value as it is sent.
     pub fn as_str(self) -> &'static str {
@@ -180,6 +187,7 @@ impl Scope {
             Scope::Openid => "openid",
             Scope::Profile => "profile",
             Scope::PersonalNumber => "personal_number",
+            Scope::OfflineAccess => "offline_access",
         }
     }
 

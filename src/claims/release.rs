@@ -91,9 +91,25 @@ impl Release {
                 release.userinfo.insert(claim);
             }
         }
-        release.id_token.retain(|claim| claim.may_go_to(client));
-        release.userinfo.retain(|claim| claim.may_go_to(client));
+        release.keep_entitled(client);
         release
+    }
+
+    /// What is left without a scope value (RFC 6749 §6: a token may be narrower than its grant).
+    pub fn without(&mut self, scope: Scope) {
+        let dropped: &[Claim] = match scope {
+            Scope::Profile => &Claim::PROFILE,
+            Scope::PersonalNumber => &[Claim::PersonalNumber],
+            Scope::Openid | Scope::OfflineAccess => &[],
+        };
+        self.id_token.retain(|claim| !dropped.contains(claim));
+        self.userinfo.retain(|claim| !dropped.contains(claim));
+    }
+
+    /// What is left for a client as it is registered now.
+    pub fn keep_entitled(&mut self, client: &Client) {
+        self.id_token.retain(|claim| claim.may_go_to(client));
+        self.userinfo.retain(|claim| claim.may_go_to(client));
     }
 
     /// Everything that the client learns, wherever it stands.

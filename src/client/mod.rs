@@ -3,13 +3,16 @@
 pub mod authentication;
 pub mod bankid;
 pub mod origin;
+pub mod refresh;
 
 use serde::{Deserialize, Serialize};
 
 use self::bankid::Demands;
+use self::refresh::RefreshTokens;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
+use crate::clock::Seconds;
 use crate::id::ClientId;
 use crate::jose::jwks::{Jwks, SigningAlgorithm};
 
@@ -65,6 +68,12 @@ pub struct Metadata {
     /// Whether the claims of `profile` stand in the ID token too, or at userinfo alone.
     #[serde(default = "yes")]
     pub profile_in_id_token: bool,
+    /// Whether it may come back without the person, and for how long.
+    #[serde(default, skip_serializing_if = "RefreshTokens::is_off")]
+    pub refresh_tokens: RefreshTokens,
+    /// Whether it is a resource server, which may ask what other clients' access tokens are worth.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub introspects: bool,
     /// What it asks of BankID.
     #[serde(default, skip_serializing_if = "Demands::are_usual")]
     pub bankid: Demands,
@@ -78,6 +87,13 @@ impl Metadata {
     /// Whether this client must send a code challenge (RFC 9700 §2.1.1).
     pub fn requires_pkce(&self) -> bool {
         self.pkce == Pkce::Required || self.token_endpoint_auth == Authentication::None
+    }
+
+    /// How long what came of a login may be refreshed. A public client's refresh token would be worth
+    /// as much to whoever steals it (RFC 9700 §2.2.2), so it has none.
+    pub fn refresh_lifetime(&self) -> Option<Seconds> {
+        let lifetime = self.refresh_tokens.lifetime()?;
+        self.token_endpoint_auth.is_proof().then_some(lifetime)
     }
 
     /// The host of the first redirect URI: the sector of a client that names none.
@@ -95,6 +111,24 @@ pub enum Authentication {
     ClientSecret,
     /// Not at all: a public client (RFC 6749 §2.1).
     None,
+}
+
+impl Authentication {
+    /// All of them, for discovery.
+    pub const ALL: [Authentication; 2] = [Authentication::ClientSecret, Authentication::None];
+
+    /// The registered names of what is taken (OpenID Connect Core §9).
+    pub fn methods(self) -> &'static [&'static str] {
+        match self {
+            Authentication::ClientSecret => &["client_secret_basic", "client_secret_post"],
+            Authentication::None => &["none"],
+        }
+    }
+
+    /// Whether it proves anything (RFC 6749 §2.1).
+    pub fn is_proof(self) -> bool {
+        self != Authentication::None
+    }
 }
 
 /// Whether a client must use PKCE (RFC 7636).

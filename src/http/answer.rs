@@ -123,6 +123,11 @@ impl Answer {
         }
     }
 
+    /// Done, and nothing to say of it.
+    pub fn done() -> Answer {
+        Answer::new(StatusCode::OK, "text/plain; charset=utf-8", "")
+    }
+
     /// A JSON document for scripts on any site (RFC 9700 §2.6 allows it for public metadata), kept
     /// by caches for five minutes.
     pub fn public_json(value: &Value) -> Answer {

@@ -8,7 +8,7 @@ use super::login;
 use super::page::{Bounce, Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
 use crate::authorize::pushed::{self, When};
-use crate::authorize::request::{AuthorizationRequest, Parameters};
+use crate::authorize::request::{AuthorizationRequest, Parameters, Scope};
 use crate::authorize::request_object::{Audience, Unfolded, unfold};
 use crate::authorize::response::{self, Departure};
 use crate::authorize::{self, Mistake, PageMistake, Refused};
@@ -309,6 +309,7 @@ fn choice(
             .as_ref()
             .map(|p| p.text(language).to_owned()),
         claims: Choice::claims_in_words(&released, frame.words),
+        offline: admitted.request.scope.contains(&Scope::OfflineAccess),
         form: sealed,
         this_first: manner.first == First::This || !offers.other,
         offers,

@@ -9,7 +9,7 @@ use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT
 use super::input::Request;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::pushed::When;
-use crate::authorize::request::Parameters;
+use crate::authorize::request::{Parameters, Scope};
 use crate::authorize::response;
 use crate::bankid::client::Failure;
 use crate::bankid::evidence::record::{Record, Spoiled, Subject};
@@ -578,6 +578,7 @@ async fn conclude(
         new_browser: cookie.digest(),
         client_id: &admitted.client.client_id,
         approved: Release::decide(&admitted.request, &admitted.client).all(),
+        approved_offline: admitted.request.scope.contains(&Scope::OfflineAccess),
         evidence,
     };
     if login.clone().on(Event::Finished, now).is_err() {

@@ -10,12 +10,14 @@ mod authorize;
 mod cors;
 mod discovery;
 pub mod input;
+mod introspect;
 mod login;
 mod login_events;
 pub mod ops;
 mod page;
 mod par;
 mod returning;
+mod revoke;
 mod token;
 mod userinfo;
 mod words;
@@ -120,6 +122,8 @@ fn routes(config: &mut web::ServiceConfig) {
             post(Face::Resource, userinfo::post),
         ],
     );
+    route(config, "/introspect", [post(Face::Json, introspect::post)]);
+    shared(config, "/revoke", [post(Face::Json, revoke::post)]);
     config.default_service(web::route().to(no_such_page));
 }
 

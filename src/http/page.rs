@@ -48,6 +48,8 @@ pub struct Choice {
     pub client_name: String,
     pub purpose: Option<String>,
     pub claims: Vec<&'static str>,
+    /// Whether the client may come back without the person.
+    pub offline: bool,
     /// The sealed request.
     pub form: String,
     /// Whether this device comes first.
@@ -350,6 +352,7 @@ mod tests {
                 client_name: "<script>".into(),
                 purpose: Some("<i>".into()),
                 claims: Choice::claims_in_words(&Claim::ALL.into(), Words::of(language)),
+                offline: true,
                 form: "f".into(),
                 this_first: true,
                 offers: OFFERS,

@@ -8,27 +8,39 @@ use super::input::{Request, Unreadable};
 use crate::authorize::request::Parameters;
 use crate::client::Client;
 use crate::client::authentication::{Credentials, authenticate};
+use crate::clock::Timestamp;
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
-use crate::storage::Exchange;
+use crate::storage::{Exchange, Rotation};
 use crate::token::code::{self, Consequence, Redemption};
-use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant};
-use crate::token::id_token;
+use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant, Tokens};
+use crate::token::{GrantType, id_token, refresh};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
+    // Requests that were sent at once came at once, however long each of them then waits.
+    let asked = provider.clock.now();
     let form = form(&request)?;
     let client = client(&provider, &request, &form).await?;
-    match form.first("grant_type") {
-        Some("authorization_code") => exchange(&provider, &client, &form).await,
-        Some(_) => Err(UNSUPPORTED_GRANT.into()),
+    match form.first("grant_type").map(GrantType::parse) {
+        Some(Some(GrantType::AuthorizationCode)) => exchange(&provider, &client, &form).await,
+        Some(Some(GrantType::RefreshToken)) => refreshed(&provider, &client, &form, asked).await,
+        Some(None) => Err(UNSUPPORTED_GRANT.into()),
         None => Err(Refusal::new(Code::InvalidRequest, "grant_type is missing").into()),
     }
 }
 
 const UNSUPPORTED_GRANT: Refusal = Refusal::new(
     Code::UnsupportedGrantType,
-    "only grant_type=authorization_code is supported",
+    "grant_type must be authorization_code or refresh_token",
+);
+const NO_REFRESH: Refusal = Refusal::new(
+    Code::UnauthorizedClient,
+    "this client is not registered for refresh tokens",
+);
+const CROWDED: Refusal = Refusal::new(
+    Code::InvalidGrant,
+    "the refresh token was used many times at once",
 );
 const ALREADY_USED: Refusal = Refusal::new(Code::InvalidGrant, "the code was used before");
 
@@ -106,15 +118,13 @@ async fn exchange(
             return Err(rejected.refusal.into());
         }
     };
-    let access_token = Secret::<secret::AccessToken>::fresh(&provider.random);
-    let token = access_token.digest();
-    let end = now + ACCESS_TOKEN_LIFETIME;
+    let tokens = grant.issue(client, &provider.random, now);
     let won = provider
         .store
-        .exchange_code(digest, grant.id, &client.client_id, token, end, now)
+        .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
         .await?;
     match won {
-        Exchange::Won => tokens(provider, grant, &access_token),
+        Exchange::Won => handed_out(provider, grant, &tokens),
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
             Err(ALREADY_USED.into())
@@ -122,19 +132,77 @@ async fn exchange(
     }
 }
 
-/// OpenID Connect Core §3.1.3.3.
-fn tokens(
+/// How often a request that lost a race looks at what became of its token: after the first use and
+/// the one more try there is nothing left to win.
+const LOOKS: usize = 3;
+
+/// RFC 6749 §6, OpenID Connect Core §12.
+async fn refreshed(
     provider: &Provider,
-    grant: &Grant,
-    access_token: &Secret<secret::AccessToken>,
+    client: &Client,
+    form: &Parameters,
+    asked: Timestamp,
 ) -> Result<Answer, Error> {
+    client.metadata.refresh_lifetime().ok_or(NO_REFRESH)?;
+    let shown = form.first("refresh_token").ok_or(Refusal::new(
+        Code::InvalidRequest,
+        "refresh_token is missing",
+    ))?;
+    let token = Secret::<secret::RefreshToken>::parse(shown).ok_or(refresh::UNKNOWN)?;
+    let (store, shown) = (&provider.store, token.digest());
+    for _ in 0..LOOKS {
+        let record = store.refresh_token(shown, &client.client_id).await?;
+        let record = record.ok_or(refresh::UNKNOWN)?;
+        let grant = &record.grant;
+        let turn = match refresh::turn(&record, client, asked) {
+            Ok(turn) => turn,
+            Err(rejected) => {
+                if rejected.ends_grant {
+                    tracing::warn!(grant = %grant.id, "a refresh token is in two hands");
+                    store.end_grant(grant.id, provider.clock.now()).await?;
+                }
+                return Err(rejected.refusal.into());
+            }
+        };
+        let narrow = refresh::narrow(grant, form.first("scope"))?.for_client(client);
+        let tokens = Tokens {
+            scope: narrow.scope.clone(),
+            ..grant.issue(client, &provider.random, asked)
+        };
+        let rotation = Rotation {
+            shown,
+            client_id: &client.client_id,
+            grant: grant.id,
+            turn,
+        };
+        if store
+            .rotate_refresh_token(&rotation, &tokens, asked)
+            .await?
+        {
+            // OpenID Connect Core §12.2: the nonce was the login's, not this answer's.
+            let again = Grant {
+                nonce: None,
+                ..narrow
+            };
+            return handed_out(provider, &again, &tokens);
+        }
+    }
+    Err(CROWDED.into())
+}
+
+/// OpenID Connect Core §3.1.3.3, §12.2.
+fn handed_out(provider: &Provider, grant: &Grant, tokens: &Tokens) -> Result<Answer, Error> {
     let (issuer, acr) = (&provider.config.issuer.url, &provider.policy.acr);
-    let claims = id_token::claims(grant, issuer, acr, access_token, provider.clock.now());
-    Ok(Answer::json(&json!({
-        "access_token": access_token.expose(),
+    let claims = id_token::claims(grant, issuer, acr, &tokens.access, provider.clock.now());
+    let mut answer = json!({
+        "access_token": tokens.access.expose(),
         "token_type": "Bearer",
         "expires_in": ACCESS_TOKEN_LIFETIME.0,
         "scope": grant.scope,
         "id_token": provider.keyring.sign("JWT", &claims)?,
-    })))
+    });
+    if let Some((refresh_token, _)) = &tokens.refresh {
+        answer["refresh_token"] = refresh_token.expose().into();
+    }
+    Ok(Answer::json(&answer))
 }

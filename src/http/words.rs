@@ -48,6 +48,7 @@ words! {
     claim_family_name: "ditt efternamn", "your surname";
     claim_birthdate: "ditt födelsedatum", "your date of birth";
     claim_personal_number: "ditt personnummer", "your personal number";
+    offline: "Tjänsten får hämta samma uppgifter igen utan att du loggar in.", "The service may fetch the same information again without you logging in.";
     this_device: "BankID på den här enheten", "BankID on this device";
     other_device: "BankID på en annan enhet", "BankID on another device";
     only_if_you: "Logga bara in om du själv har valt det. Gör det aldrig för att någon ringer och ber dig.", "Log in only if you chose to. Never do it because someone calls and asks you to.";

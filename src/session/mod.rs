@@ -37,5 +37,6 @@ pub fn standing(row: &SessionRow, client: &Client, subject_key: &Key) -> Standin
         subject: subject(subject_key, client, row.session.person),
         personal_number: row.session.identity.personal_number().clone(),
         approved: row.approved.clone(),
+        approved_offline: row.approved_offline,
     }
 }

@@ -8,7 +8,8 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::{
-    Result, Store, Tx, code, commit, on, person, pushed_request, request_object, rollback, session,
+    Result, Store, Tx, access_token, code, commit, on, person, pushed_request, refresh_token,
+    request_object, rollback, session,
 };
 use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;
@@ -18,7 +19,7 @@ use crate::id::{ClientId, Id, kind};
 use crate::secret::{Digest, Place, kind as secret};
 use crate::session::Session;
 use crate::token::code::Issued;
-use crate::token::grant::Grant;
+use crate::token::grant::{Grant, Tokens};
 
 /// Everything that the end of a login writes.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Finish<'a> {
     pub client_id: &'a ClientId,
     /// What the person approved.
     pub approved: BTreeSet<Claim>,
+    /// Whether they approved that the client comes back without them.
+    pub approved_offline: bool,
     /// What proves the identification, for a client that has it kept.
     pub evidence: Option<Kept>,
 }
@@ -142,7 +145,15 @@ impl Store {
             finish.client_id,
         )
         .await?;
-        session::approve(&mut tx, person, finish.client_id, &finish.approved, now).await?;
+        session::approve(
+            &mut tx,
+            person,
+            finish.client_id,
+            &finish.approved,
+            finish.approved_offline,
+            now,
+        )
+        .await?;
         if !self.insert_issued(&mut tx, &issued, now).await? {
             rollback(tx).await?;
             return Ok(None);
@@ -207,15 +218,14 @@ impl Store {
         Ok(true)
     }
 
-    /// Exchanges a code for an access token. One statement decides who wins; whoever comes second
+    /// Exchanges a code for tokens. One statement decides who wins; whoever comes second
     /// ends the grant and with it what the winner got (RFC 6749 §4.1.2).
     pub async fn exchange_code(
         &self,
         code: Digest<secret::Code>,
         grant: Id<kind::Grant>,
         client_id: &ClientId,
-        token: Digest<secret::AccessToken>,
-        token_expires_at: Timestamp,
+        tokens: &Tokens,
         now: Timestamp,
     ) -> Result<Exchange> {
         let mut tx = self.begin().await?;
@@ -224,15 +234,11 @@ impl Store {
             commit(tx).await?;
             return Ok(Exchange::Lost);
         }
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO access_token (digest, grant_id, expires_at) VALUES ($1, $2, $3)"
-        )
-        .bind(token.as_bytes())
-        .bind(grant.to_string())
-        .bind(token_expires_at)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
+        access_token::insert(&mut tx, grant, tokens).await?;
+        if tokens.refresh.is_some() {
+            prolong(&mut tx, grant, tokens).await?;
+            refresh_token::insert(&mut tx, grant, client_id, tokens, None).await?;
+        }
         commit(tx).await?;
         Ok(Exchange::Won)
     }
@@ -242,27 +248,6 @@ impl Store {
         let mut tx = self.begin().await?;
         end(&mut tx, grant, now).await?;
         commit(tx).await
-    }
-
-    /// The grant behind an access token, if both are alive.
-    pub async fn grant_of_token(
-        &self,
-        token: Digest<secret::AccessToken>,
-        now: Timestamp,
-    ) -> Result<Option<Grant>> {
-        let row: Option<GrantRow> = on!(&self.db, |db| {
-            sqlx::query_as(
-            "SELECT g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
-                    g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
-               FROM access_token t JOIN client_grant g ON g.id = t.grant_id
-              WHERE t.digest = $1 AND t.expires_at > $2 AND g.ended_at IS NULL"
-        )
-        .bind(token.as_bytes())
-        .bind(now)
-        .fetch_optional(db)
-        .await
-        })?;
-        row.map(|row| self.read_grant(row)).transpose()
     }
 
     pub(super) fn read_grant(&self, stored: GrantRow) -> Result<Grant> {
@@ -303,6 +288,19 @@ pub(super) struct GrantRow {
     txn: String,
     expires_at: Timestamp,
     ended_at: Option<Timestamp>,
+}
+
+/// Keeps a grant until the last of its tokens ends. `false` if it has ended before.
+pub(super) async fn prolong(tx: &mut Tx, grant: Id<kind::Grant>, tokens: &Tokens) -> Result<bool> {
+    let rows = on!(tx, |tx| sqlx::query(
+        "UPDATE client_grant SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL"
+    )
+    .bind(grant.to_string())
+    .bind(tokens.last_end())
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(rows > 0)
 }
 
 async fn end(tx: &mut Tx, grant: Id<kind::Grant>, now: Timestamp) -> Result<()> {

@@ -4,6 +4,7 @@
 //! conditional `UPDATE … RETURNING` or a unique insert, never by reading and then writing.
 //! Transactions do not leave this module.
 
+mod access_token;
 mod client;
 mod code;
 mod column;
@@ -14,6 +15,7 @@ mod login;
 mod node;
 mod person;
 mod pushed_request;
+mod refresh_token;
 mod request_object;
 mod session;
 mod signing_key;
@@ -37,6 +39,7 @@ pub use data_key::Keys;
 pub use grant::{Exchange, Finish, Kept};
 pub use login::Old;
 pub use node::{NodeName, Waiting};
+pub use refresh_token::Rotation;
 pub use session::SessionRow;
 
 /// Either database. There is no third.

@@ -21,6 +21,8 @@ pub struct SessionRow {
     pub session: Session,
     /// What was approved.
     pub approved: BTreeSet<Claim>,
+    /// Whether it was approved that the client comes back without the person.
+    pub approved_offline: bool,
 }
 
 #[derive(FromRow)]
@@ -32,6 +34,7 @@ struct Stored {
     txn: String,
     expires_at: Timestamp,
     claims: Option<Json<BTreeSet<Claim>>>,
+    offline_access: Option<bool>,
 }
 
 fn identity_of(session: &str) -> Place<'_> {
@@ -51,7 +54,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<SessionRow>> {
         let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(
-            "SELECT s.id, s.person_id, s.identity, s.auth_time, s.txn, s.expires_at, a.claims
+            "SELECT s.id, s.person_id, s.identity, s.auth_time, s.txn, s.expires_at, a.claims,
+                    a.offline_access
                FROM session s
                LEFT JOIN approval a ON a.person_id = s.person_id AND a.client_id = s.client_id
               WHERE s.browser = $1 AND s.client_id = $2
@@ -83,6 +87,7 @@ impl Store {
                 expires_at: stored.expires_at,
             },
             approved: stored.claims.map(|Json(claims)| claims).unwrap_or_default(),
+            approved_offline: stored.offline_access.unwrap_or_default(),
         })
     }
 
@@ -156,17 +161,21 @@ pub(super) async fn approve(
     person: Id<kind::Person>,
     client_id: &ClientId,
     claims: &BTreeSet<Claim>,
+    offline_access: bool,
     now: Timestamp,
 ) -> Result<()> {
     on!(tx, |tx| sqlx::query(
-        "INSERT INTO approval (person_id, client_id, claims, approved_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO approval (person_id, client_id, claims, approved_at, offline_access)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (person_id, client_id) DO UPDATE
-            SET claims = excluded.claims, approved_at = excluded.approved_at"
+            SET claims = excluded.claims, approved_at = excluded.approved_at,
+                offline_access = excluded.offline_access"
     )
     .bind(person.to_string())
     .bind(client_id)
     .bind(Json(claims))
     .bind(now)
+    .bind(offline_access)
     .execute(&mut **tx)
     .await
     .map(|_| ())

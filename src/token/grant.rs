@@ -1,5 +1,6 @@
 //! What one client receives from one login. Everything that it gets ends with it.
 
+use super::refresh;
 use crate::authorize::request::{AuthorizationRequest, Scope};
 use crate::claims::release::{Identity, Release};
 use crate::claims::subject::subject;
@@ -7,7 +8,7 @@ use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{ClientId, Id, kind};
 use crate::random::Random;
-use crate::secret::Key;
+use crate::secret::{Key, Secret, kind as secret};
 use crate::session::Session;
 
 /// How long an access token lives.
@@ -38,7 +39,7 @@ pub struct Grant {
     pub auth_time: Timestamp,
     /// The BankID order that they did it with, by our name for it.
     pub txn: Id<kind::Order>,
-    /// When the last thing that comes of it has ended.
+    /// When the last thing that came of it so far has ended. A refresh token puts it off.
     pub expires_at: Timestamp,
     /// Whether it was ended before that.
     pub has_ended: bool,
@@ -67,6 +68,99 @@ impl Grant {
             txn: session.txn,
             expires_at: now + super::code::LIFETIME + ACCESS_TOKEN_LIFETIME,
             has_ended: false,
+        }
+    }
+
+    /// The same with less of its scope, and without what that scope stands for.
+    pub fn narrowed(&self, scope: &str) -> Grant {
+        let (had, keeps) = (Scope::parse_list(&self.scope), Scope::parse_list(scope));
+        let mut narrow = self.clone();
+        narrow.scope = scope.to_owned();
+        for dropped in had.difference(&keeps) {
+            narrow.released.without(*dropped);
+        }
+        narrow
+    }
+
+    /// The same for a client as it is registered now: what it was entitled to then, it may not be
+    /// any more.
+    pub fn for_client(&self, client: &Client) -> Grant {
+        let mut grant = self.clone();
+        grant.released.keep_entitled(client);
+        grant
+    }
+
+    /// Tokens for a client: an access token always, a refresh token where it may have one.
+    pub fn issue(&self, client: &Client, random: &Random, now: Timestamp) -> Tokens {
+        Tokens {
+            access: Secret::fresh(random),
+            access_expires_at: now + ACCESS_TOKEN_LIFETIME,
+            scope: self.scope.clone(),
+            refresh: refresh::end(self, client, now).map(|end| (Secret::fresh(random), end)),
+        }
+    }
+}
+
+/// Fresh tokens of a grant, to be stored and handed out.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// For userinfo.
+    pub access: Secret<secret::AccessToken>,
+    /// Its end.
+    pub access_expires_at: Timestamp,
+    /// Its scope.
+    pub scope: String,
+    /// For more of them, with its end.
+    pub refresh: Option<(Secret<secret::RefreshToken>, Timestamp)>,
+}
+
+impl Tokens {
+    /// When the last of them ends.
+    pub fn last_end(&self) -> Timestamp {
+        let refresh = self.refresh.as_ref().map(|(_, end)| *end);
+        refresh.map_or(self.access_expires_at, |end| {
+            end.max(self.access_expires_at)
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Somebody's grant to the client `a`, made at second 1000.
+    pub fn grant(scope: &str) -> Grant {
+        let random = Random::seeded(1);
+        let data = serde_json::json!({"user":
+            {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
+        Grant {
+            id: Id::fresh(&random),
+            client_id: ClientId::parse("a").expect("an id"),
+            session: Id::fresh(&random),
+            subject: "s".into(),
+            scope: scope.into(),
+            released: Release::default(),
+            identity: Identity::of(&serde_json::from_value(data).expect("data")),
+            nonce: None,
+            auth_time: Timestamp(1000),
+            txn: Id::fresh(&random),
+            expires_at: Timestamp(1_000_000),
+            has_ended: false,
+        }
+    }
+
+    /// A client, with more members of its registration.
+    pub fn client(id: &str, more: serde_json::Value) -> Client {
+        let mut metadata = serde_json::json!({
+            "client_name": "A", "redirect_uris": ["https://a.example/cb"]
+        });
+        if let (Some(all), serde_json::Value::Object(more)) = (metadata.as_object_mut(), more) {
+            all.extend(more);
+        }
+        Client {
+            client_id: ClientId::parse(id).expect("an id"),
+            sector: "a.example".into(),
+            metadata: serde_json::from_value(metadata).expect("metadata"),
         }
     }
 }

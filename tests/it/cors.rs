@@ -26,7 +26,11 @@ on_both!(
             shows!(accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
         let app = App::on(database).await;
         let ours = Some("https://public.example");
-        for (path, methods) in [("/token", "POST"), ("/userinfo", "GET, POST")] {
+        for (path, methods) in [
+            ("/token", "POST"),
+            ("/userinfo", "GET, POST"),
+            ("/revoke", "POST"),
+        ] {
             let before = asked(&app, Method::OPTIONS, path, ours).await;
             assert_eq!(
                 (before.status, before.header(ORIGIN)),

@@ -185,11 +185,18 @@ fn the_metadata_is_what_the_endpoints_do() {
             "authorization_endpoint",
             "token_endpoint",
             "userinfo_endpoint",
+            "revocation_endpoint",
+            "introspection_endpoint",
             "jwks_uri",
         ] {
             let url = document[endpoint].as_str().expect("an address");
             assert_ne!(browser.get(url).await.status, 404, "{endpoint}");
         }
+        let grants = serde_json::json!(["authorization_code", "refresh_token"]);
+        assert_eq!(document["grant_types_supported"], grants);
+        let proving = serde_json::json!(["client_secret_basic", "client_secret_post"]);
+        let listed = &document["introspection_endpoint_auth_methods_supported"];
+        assert_eq!(*listed, proving, "a public client cannot introspect");
         for (name, value) in document.as_object().expect("an object") {
             assert!(
                 !value.as_array().is_some_and(Vec::is_empty),

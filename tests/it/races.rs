@@ -107,7 +107,7 @@ on_both!(parallel_new_orders_leave_one_alive, async |database| {
     Answer::of(&browser.until_departure(&login).await).code();
 });
 
-async fn rows(app: &App, sql: &'static str) -> i64 {
+pub async fn rows(app: &App, sql: &'static str) -> i64 {
     let url = app.database.url(app.directory.path());
     match &app.database {
         crate::support::Database::Sqlite => {

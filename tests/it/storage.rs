@@ -16,9 +16,10 @@ use portvakt::random::Random;
 use portvakt::secret::{Key, Secret};
 use portvakt::session::Session;
 use portvakt::shows;
-use portvakt::storage::{Exchange, Finish, Old, Store};
+use portvakt::storage::{Exchange, Finish, Old, Rotation, Store};
 use portvakt::token::code::Issued;
-use portvakt::token::grant::Grant;
+use portvakt::token::grant::{Grant, Tokens};
+use portvakt::token::refresh::Turn;
 
 use crate::support::{Database, on_both};
 
@@ -376,6 +377,83 @@ fn issued(clock: &Clock, random: &Random) -> Issued {
     }
 }
 
+fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
+    Tokens {
+        access: Secret::fresh(random),
+        access_expires_at: now + Seconds(300),
+        scope: "openid".into(),
+        refresh: Some((Secret::fresh(random), now + Seconds(3600))),
+    }
+}
+
+// Every caller has read that its turn is good. Those who use a token for the first time compete with
+// each other, and those who use its predecessor once more compete with them for the same row.
+on_both!(
+    of_many_uses_of_a_refresh_token_and_its_predecessor_one_wins,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-RACE-4", refusing "PV-RACE-4");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (one, clock, random) = open(&database, directory.path()).await;
+        let (two, _, _) = open(&database, directory.path()).await;
+        for _ in 0..10 {
+            let (issued, now) = (issued(&clock, &random), clock.now());
+            one.issue_code(&issued, now).await.expect("stored");
+            let (grant, client) = (issued.grant.id, issued.grant.client_id);
+            let first = tokens(&random, now);
+            one.exchange_code(issued.code.digest(), grant, &client, &first, now)
+                .await
+                .expect("exchanged");
+            let all = async |turns: Vec<(&Tokens, Turn)>| {
+                let mut callers = Vec::new();
+                for (n, (shown, turn)) in turns.into_iter().enumerate() {
+                    let store = if n % 2 == 0 { one.clone() } else { two.clone() };
+                    let (client, fresh) = (client.clone(), tokens(&random, now));
+                    let shown = shown.refresh.as_ref().expect("one").0.digest();
+                    callers.push(tokio::spawn(async move {
+                        let client_id = &client;
+                        let rotation = Rotation {
+                            shown,
+                            client_id,
+                            grant,
+                            turn,
+                        };
+                        let won = store.rotate_refresh_token(&rotation, &fresh, now).await;
+                        won.expect("no fault").then_some(fresh)
+                    }));
+                }
+                let mut winners = Vec::new();
+                for caller in callers {
+                    winners.extend(caller.await.expect("no panic"));
+                }
+                winners
+            };
+            let mut second = all(vec![(&first, Turn::First); 16]).await;
+            assert_eq!(second.len(), 1);
+            let second = second.remove(0);
+            let mixed = (0..32).map(|n| match n % 2 {
+                0 => (&second, Turn::First),
+                _ => (&first, Turn::Again),
+            });
+            let third = all(mixed.collect()).await;
+            assert_eq!(third.len(), 1);
+            let live = |tokens: &Tokens| {
+                let digest = tokens.refresh.as_ref().expect("one").0.digest();
+                let (store, client) = (one.clone(), client.clone());
+                async move {
+                    let record = store.refresh_token(digest, &client).await.expect("read");
+                    let record = record.expect("there");
+                    record.used_at.is_none() && !record.is_replaced
+                }
+            };
+            assert!(!live(&first).await && !live(&second).await && live(&third[0]).await);
+            // What was ended in between gives nothing, although everybody read that it lives.
+            one.end_grant(grant, now).await.expect("ended");
+            let fourth = all(vec![(&third[0], Turn::First); 4]).await;
+            assert_eq!(fourth.len(), 0);
+        }
+    }
+);
+
 // At the door most of a hundred are turned away by what they read; here all of them have read that
 // the code is good, and only the statement itself stands between them.
 on_both!(
@@ -397,13 +475,12 @@ on_both!(
             for n in 0..32 {
                 let store = if n % 2 == 0 { one.clone() } else { two.clone() };
                 let (client, now) = (client.clone(), clock.now());
-                let token = Secret::<portvakt::secret::kind::AccessToken>::fresh(&random);
+                let tokens = tokens(&random, now);
                 callers.push(tokio::spawn(async move {
-                    let end = now + Seconds(300);
                     let outcome = store
-                        .exchange_code(code, grant, &client, token.digest(), end, now)
+                        .exchange_code(code, grant, &client, &tokens, now)
                         .await;
-                    (outcome.expect("no fault"), token)
+                    (outcome.expect("no fault"), tokens.access)
                 }));
             }
             let mut winners = Vec::new();
@@ -452,6 +529,7 @@ on_both!(
                         new_browser: Secret::fresh(&random).digest(),
                         client_id: &login.client_id,
                         approved: std::collections::BTreeSet::new(),
+                        approved_offline: false,
                     };
                     let fresh = Id::fresh(&random);
                     let made = store.finish_login(&finish, fresh, now, |person| {

@@ -24,7 +24,7 @@ pub async fn told(request: reqwest::RequestBuilder) -> Told {
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await.expect("text");
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    for token in ["access_token", "id_token"] {
+    for token in ["access_token", "id_token", "refresh_token"] {
         if let Some(token) = body[token].as_str() {
             canary(token);
         }
@@ -263,7 +263,8 @@ fn a_number_goes_to_nobody_who_is_not_entitled() {
 #[test]
 fn a_public_client_exchanges_with_its_verifier() {
     run(async {
-        let _shows = shows!(accepting "TK-05", accepting "AU-03", accepting "O4");
+        let _shows =
+            shows!(accepting "TK-05", accepting "AU-03", accepting "O4", accepting "RV-01");
         let app = App::on(Database::sqlite()).await;
         let changes = [
             ("client_id", Some("public")),
@@ -292,8 +293,15 @@ fn a_public_client_exchanges_with_its_verifier() {
                 "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
             ),
         ];
-        let told = told(app.http.post(url(&app)).form(&form)).await;
-        assert_eq!(told.status, 200, "{}", told.body);
+        let tokens = told(app.http.post(url(&app)).form(&form)).await;
+        assert_eq!(tokens.status, 200, "{}", tokens.body);
+        // Its name is all that it needs to take a token back.
+        let token = tokens.body["access_token"].as_str().expect("a token");
+        assert_eq!(crate::userinfo::ask(&app, token).await.status, 200);
+        let form = [("token", token), ("client_id", "public")];
+        let revoke = app.http.post(format!("{}/revoke", app.issuer));
+        assert_eq!(told(revoke.form(&form)).await.status, 200);
+        assert_eq!(crate::userinfo::ask(&app, token).await.status, 401);
     });
 }
 
@@ -446,7 +454,7 @@ fn requests_that_are_none_are_refused_in_json() {
             (
                 post("grant_type=refresh_token&refresh_token=x", FORM),
                 400,
-                "unsupported_grant_type",
+                "unauthorized_client",
             ),
             (
                 post("grant_type=client_credentials", FORM),

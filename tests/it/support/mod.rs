@@ -542,6 +542,23 @@ pkce = "accepted"
 bankid = {{ profile = "tax" }}
 
 [[client]]
+client_id = "offline"
+client_secret = "{SECRET}"
+client_name = "Appen som minns"
+redirect_uris = ["https://offline.example/callback"]
+pkce = "accepted"
+personal_number = {{ purpose = "Tests." }}
+refresh_tokens = {{ lifetime_days = 30 }}
+
+[[client]]
+client_id = "resource"
+client_secret = "{SECRET}"
+client_name = "Resursen"
+redirect_uris = ["https://resource.example/callback"]
+refresh_tokens = true
+introspects = true
+
+[[client]]
 client_id = "public"
 token_endpoint_auth = "none"
 client_name = "Öppna appen"

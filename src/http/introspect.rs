@@ -1,0 +1,35 @@
+//! Introspection (RFC 7662).
+
+use super::answer::Answer;
+use super::input::Request;
+use super::token::{client, form};
+use crate::error::{Code, Error, Refusal};
+use crate::provider::Provider;
+use crate::token::{Shown, introspection};
+
+pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let form = form(&request)?;
+    let caller = client(&provider, &request, &form).await?;
+    introspection::admit(&caller)?;
+    let token = form
+        .first("token")
+        .ok_or(Refusal::new(Code::InvalidRequest, "token is missing"))?;
+    let (store, now) = (&provider.store, provider.clock.now());
+    let issuer = &provider.config.issuer.url;
+    let answer = match Shown::read(token) {
+        Shown::Access(digest) => {
+            let record = store.access_token(digest, now).await?;
+            let owner = match &record {
+                Some(record) => store.client(record.grant.client_id.as_str()).await?,
+                None => None,
+            };
+            introspection::of_access_token(record.as_ref(), owner.as_ref(), &caller, issuer)
+        }
+        Shown::Refresh(digest) => {
+            let record = store.refresh_token(digest, &caller.client_id).await?;
+            introspection::of_refresh_token(record.as_ref(), &caller, issuer, now)
+        }
+        Shown::Other => introspection::inactive(),
+    };
+    Ok(Answer::json(&answer))
+}

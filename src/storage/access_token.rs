@@ -1,0 +1,95 @@
+//! The table `access_token`.
+
+use sqlx::FromRow;
+
+use super::grant::GrantRow;
+use super::{Result, Store, Tx, on};
+use crate::clock::Timestamp;
+use crate::error::Fault;
+use crate::id::{ClientId, Id, kind};
+use crate::secret::{Digest, kind as secret};
+use crate::token::grant::{Grant, Tokens};
+use crate::token::introspection::AccessRecord;
+
+#[derive(FromRow)]
+struct AccessRow {
+    token_expires_at: Timestamp,
+    token_scope: Option<String>,
+    #[sqlx(flatten)]
+    grant: GrantRow,
+}
+
+impl Store {
+    /// An access token with its grant, if both are alive. The grant is as narrow as the token.
+    pub async fn access_token(
+        &self,
+        token: Digest<secret::AccessToken>,
+        now: Timestamp,
+    ) -> Result<Option<AccessRecord>> {
+        let row: Option<AccessRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT t.expires_at AS token_expires_at, t.scope AS token_scope,
+                    g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
+                    g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
+               FROM access_token t JOIN client_grant g ON g.id = t.grant_id
+              WHERE t.digest = $1 AND t.expires_at > $2 AND g.ended_at IS NULL"
+        )
+        .bind(token.as_bytes())
+        .bind(now)
+        .fetch_optional(db)
+        .await)?;
+        row.map(|row| {
+            let grant = self.read_grant(row.grant)?;
+            Ok(AccessRecord {
+                expires_at: row.token_expires_at,
+                grant: match row.token_scope {
+                    Some(scope) => grant.narrowed(&scope),
+                    None => grant,
+                },
+            })
+        })
+        .transpose()
+    }
+
+    /// The grant behind an access token, if both are alive.
+    pub async fn grant_of_token(
+        &self,
+        token: Digest<secret::AccessToken>,
+        now: Timestamp,
+    ) -> Result<Option<Grant>> {
+        let record = self.access_token(token, now).await?;
+        Ok(record.map(|record| record.grant))
+    }
+
+    /// Ends an access token of a client. Another client's stays as it is.
+    pub async fn end_access_token(
+        &self,
+        token: Digest<secret::AccessToken>,
+        client_id: &ClientId,
+    ) -> Result<()> {
+        on!(&self.db, |db| sqlx::query(
+            "DELETE FROM access_token
+              WHERE digest = $1
+                AND grant_id IN (SELECT id FROM client_grant WHERE client_id = $2)"
+        )
+        .bind(token.as_bytes())
+        .bind(client_id)
+        .execute(db)
+        .await
+        .map(|_| ())
+        .map_err(Fault::from))
+    }
+}
+
+pub(super) async fn insert(tx: &mut Tx, grant: Id<kind::Grant>, tokens: &Tokens) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "INSERT INTO access_token (digest, grant_id, expires_at, scope) VALUES ($1, $2, $3, $4)"
+    )
+    .bind(tokens.access.digest().as_bytes())
+    .bind(grant.to_string())
+    .bind(tokens.access_expires_at)
+    .bind(&tokens.scope)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}

@@ -1,0 +1,162 @@
+//! Introspection (RFC 7662): what a token is worth now, told to whom it concerns.
+
+use serde_json::{Value, json};
+
+use super::grant::Grant;
+use super::refresh::RefreshRecord;
+use crate::client::Client;
+use crate::clock::Timestamp;
+use crate::error::{Code, Refusal};
+
+/// An access token that is alive, with its grant.
+#[derive(Debug)]
+pub struct AccessRecord {
+    /// Its end.
+    pub expires_at: Timestamp,
+    /// What it stands for, as far as the token's own scope goes.
+    pub grant: Grant,
+}
+
+/// RFC 7662 §2.1, §4: whoever asks must have proven who they are, so that nobody tries tokens out.
+pub fn admit(caller: &Client) -> Result<(), Refusal> {
+    match caller.metadata.token_endpoint_auth.is_proof() {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            Code::InvalidClient,
+            "a public client may not introspect tokens",
+        )),
+    }
+}
+
+/// Whether a caller may know of an access token: the client that it was issued to, and a resource
+/// server, which clients send it to. `owner` is the client that it was issued to, if it still is
+/// registered.
+pub fn of_access_token(
+    record: Option<&AccessRecord>,
+    owner: Option<&Client>,
+    caller: &Client,
+    issuer: &str,
+) -> Value {
+    match (record, owner) {
+        (Some(record), Some(owner))
+            if owner.client_id == record.grant.client_id
+                && (caller.client_id == owner.client_id || caller.metadata.introspects) =>
+        {
+            let mut answer = active(&record.grant, record.expires_at, issuer);
+            answer["token_type"] = "Bearer".into();
+            answer
+        }
+        _ => inactive(),
+    }
+}
+
+/// Of a refresh token only its own client is told: nobody else should ever hold one, and a resource
+/// server must not take one for an access token.
+pub fn of_refresh_token(
+    record: Option<&RefreshRecord>,
+    caller: &Client,
+    issuer: &str,
+    now: Timestamp,
+) -> Value {
+    let own = record.filter(|record| record.grant.client_id == caller.client_id);
+    let told = own.and_then(|record| {
+        let end = record.live_until(caller, now)?;
+        Some(active(&record.grant, end, issuer))
+    });
+    told.unwrap_or_else(inactive)
+}
+
+/// RFC 7662 §2.2: nothing but that it is worth nothing, whatever the reason.
+pub fn inactive() -> Value {
+    json!({ "active": false })
+}
+
+/// RFC 7662 §2.2. Of the person nothing but the name that the token's client has for them.
+fn active(grant: &Grant, expires_at: Timestamp, issuer: &str) -> Value {
+    json!({
+        "active": true,
+        "iss": issuer,
+        "client_id": grant.client_id.as_str(),
+        "sub": grant.subject,
+        "scope": grant.scope,
+        "exp": expires_at.0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Seconds;
+    use crate::token::grant::tests::{client, grant};
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    #[test]
+    fn a_token_is_told_of_to_its_client_and_to_resource_servers() {
+        let _shows =
+            crate::shows!(accepting "IN-02", refusing "IN-02", accepting "O21", refusing "O21");
+        let record = AccessRecord {
+            expires_at: NOW + Seconds(300),
+            grant: grant("openid profile"),
+        };
+        let owner = client("a", json!({}));
+        let server = client("server", json!({"introspects": true}));
+        let stranger = client("stranger", json!({}));
+        let told = |record, owner, caller| of_access_token(record, owner, caller, "https://i");
+        for caller in [&owner, &server] {
+            let answer = told(Some(&record), Some(&owner), caller);
+            assert_eq!(
+                answer,
+                json!({"active": true, "iss": "https://i", "client_id": "a", "sub": "s",
+                    "scope": "openid profile", "exp": 1300, "token_type": "Bearer"})
+            );
+            assert_eq!(told(None, Some(&owner), caller), inactive());
+            assert_eq!(
+                told(Some(&record), None, caller),
+                inactive(),
+                "its client is gone"
+            );
+        }
+        assert_eq!(told(Some(&record), Some(&owner), &stranger), inactive());
+    }
+
+    #[test]
+    fn a_refresh_token_is_told_of_to_its_client_alone() {
+        let _shows = crate::shows!(accepting "IN-02", refusing "IN-02", refusing "O21");
+        let mut record = RefreshRecord {
+            expires_at: NOW + Seconds(300),
+            used_at: None,
+            is_replaced: false,
+            used_again_at: None,
+            successor_is_used: false,
+            grant: grant("openid offline_access"),
+        };
+        let owner = client("a", json!({"refresh_tokens": true}));
+        let server = client(
+            "server",
+            json!({"introspects": true, "refresh_tokens": true}),
+        );
+        let told = |record: &RefreshRecord, caller: &Client| {
+            of_refresh_token(Some(record), caller, "https://i", NOW)["active"] == true
+        };
+        assert!(told(&record, &owner));
+        assert!(!told(&record, &server));
+        assert!(
+            !told(&record, &client("a", json!({}))),
+            "it has none any more"
+        );
+        record.used_at = Some(NOW);
+        assert!(
+            !told(&record, &owner),
+            "it is good for one more try, and no token to rely on"
+        );
+    }
+
+    #[test]
+    fn a_public_client_may_not_ask() {
+        let _shows = crate::shows!(accepting "IN-01", refusing "IN-01");
+        assert_eq!(admit(&client("a", json!({}))), Ok(()));
+        let public = client("a", json!({"token_endpoint_auth": "none"}));
+        assert_eq!(admit(&public).map_err(|r| r.code), Err(Code::InvalidClient));
+    }
+}
