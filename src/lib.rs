@@ -36,6 +36,7 @@ pub mod id;
 pub mod jose;
 pub mod json;
 pub mod login;
+pub mod outbound;
 pub mod provider;
 pub mod random;
 pub mod secret;

@@ -6,6 +6,7 @@ pub mod bankid;
 pub mod client;
 pub mod identity;
 pub mod issuer;
+pub mod outbound;
 pub mod written;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
 use crate::login::limit::Budget;
+use crate::outbound::Allowed;
 use crate::secret::Key;
 use bankid::BankId;
 use client::RegisteredClient;
@@ -47,6 +49,8 @@ pub struct Config {
     pub bankid: BankId,
     /// How many logins and orders there may be; nothing, when there are no limits.
     pub limits: Option<Budget>,
+    /// Where clients may be called.
+    pub outbound: Allowed,
     /// How logins are.
     pub login: Login,
     /// The clients that this file registers.
@@ -175,6 +179,7 @@ impl Config {
             client::check_with(&clients, bankid, &mut found);
         }
         let tls = tls(&written.listen, base, &mut found);
+        let outbound = outbound::check(written.outbound, base, &mut found);
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
         }
@@ -190,6 +195,7 @@ impl Config {
                 node_id: written.node.id,
                 bankid,
                 limits: limits(written.limits),
+                outbound,
                 login: Login {
                     acr: written.login.acr,
                     session_lifetime: Seconds(written.login.session_lifetime),

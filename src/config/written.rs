@@ -41,6 +41,9 @@ pub struct Written {
     /// How many logins and orders there may be.
     #[serde(default)]
     pub limits: Limits,
+    /// Where clients may be called.
+    #[serde(default)]
+    pub outbound: Outbound,
     /// How logins are.
     #[serde(default)]
     pub login: Login,
@@ -237,6 +240,19 @@ impl Default for Limits {
             danger_no_limits: false,
         }
     }
+}
+
+/// `[outbound]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outbound {
+    /// Networks that are called besides the public one: `["10.20.0.0/16"]`. Link-local addresses never
+    /// are.
+    pub allow_networks: Vec<IpNet>,
+    /// Host names that are called although their addresses are private.
+    pub allow_hosts: Vec<String>,
+    /// A PEM file with roots that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `[login]`
