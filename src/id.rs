@@ -21,6 +21,8 @@ pub mod kind {
     pub enum Session {}
     /// What one client received from one login.
     pub enum Grant {}
+    /// Something that must happen later.
+    pub enum Job {}
 }
 
 /// A random name of a thing of kind `K`. It is no credential: whoever knows it can do nothing.

@@ -14,6 +14,8 @@
 //! 6. The client exchanges its [`token::code`] for an ID token ([`token::id_token`]) and an access
 //!    token, and may ask [`token::userinfo`]. What comes later: [`token::refresh`],
 //!    [`token::introspection`], [`token::revocation`].
+//! 7. A [`session::logout`] ends what the login began, and every client that wants to hear of it is
+//!    told ([`session::notice`]), now or later ([`job`]).
 //!
 //! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
 //! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.
@@ -33,6 +35,7 @@ pub mod discovery;
 pub mod error;
 pub mod http;
 pub mod id;
+pub mod job;
 pub mod jose;
 pub mod json;
 pub mod login;

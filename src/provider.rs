@@ -22,7 +22,9 @@ use crate::login::collector::Collector;
 use crate::login::followed::Followed;
 use crate::login::limit::Limits;
 use crate::login::ordering;
+use crate::outbound::Outbound;
 use crate::random::Random;
+use crate::session::delivery;
 use crate::storage::{Keys, ManagedBy, OpenError, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -44,6 +46,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// Who we are at BankID.
     pub parties: Parties,
+    /// Calls to clients.
+    pub outbound: Outbound,
     /// How many logins and orders there may be.
     pub limits: Limits,
     /// What is measured.
@@ -86,6 +90,9 @@ pub enum StartError {
         "database.url: this database is one for bankid.environment = \"{0}\", and its logins must not count under \"{1}\": use another one"
     )]
     Environment(String, &'static str),
+    /// Calls to clients.
+    #[error("outbound: {0}")]
+    Outbound(reqwest::Error),
     /// BankID's certificates.
     #[error("bankid: {0}")]
     BankId(#[from] crate::bankid::client::SetupError),
@@ -130,6 +137,7 @@ impl Provider {
             clock.clone(),
         )
         .await?;
+        let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
         let config_limits = config.limits.clone();
         let provider = Provider(Arc::new(Parts {
             policy: Policy { acr: acr(&config) },
@@ -138,6 +146,7 @@ impl Provider {
             keys,
             keyring,
             parties,
+            outbound,
             limits: Limits::new(config_limits, &clock),
             metrics,
             followed,
@@ -149,6 +158,7 @@ impl Provider {
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
         tokio::spawn(provider.clone().sweep());
+        tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_certificates());
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());

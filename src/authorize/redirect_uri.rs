@@ -18,7 +18,7 @@ impl RedirectUri {
     /// RFC 6749 §3.1.2, RFC 9700 §2.6.
     pub fn parse(text: &str) -> Option<RedirectUri> {
         let url = Url::parse(text).ok()?;
-        let plain = !text.contains(['#', ' ', '*', '\\']) && text.is_ascii();
+        let plain = !text.contains(['#', '*', '\\']) && text.bytes().all(|b| b.is_ascii_graphic());
         let own = url.username().is_empty() && url.password().is_none();
         let scheme = match url.scheme() {
             "https" => url.host().is_some(),
@@ -39,6 +39,12 @@ impl RedirectUri {
             Ok(url) => url.host_str().unwrap_or(url.scheme()).to_owned(),
             Err(_) => String::new(),
         }
+    }
+
+    /// Its origin (RFC 6454), where it is a web page.
+    pub fn origin(&self) -> Option<String> {
+        let url = Url::parse(&self.0).ok()?;
+        matches!(url.scheme(), "https" | "http").then(|| url.origin().ascii_serialization())
     }
 
     /// Whether an asked-for URI is this one: equal as strings, but for the port of a loopback IP
@@ -156,6 +162,29 @@ fn takes_forms(uri: &str) -> bool {
         .any(|scheme| uri.starts_with(scheme))
 }
 
+/// The proof that a browser may be sent to an address after a logout: the client that asks has
+/// registered it for that. Only [`after_logout`] makes one, and no code can be sent there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostLogoutAddress(String);
+
+impl PostLogoutAddress {
+    /// The URI exactly as asked for.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// OpenID Connect RP-Initiated Logout §3: equal as strings to one that is registered, without any
+/// exception.
+pub fn after_logout(asked: &str, client: &Client) -> Option<PostLogoutAddress> {
+    client
+        .metadata
+        .post_logout_redirect_uris
+        .iter()
+        .any(|registered| registered.as_str() == asked)
+        .then(|| PostLogoutAddress(asked.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +209,7 @@ mod tests {
             "javascript:alert(1)",
             "data:text/html,x",
             "/cb",
+            "https://a.example/\ncb",
             "https://å.example/cb",
             "",
         ] {

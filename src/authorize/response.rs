@@ -3,7 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::redirect_uri::ReturnAddress;
+use super::redirect_uri::{PostLogoutAddress, RedirectUri, ReturnAddress};
 use super::request::ResponseMode;
 use crate::error::Refusal;
 use crate::secret::{Secret, kind};
@@ -25,7 +25,8 @@ pub enum Departure {
     FormPost(PostedForm),
 }
 
-/// An address at a client, with an answer in its query.
+/// An address at a client, with an answer in its query. Only this module makes one, and after a logout
+/// it needs a [`PostLogoutAddress`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Location(String);
 
@@ -92,9 +93,21 @@ pub fn failure(
     depart(address, &members)
 }
 
+/// OpenID Connect RP-Initiated Logout §3: the state, and nothing else.
+pub fn after_logout(address: &PostLogoutAddress, state: Option<&str>) -> Location {
+    with_query(address.as_str(), &[("state", state)])
+}
+
+/// OpenID Connect Front-Channel Logout §2, §3: a client's page that ends a session, with issuer and
+/// session. What it returns is shown in a frame and never left for.
+pub fn frame(page: &RedirectUri, issuer: &str, session: &str) -> String {
+    let members = [("iss", Some(issuer)), ("sid", Some(session))];
+    with_query(page.as_str(), &members).0
+}
+
 fn depart(address: &ReturnAddress, members: &[(&'static str, Option<&str>)]) -> Departure {
     match address.mode() {
-        ResponseMode::Query => Departure::Query(with_query(address, members)),
+        ResponseMode::Query => Departure::Query(with_query(address.as_str(), members)),
         // OAuth 2.0 Form Post Response Mode §2: the members are fields, and the redirect URI stays
         // as it is.
         ResponseMode::FormPost => Departure::FormPost(PostedForm {
@@ -108,8 +121,8 @@ fn depart(address: &ReturnAddress, members: &[(&'static str, Option<&str>)]) -> 
 }
 
 /// The redirect URI's own query is kept (RFC 6749 §3.1.2).
-fn with_query(address: &ReturnAddress, members: &[(&str, Option<&str>)]) -> Location {
-    let mut out = address.as_str().to_owned();
+fn with_query(address: &str, members: &[(&str, Option<&str>)]) -> Location {
+    let mut out = address.to_owned();
     let mut separator = if out.contains('?') { '&' } else { '?' };
     for (name, value) in members {
         if let Some(value) = value {

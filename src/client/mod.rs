@@ -38,6 +38,22 @@ pub struct Metadata {
     /// redirect URI: most applications never call from a browser.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub web_origins: Vec<origin::WebOrigin>,
+    /// Where people may be sent after a logout (OpenID Connect RP-Initiated Logout §3.1), compared as
+    /// whole strings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it is told of logouts behind the browser's back (OpenID Connect Back-Channel Logout §2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<CalledUri>,
+    /// Whether it needs to be told which session has ended. It always is.
+    #[serde(default)]
+    pub backchannel_logout_session_required: bool,
+    /// A page of its that logs people out in a frame (OpenID Connect Front-Channel Logout §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frontchannel_logout_uri: Option<RedirectUri>,
+    /// Whether that page needs to be told which session has ended. It always is.
+    #[serde(default)]
+    pub frontchannel_logout_session_required: bool,
     /// How it proves who it is.
     #[serde(default)]
     pub token_endpoint_auth: Authentication,
@@ -96,9 +112,48 @@ impl Metadata {
         self.token_endpoint_auth.is_proof().then_some(lifetime)
     }
 
+    /// Front-Channel Logout §2: the page of a logout is where answers go, too, and a page.
+    pub fn has_frame_of_its_own(&self) -> bool {
+        self.frontchannel_logout_uri.as_ref().is_none_or(|page| {
+            let origin = page.origin();
+            let is_answered = |uri: &RedirectUri| uri.origin() == origin;
+            origin.is_some() && self.redirect_uris.iter().any(is_answered)
+        })
+    }
+
     /// The host of the first redirect URI: the sector of a client that names none.
     pub fn default_sector(&self) -> Option<String> {
         self.redirect_uris.first().map(RedirectUri::host)
+    }
+}
+
+/// An address of a client that we call: https, without fragment and user. Where it leads is looked at
+/// when it is called ([`crate::outbound`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct CalledUri(String);
+
+impl CalledUri {
+    /// Back-Channel Logout §2.2.
+    pub fn parse(text: &str) -> Option<CalledUri> {
+        let uri = RedirectUri::parse(text)?;
+        uri.as_str()
+            .starts_with("https://")
+            .then(|| CalledUri(text.to_owned()))
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for CalledUri {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        CalledUri::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom("must be https without fragment, user or wildcard")
+        })
     }
 }
 

@@ -64,6 +64,11 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         Some(sector) => sector.clone(),
         None => sole_host(&written.metadata)?,
     };
+    if !written.metadata.has_frame_of_its_own() {
+        return Err(
+            "frontchannel_logout_uri must have scheme, host and port of a redirect URI".to_owned(),
+        );
+    }
     written.metadata.bankid.check()?;
     signed_requests(&written.metadata)?;
     if !written.metadata.token_endpoint_auth.is_proof() {

@@ -20,6 +20,7 @@ use crate::bankid::message::Language;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::error::{Code, Error, Fault, Refusal};
+use crate::session::logout::Mistake;
 
 /// How to talk to whoever is answered.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Answer {
     cookies: Vec<SetCookie>,
     body: Body,
     kind: Kind,
+    /// What may be framed within.
+    frames: Vec<String>,
 }
 
 enum Body {
@@ -92,6 +95,7 @@ impl Answer {
             cookies: Vec::new(),
             body: Body::Whole(body.into()),
             kind: Kind::Other,
+            frames: Vec::new(),
         }
     }
 
@@ -206,6 +210,12 @@ impl Answer {
         self
     }
 
+    /// A page that may show these sources in frames (CSP 3 §6.1.7), and nothing else in them.
+    pub fn framing(mut self, sources: Vec<String>) -> Answer {
+        self.frames = sources;
+        self
+    }
+
     /// With a cookie.
     pub fn with_cookie(mut self, cookie: SetCookie) -> Answer {
         self.cookies.push(cookie);
@@ -231,8 +241,12 @@ impl Answer {
             ));
         }
         let policy = match self.kind {
-            Kind::Page => Some(PAGE_POLICY),
-            Kind::FormToClient => Some(FORM_TO_CLIENT_POLICY),
+            Kind::Page if !self.frames.is_empty() => Some(format!(
+                "{PAGE_POLICY}; frame-src {}",
+                self.frames.join(" ")
+            )),
+            Kind::Page => Some(PAGE_POLICY.to_owned()),
+            Kind::FormToClient => Some(FORM_TO_CLIENT_POLICY.to_owned()),
             Kind::Other => None,
         };
         if let Some(policy) = policy {
@@ -418,6 +432,27 @@ pub fn mistake_page(mistake: PageMistake, view: &View) -> Answer {
     };
     tracing::info!(?mistake, reference = %view.reference, "an authorization request was refused");
     Answer::page_with(StatusCode::BAD_REQUEST, &ErrorPage::mistake(reason, view))
+}
+
+/// What is wrong with a request for a logout, for the service's developers.
+pub fn in_words(mistake: Mistake, language: Language) -> &'static str {
+    let words = Words::of(language);
+    match mistake {
+        Mistake::Unreadable => words.unreadable,
+        Mistake::Repeated => words.parameter_repeated,
+        Mistake::Hint => words.hint_foreign,
+        Mistake::OtherClient => words.hint_of_other_client,
+        Mistake::ClientUnknown => words.client_unknown,
+        Mistake::AddressOfNobody => words.post_logout_unproven,
+        Mistake::AddressUnregistered => words.post_logout_unregistered,
+    }
+}
+
+/// A page that says so, and lets the person log out all the same.
+pub fn of_logout_mistake(mut page: Answer, mistake: Mistake, view: &View) -> Answer {
+    tracing::info!(?mistake, reference = %view.reference, "a request for a logout was refused");
+    page.status = StatusCode::BAD_REQUEST;
+    page
 }
 
 fn refusal_page(status: StatusCode, refusal: Refusal, view: &View) -> Answer {

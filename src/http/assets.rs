@@ -20,6 +20,7 @@ use crate::provider::Provider;
 #[include = "login.js"]
 #[include = "return.js"]
 #[include = "queue.js"]
+#[include = "logged_out.js"]
 struct Files;
 
 struct Asset {

@@ -22,7 +22,7 @@ use crate::login::device::Offers;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::standing;
-use crate::storage::SessionRow;
+use crate::storage::{SessionRow, Unissued};
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
@@ -41,7 +41,7 @@ pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> 
     }
 }
 
-fn readable(raw: Result<Parameters, Unreadable>) -> Option<Parameters> {
+pub fn readable(raw: Result<Parameters, Unreadable>) -> Option<Parameters> {
     raw.ok().filter(|raw| raw.size() <= REQUEST_LIMIT)
 }
 
@@ -56,8 +56,11 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         parameters,
         issued_at: provider.clock.now(),
     };
+    let frame = Frame::new(language, provider.config.bankid.worth);
     Ok(Answer::page(&Bounce {
-        frame: Frame::new(language, provider.config.bankid.worth),
+        heading: frame.words.heading,
+        action: "/authorize/continue",
+        frame,
         request: bounced.seal(&provider.keys.forms, &provider.random),
         script: url("bounce.js"),
     }))
@@ -202,17 +205,21 @@ async fn answer_to(
         .map(|row| standing(row, &admitted.client, &provider.keys.subject));
     let released = Release::decide(&admitted.request, &admitted.client).all();
     let asked = &admitted.request;
-    match (
-        interaction::decide(asked, standing.as_ref(), &released, now),
-        session,
-    ) {
-        (Decision::Answer, Some(row)) => Ok(
-            match answer_from_session(provider, &admitted, &row).await? {
-                Some(departure) => leave(&departure, language),
-                None => refused(already_answered(asked), &admitted.parameters),
-            },
-        ),
-        (Decision::Refuse(refusal), _) => {
+    let mut decision = interaction::decide(asked, standing.as_ref(), &released, now);
+    if let (Decision::Answer, Some(row)) = (&decision, session) {
+        match answer_from_session(provider, &admitted, &row).await? {
+            Ok(departure) => return Ok(leave(&departure, language)),
+            Err(Unissued::Repeated) => {
+                return Ok(refused(already_answered(asked), &admitted.parameters));
+            }
+            // A logout was faster.
+            Err(Unissued::SessionEnded) => {
+                decision = interaction::decide(asked, None, &released, now);
+            }
+        }
+    }
+    match decision {
+        Decision::Refuse(refusal) => {
             let issuer = &provider.config.issuer.url;
             let state = asked.state.as_deref();
             let failure = response::failure(&asked.return_address, state, issuer, refusal);
@@ -252,12 +259,11 @@ async fn session(
         .await?)
 }
 
-/// `None` when the pushed or signed request was answered a moment ago.
 async fn answer_from_session(
     provider: &Provider,
     admitted: &Admitted,
     row: &SessionRow,
-) -> Result<Option<Departure>, Error> {
+) -> Result<Result<Departure, Unissued>, Error> {
     let (request, now) = (&admitted.request, provider.clock.now());
     let key = &provider.keys.subject;
     let grant = Grant::of(
@@ -269,17 +275,12 @@ async fn answer_from_session(
         now,
     );
     let issued = Issued::new(grant, request, &provider.random, now);
-    if !provider.store.issue_code(&issued, now).await? {
-        return Ok(None);
+    if let Err(unissued) = provider.store.issue_code(&issued, now).await? {
+        return Ok(Err(unissued));
     }
     let (issuer, state) = (&provider.config.issuer.url, request.state.as_deref());
-    let address = &request.return_address;
-    Ok(Some(response::success(
-        address,
-        state,
-        issuer,
-        &issued.code,
-    )))
+    let (address, code) = (&request.return_address, &issued.code);
+    Ok(Ok(response::success(address, state, issuer, code)))
 }
 
 fn choice(

@@ -27,7 +27,7 @@ use crate::login::progress::{Screen, Tab, screen};
 use crate::login::{Asked, Event, Login, Progress, State, Unfinished, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
-use crate::session::Session;
+use crate::session::{Session, delivery};
 use crate::storage::{Finish, Kept};
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
@@ -577,6 +577,7 @@ async fn conclude(
         old_browser: old_cookie.map(|old| old.digest()),
         new_browser: cookie.digest(),
         client_id: &admitted.client.client_id,
+        subject_key: &provider.keys.subject,
         approved: Release::decide(&admitted.request, &admitted.client).all(),
         approved_offline: admitted.request.scope.contains(&Scope::OfflineAccess),
         evidence,
@@ -586,7 +587,7 @@ async fn conclude(
     }
     let lifetime = provider.config.login.session_lifetime;
     let fresh = Id::fresh(&provider.random);
-    let departure = provider
+    let finished = provider
         .store
         .finish_login(&finish, fresh, now, |person| {
             let session = Session {
@@ -606,17 +607,19 @@ async fn conclude(
             (session, issued, departure)
         })
         .await?;
-    if departure.is_some() {
-        provider.metrics.login_ended("finished");
-    }
     provider.followed.tell(login.id).await;
-    Ok(departure.map(|departure| {
-        leave(&departure).with_cookie(SetCookie {
-            name: SESSION_COOKIE.to_owned(),
-            value: Some(cookie.expose().to_owned()),
-            lifetime: Some(lifetime),
-        })
-    }))
+    let Some((departure, ended)) = finished else {
+        return Ok(None);
+    };
+    provider.metrics.login_ended("finished");
+    // Applications forget whoever was here before they see who is here now.
+    delivery::tell(provider, ended.notices).await;
+    let cookie = SetCookie {
+        name: SESSION_COOKIE.to_owned(),
+        value: Some(cookie.expose().to_owned()),
+        lifetime: Some(lifetime),
+    };
+    Ok(Some(leave(&departure).with_cookie(cookie)))
 }
 
 /// What proves a login, verified, where its client has it kept.

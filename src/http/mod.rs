@@ -13,6 +13,7 @@ pub mod input;
 mod introspect;
 mod login;
 mod login_events;
+mod logout;
 pub mod ops;
 mod page;
 mod par;
@@ -124,6 +125,22 @@ fn routes(config: &mut web::ServiceConfig) {
     );
     route(config, "/introspect", [post(Face::Json, introspect::post)]);
     shared(config, "/revoke", [post(Face::Json, revoke::post)]);
+    // The end of a session.
+    route(
+        config,
+        "/logout",
+        [get(Face::Page, logout::get), post(Face::Page, logout::post)],
+    );
+    route(
+        config,
+        "/logout/continue",
+        [post(Face::Page, logout::resume)],
+    );
+    route(
+        config,
+        "/logout/confirm",
+        [post(Face::Page, logout::confirm)],
+    );
     config.default_service(web::route().to(no_such_page));
 }
 

@@ -150,8 +150,83 @@ impl FormPost {
 #[template(path = "bounce.html")]
 pub struct Bounce {
     pub frame: Frame,
+    pub heading: &'static str,
+    /// The door that takes it.
+    pub action: &'static str,
     pub request: String,
     pub script: String,
+}
+
+/// The question whether the person wants to log out, and of what.
+#[derive(Template)]
+#[template(path = "log_out.html")]
+pub struct LogOut {
+    pub frame: Frame,
+    /// Who asks for it, or says that it does.
+    pub client_name: Option<String>,
+    /// Where the person is logged in from here.
+    pub services: Vec<String>,
+    /// The sealed request.
+    pub form: String,
+    /// What the service's developers need to know.
+    pub reason: Option<&'static str>,
+}
+
+/// The answer to it: logged out, or still logged in.
+#[derive(Template)]
+#[template(path = "logged_out.html")]
+pub struct LoggedOut {
+    pub frame: Frame,
+    pub heading: &'static str,
+    pub help: &'static str,
+    /// Where the person may go.
+    pub address: Option<String>,
+    /// The clients' own pages that log out, and the script that goes on when they are done.
+    pub frames: Vec<String>,
+    /// Goes on to the address by itself, when it is known whose that is.
+    pub goes_on: Option<String>,
+    /// What the service's developers need to know.
+    pub reason: Option<&'static str>,
+}
+
+impl LoggedOut {
+    pub fn new(view: &View, home: Option<Location>) -> LoggedOut {
+        let frame = Frame::new(view.language, view.worth);
+        LoggedOut {
+            heading: frame.words.logged_out_heading,
+            help: frame.words.logged_out_help,
+            frame,
+            address: home.map(|home| home.expose().to_owned()),
+            frames: Vec::new(),
+            goes_on: None,
+            reason: None,
+        }
+    }
+
+    /// While clients log the person out in frames; then on to the address by itself, if there is one.
+    pub fn framing(view: &View, frames: Vec<String>, home: Option<Location>) -> LoggedOut {
+        let page = LoggedOut {
+            frames,
+            ..LoggedOut::new(view, home)
+        };
+        match page.address {
+            Some(_) => LoggedOut {
+                help: page.frame.words.logged_out_going,
+                goes_on: Some(url("logged_out.js")),
+                ..page
+            },
+            None => page,
+        }
+    }
+
+    pub fn stayed(view: &View) -> LoggedOut {
+        let words = Words::of(view.language);
+        LoggedOut {
+            heading: words.stayed_heading,
+            help: words.stayed_help,
+            ..LoggedOut::new(view, None)
+        }
+    }
 }
 
 /// A login in a browser that did not begin it.
@@ -363,6 +438,8 @@ mod tests {
             .render(),
             Bounce {
                 frame: frame(),
+                heading: "h",
+                action: "/a",
                 request: "r".into(),
                 script: url("bounce.js"),
             }
@@ -380,6 +457,23 @@ mod tests {
             }
             .render(),
             WrongBrowser::new(&view).render(),
+            LogOut {
+                frame: frame(),
+                client_name: Some("<script>".into()),
+                services: vec!["<i>".into(), "B".into()],
+                form: "f".into(),
+                reason: Some("<b>"),
+            }
+            .render(),
+            LoggedOut {
+                address: Some("https://a.example/?a=\"<script>".into()),
+                frames: vec!["https://a.example/?a=\"<script>".into()],
+                goes_on: Some(url("logged_out.js")),
+                reason: Some("<b>"),
+                ..LoggedOut::new(&view, None)
+            }
+            .render(),
+            LoggedOut::stayed(&view).render(),
             ErrorPage::mistake("x", &view).render(),
             ErrorPage::failed(&view).render(),
             ErrorPage::refused(&view).render(),

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::error::Fault;
-use crate::id::ClientId;
+use crate::id::{ClientId, Id, kind};
 use crate::storage::Store;
 
 /// The keys of this provider.
@@ -85,10 +85,13 @@ impl Keyring {
         issuer: &str,
         client_id: &ClientId,
     ) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Hint {
-            sub: String,
-        }
+        let hint = self.hint(token, issuer)?;
+        (hint.client_id == *client_id).then_some(hint.subject)
+    }
+
+    /// OpenID Connect RP-Initiated Logout §2: what an ID token of ours says of whom it was made for.
+    /// Its end may have passed; its key must still be published.
+    pub fn hint(&self, token: &str, issuer: &str) -> Option<Hint> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         if header.typ.as_deref() != Some("JWT") || header.alg != Algorithm::RS256 {
             return None;
@@ -99,12 +102,27 @@ impl Keyring {
             .find(|key| Some(&key.kid) == header.kid.as_ref())?;
         let mut rules = Validation::new(Algorithm::RS256);
         rules.validate_exp = false;
+        // Our ID tokens have one audience, which [`Hint`] reads.
+        rules.validate_aud = false;
         rules.set_issuer(&[issuer]);
-        rules.set_audience(&[client_id.as_str()]);
         rules.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         let hint = jsonwebtoken::decode::<Hint>(token, &key.verifier, &rules).ok()?;
-        Some(hint.claims.sub)
+        Some(hint.claims)
     }
+}
+
+/// What an ID token of ours says of whom it was made for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Hint {
+    /// The client that it was made for.
+    #[serde(rename = "aud")]
+    pub client_id: ClientId,
+    /// How that client knows the person.
+    #[serde(rename = "sub")]
+    pub subject: String,
+    /// The session that it came from.
+    #[serde(default, rename = "sid")]
+    pub session: Option<Id<kind::Session>>,
 }
 
 impl std::fmt::Debug for Keyring {

@@ -1,6 +1,10 @@
 //! Single sign-on (step 4): a person who logged in is known for a while, to the client that they
 //! logged in to.
 
+pub mod delivery;
+pub mod logout;
+pub mod notice;
+
 use crate::authorize::interaction::Standing;
 use crate::claims::release::Identity;
 use crate::claims::subject::subject;

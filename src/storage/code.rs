@@ -64,7 +64,8 @@ impl Store {
     }
 }
 
-/// Hands a code to one redeemer: of any number of callers, one gets `true`.
+/// Hands a code to one redeemer: of any number of callers, one gets `true`. A code whose grant has ended
+/// with its session meanwhile is handed to nobody.
 pub(super) async fn spend(
     tx: &mut Tx,
     digest: Digest<secret::Code>,
@@ -73,7 +74,8 @@ pub(super) async fn spend(
 ) -> Result<bool> {
     let rows = on!(tx, |tx| sqlx::query(
         "UPDATE code SET used_at = $3
-          WHERE digest = $1 AND client_id = $2 AND used_at IS NULL AND expires_at > $3"
+          WHERE digest = $1 AND client_id = $2 AND used_at IS NULL AND expires_at > $3
+            AND EXISTS (SELECT 1 FROM client_grant WHERE id = grant_id AND ended_at IS NULL)"
     )
     .bind(digest.as_bytes())
     .bind(client_id)

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::{
-    Result, Store, Tx, access_token, code, commit, on, person, pushed_request, refresh_token,
+    Ended, Result, Store, Tx, access_token, code, commit, on, person, pushed_request, refresh_token,
     request_object, rollback, session,
 };
 use crate::bankid::evidence::record::Record;
@@ -16,7 +16,7 @@ use crate::claims::release::Claim;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
-use crate::secret::{Digest, Place, kind as secret};
+use crate::secret::{Digest, Key, Place, kind as secret};
 use crate::session::Session;
 use crate::token::code::Issued;
 use crate::token::grant::{Grant, Tokens};
@@ -36,6 +36,8 @@ pub struct Finish<'a> {
     pub new_browser: Digest<secret::SessionCookie>,
     /// Who asked.
     pub client_id: &'a ClientId,
+    /// What clients know people by, to be told of another person whose sessions end with this login.
+    pub subject_key: &'a Key,
     /// What the person approved.
     pub approved: BTreeSet<Claim>,
     /// Whether they approved that the client comes back without them.
@@ -60,6 +62,15 @@ pub enum Exchange {
     Won,
     /// Somebody else had it: the grant has ended.
     Lost,
+}
+
+/// Why a session gives no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unissued {
+    /// It has ended meanwhile.
+    SessionEnded,
+    /// The pushed or signed request that it would answer was answered before.
+    Repeated,
 }
 
 fn identity_of(grant: &str) -> Place<'_> {
@@ -92,14 +103,15 @@ impl Store {
     /// Ends a login with a code: the login is over, the person has a session, the client a grant
     /// and a code for it, all in one commit. `make` is told who the person is and says what they
     /// get. Of any number of callers one ends the login; the others get `None`, and so does
-    /// everyone whose pushed or signed request was answered by another login.
+    /// everyone whose pushed or signed request was answered by another login. Sessions of another
+    /// person in this browser have ended, too.
     pub async fn finish_login<T>(
         &self,
         finish: &Finish<'_>,
         fresh: Id<kind::Person>,
         now: Timestamp,
         make: impl FnOnce(Id<kind::Person>) -> (Session, Issued, T),
-    ) -> Result<Option<T>> {
+    ) -> Result<Option<(T, Ended)>> {
         let mut tx = self.begin().await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE login SET state = 'finished', version = version + 1
@@ -125,17 +137,13 @@ impl Store {
         .map(|_| ()))?;
         let person = person::find_or_make(&mut tx, &finish.index, fresh, now).await?;
         let (made, issued, outcome) = make(person);
-        if let Some(old) = finish.old_browser {
-            session::renew_browser(
-                &mut tx,
-                old,
-                finish.new_browser,
-                person,
-                finish.client_id,
-                now,
-            )
-            .await?;
-        }
+        let ended = match finish.old_browser {
+            Some(old) => {
+                self.renew_browser(&mut tx, finish, old, person, now)
+                    .await?
+            }
+            None => Ended::default(),
+        };
         let identity = self.sealed_identity(&made.id.to_string(), &made.identity);
         session::insert(
             &mut tx,
@@ -163,19 +171,28 @@ impl Store {
                 .await?;
         }
         commit(tx).await?;
-        Ok(Some(outcome))
+        Ok(Some((outcome, ended)))
     }
 
-    /// Gives a client a code from a session that is there already. `false`: the pushed or signed
-    /// request that it would answer was answered before, and nothing is stored.
-    pub async fn issue_code(&self, issued: &Issued, now: Timestamp) -> Result<bool> {
+    /// Gives a client a code from a session that is there already, or stores nothing.
+    pub async fn issue_code(
+        &self,
+        issued: &Issued,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), Unissued>> {
         let mut tx = self.begin().await?;
-        let is_first = self.insert_issued(&mut tx, issued, now).await?;
-        match is_first {
-            true => commit(tx).await?,
-            false => rollback(tx).await?,
+        let outcome = if !session::hold(&mut tx, issued.grant.session, now).await? {
+            Err(Unissued::SessionEnded)
+        } else if !self.insert_issued(&mut tx, issued, now).await? {
+            Err(Unissued::Repeated)
+        } else {
+            Ok(())
+        };
+        match outcome {
+            Ok(()) => commit(tx).await?,
+            Err(_) => rollback(tx).await?,
         }
-        Ok(is_first)
+        Ok(outcome)
     }
 
     async fn insert_issued(&self, tx: &mut Tx, issued: &Issued, now: Timestamp) -> Result<bool> {
@@ -301,6 +318,27 @@ pub(super) async fn prolong(tx: &mut Tx, grant: Id<kind::Grant>, tokens: &Tokens
     .await
     .map(|done| done.rows_affected()))?;
     Ok(rows > 0)
+}
+
+/// Ends what clients were given from a browser's sessions, ended ones included, but for what the person
+/// approved to go on without them (Back-Channel Logout §2.7). A logout reaches grants here and nowhere
+/// else.
+pub(super) async fn end_with_browser(
+    tx: &mut Tx,
+    browser: Digest<secret::SessionCookie>,
+    now: Timestamp,
+) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE client_grant SET ended_at = $1
+          WHERE ended_at IS NULL AND NOT ' ' || scope || ' ' LIKE '% offline_access %'
+            AND session_id IN (SELECT id FROM session WHERE browser = $2)"
+    )
+    .bind(now)
+    .bind(browser.as_bytes())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
 }
 
 async fn end(tx: &mut Tx, grant: Id<kind::Grant>, now: Timestamp) -> Result<()> {

@@ -11,6 +11,7 @@ mod column;
 mod data_key;
 mod evidence;
 mod grant;
+mod job;
 mod login;
 mod node;
 mod person;
@@ -36,11 +37,11 @@ use crate::secret::Sealer;
 
 pub use client::ManagedBy;
 pub use data_key::Keys;
-pub use grant::{Exchange, Finish, Kept};
+pub use grant::{Exchange, Finish, Kept, Unissued};
 pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use refresh_token::Rotation;
-pub use session::SessionRow;
+pub use session::{Ended, SessionRow};
 
 /// Either database. There is no third.
 #[derive(Clone, Debug)]

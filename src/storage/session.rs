@@ -6,13 +6,17 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, Tx, on};
+use super::grant::{self, Finish};
+use super::{Result, Store, Tx, commit, job, on};
 use crate::claims::release::{Claim, Identity};
+use crate::client::{Client, Metadata};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
-use crate::secret::{Digest, Place, kind as secret};
-use crate::session::Session;
+use crate::job::Job;
+use crate::secret::{Digest, Key, Place, kind as secret};
+use crate::session::logout::Held;
+use crate::session::{Session, notice};
 
 /// A session that can answer a request, with what its person approved for the client before.
 #[derive(Clone, Debug)]
@@ -23,6 +27,15 @@ pub struct SessionRow {
     pub approved: BTreeSet<Claim>,
     /// Whether it was approved that the client comes back without the person.
     pub approved_offline: bool,
+}
+
+/// Sessions that have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// Which, as far as their clients are still registered.
+    pub sessions: Vec<Held>,
+    /// What those clients must be told; kept, and to be tried now.
+    pub notices: Vec<Job>,
 }
 
 #[derive(FromRow)]
@@ -70,6 +83,98 @@ impl Store {
         row.map(|row| self.read_session(row)).transpose()
     }
 
+    /// The sessions of a browser that nobody has ended, with the clients that they serve. One whose time
+    /// is up is among them until it is swept: its client may not know.
+    pub async fn sessions_of_browser(
+        &self,
+        browser: Digest<secret::SessionCookie>,
+    ) -> Result<Vec<Held>> {
+        let rows: Vec<HeldRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT s.id, s.person_id, s.client_id, c.metadata, c.sector
+               FROM session s JOIN client c ON c.client_id = s.client_id
+              WHERE s.browser = $1 AND s.ended_at IS NULL ORDER BY s.auth_time, s.id"
+        )
+        .bind(browser.as_bytes())
+        .fetch_all(db)
+        .await)?;
+        rows.into_iter().map(HeldRow::read).collect()
+    }
+
+    /// Logs a browser out, in one commit. Of any number of callers one ends each session.
+    pub async fn log_out(
+        &self,
+        browser: Digest<secret::SessionCookie>,
+        subject_key: &Key,
+        now: Timestamp,
+    ) -> Result<Ended> {
+        let mut tx = self.begin().await?;
+        let ended = self.end_browser(&mut tx, browser, subject_key, now).await?;
+        commit(tx).await?;
+        Ok(ended)
+    }
+
+    /// Ends every session of a browser, and what clients were given from them, and keeps what those
+    /// must be told.
+    async fn end_browser(
+        &self,
+        tx: &mut Tx,
+        browser: Digest<secret::SessionCookie>,
+        subject_key: &Key,
+        now: Timestamp,
+    ) -> Result<Ended> {
+        let ids: Vec<String> = on!(&mut *tx, |tx| {
+            sqlx::query_scalar(
+                "UPDATE session SET ended_at = $1
+                  WHERE browser = $2 AND ended_at IS NULL RETURNING id",
+            )
+            .bind(now)
+            .bind(browser.as_bytes())
+            .fetch_all(&mut **tx)
+            .await
+        })?;
+        grant::end_with_browser(tx, browser, now).await?;
+        let sessions = held(tx, &ids).await?;
+        let notices = notice::notices(&sessions, subject_key, &self.random, now);
+        for notice in &notices {
+            job::insert(tx, notice, now).await?;
+        }
+        Ok(Ended { sessions, notices })
+    }
+
+    /// Moves this person's sessions in a browser to its new cookie, without the one that a new session
+    /// for the same client replaces. Somebody else's end, as at a logout.
+    pub(super) async fn renew_browser(
+        &self,
+        tx: &mut Tx,
+        finish: &Finish<'_>,
+        old: Digest<secret::SessionCookie>,
+        person: Id<kind::Person>,
+        now: Timestamp,
+    ) -> Result<Ended> {
+        on!(&mut *tx, |tx| sqlx::query(
+            "UPDATE session SET ended_at = $1
+              WHERE browser = $2 AND ended_at IS NULL AND person_id = $3 AND client_id = $4"
+        )
+        .bind(now)
+        .bind(old.as_bytes())
+        .bind(person.to_string())
+        .bind(finish.client_id)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        // The replaced one moves too: what clients were given from it ends when this person logs out.
+        on!(&mut *tx, |tx| sqlx::query(
+            "UPDATE session SET browser = $1 WHERE browser = $2 AND person_id = $3"
+        )
+        .bind(finish.new_browser.as_bytes())
+        .bind(old.as_bytes())
+        .bind(person.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        self.end_browser(tx, old, finish.subject_key, now).await
+    }
+
     fn read_session(&self, stored: Stored) -> Result<SessionRow> {
         let row = Row {
             table: "session",
@@ -97,36 +202,70 @@ impl Store {
     }
 }
 
-/// Moves this person's sessions in a browser to its new cookie, and ends those of anyone else, as
-/// well as the one that the new session replaces.
-pub(super) async fn renew_browser(
-    tx: &mut Tx,
-    old: Digest<secret::SessionCookie>,
-    new: Digest<secret::SessionCookie>,
-    person: Id<kind::Person>,
-    client_id: &ClientId,
-    now: Timestamp,
-) -> Result<()> {
-    on!(&mut *tx, |tx| sqlx::query(
-        "UPDATE session SET ended_at = $1
-          WHERE browser = $2 AND ended_at IS NULL AND (person_id <> $3 OR client_id = $4)"
-    )
-    .bind(now)
-    .bind(old.as_bytes())
-    .bind(person.to_string())
-    .bind(client_id)
-    .execute(&mut **tx)
-    .await
-    .map(|_| ()))?;
-    on!(tx, |tx| sqlx::query(
-        "UPDATE session SET browser = $1 WHERE browser = $2 AND ended_at IS NULL"
-    )
-    .bind(new.as_bytes())
-    .bind(old.as_bytes())
-    .execute(&mut **tx)
-    .await
-    .map(|_| ())
-    .map_err(Fault::from))
+#[derive(FromRow)]
+struct HeldRow {
+    id: String,
+    person_id: String,
+    client_id: ClientId,
+    metadata: Json<Metadata>,
+    sector: String,
+}
+
+impl HeldRow {
+    fn read(self) -> Result<Held> {
+        let row = Row {
+            table: "session",
+            key: &self.id,
+        };
+        Ok(Held {
+            id: row.id("id", &self.id)?,
+            person: row.id("person_id", &self.person_id)?,
+            client: Client {
+                client_id: self.client_id,
+                sector: self.sector,
+                metadata: self.metadata.0,
+            },
+        })
+    }
+}
+
+/// These sessions with their clients. One whose client is no longer registered has nobody to tell.
+async fn held(tx: &mut Tx, ids: &[String]) -> Result<Vec<Held>> {
+    let mut held = Vec::new();
+    for id in ids {
+        let row: Option<HeldRow> = on!(&mut *tx, |tx| sqlx::query_as(
+            "SELECT s.id, s.person_id, s.client_id, c.metadata, c.sector
+               FROM session s JOIN client c ON c.client_id = s.client_id
+              WHERE s.id = $1"
+        )
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await)?;
+        if let Some(row) = row {
+            held.push(row.read()?);
+        }
+    }
+    Ok(held)
+}
+
+/// Whether a session is alive; if so, until the transaction ends. A logout at the same moment comes
+/// before, or waits and ends what was made of the session meanwhile.
+pub(super) async fn hold(tx: &mut Tx, session: Id<kind::Session>, now: Timestamp) -> Result<bool> {
+    let statement = match tx {
+        // It has one writer, and this transaction is it.
+        Tx::Sqlite(_) => {
+            "SELECT id FROM session WHERE id = $1 AND ended_at IS NULL AND expires_at > $2"
+        }
+        Tx::Postgres(_) => {
+            "SELECT id FROM session WHERE id = $1 AND ended_at IS NULL AND expires_at > $2 FOR SHARE"
+        }
+    };
+    let found: Option<String> = on!(tx, |tx| sqlx::query_scalar(statement)
+        .bind(session.to_string())
+        .bind(now)
+        .fetch_optional(&mut **tx)
+        .await)?;
+    Ok(found.is_some())
 }
 
 pub(super) async fn insert(

@@ -14,8 +14,9 @@ const KEPT: Seconds = Seconds(24 * 60 * 60);
 const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
-    /// Removes evidence, pushed requests and the names of signed ones whose time is up, and logins,
-    /// sessions, grants, codes and tokens that ended a day ago. Safe to run on several nodes at once.
+    /// Removes evidence, jobs, pushed requests and the names of signed ones whose time is up, and
+    /// logins, sessions, grants, codes and tokens that ended a day ago. Safe to run on several nodes at
+    /// once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
         let long_ended = now - KEPT;
         for (statement, before) in [
@@ -27,6 +28,7 @@ impl Store {
                 now,
             ),
             ("DELETE FROM evidence WHERE expires_at < $1", now),
+            ("DELETE FROM job WHERE expires_at < $1", now),
             (
                 "DELETE FROM request_object WHERE expires_at < $1",
                 now - UNDERWAY,

@@ -23,6 +23,7 @@ pub struct Metrics {
     answer_seconds: Family<Operation, Histogram>,
     orders_ended: Family<End, Counter>,
     logins_ended: Family<Outcome, Counter>,
+    logout_notices: Family<Outcome, Counter>,
     certificate_days_left: Family<Profile, Gauge>,
 }
 
@@ -95,6 +96,7 @@ impl Default for Metrics {
             Family::new_with_constructor(|| Histogram::new(SECONDS));
         let orders_ended = Family::default();
         let logins_ended = Family::default();
+        let logout_notices = Family::default();
         let certificate_days_left = Family::default();
         registry.register(
             "bankid_answers",
@@ -113,6 +115,11 @@ impl Default for Metrics {
         );
         registry.register("logins_ended", "Logins that ended", logins_ended.clone());
         registry.register(
+            "logout_notices",
+            "Tries to tell a client of a logout",
+            logout_notices.clone(),
+        );
+        registry.register(
             "bankid_certificate_days_left",
             "Days until a relying-party certificate can no longer be used",
             certificate_days_left.clone(),
@@ -123,6 +130,7 @@ impl Default for Metrics {
             answer_seconds,
             orders_ended,
             logins_ended,
+            logout_notices,
             certificate_days_left,
         }
     }
@@ -168,6 +176,12 @@ impl Metrics {
     /// A login ended, in a word for how.
     pub fn login_ended(&self, outcome: &'static str) {
         self.logins_ended.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A client was to be told of a logout, in a word for what came of it.
+    pub fn logout_notice(&self, outcome: &'static str) {
+        let labels = Outcome { outcome };
+        self.logout_notices.get_or_create(&labels).inc();
     }
 
     /// How long a certificate is still good for.

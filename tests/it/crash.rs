@@ -72,6 +72,20 @@ impl Serving {
         panic!("it does not serve: {last:#?}");
     }
 
+    /// Waits for a word in its log.
+    pub async fn until_it_says(&self, word: &str) {
+        for _ in 0..100 {
+            if std::fs::read_to_string(&self.log)
+                .expect("a log")
+                .contains(word)
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it never says {word}");
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("it is killed");

@@ -74,6 +74,13 @@ fn the_log_of_logins_and_failures_names_nobody_and_gives_nothing_away() {
             ))
             .await;
         browser.get(&format!("{}/{TOLVAN}", app.issuer)).await;
+        let hint = tokens["id_token"].as_str().expect("a token");
+        for query in [
+            format!("id_token_hint={hint}&client_id=strict&logout_hint={TOLVAN}"),
+            format!("id_token_hint={hint}x&state={TOLVAN}"),
+        ] {
+            browser.get(&format!("{}/logout?{query}", app.issuer)).await;
+        }
         tokio::time::sleep(Duration::from_millis(500)).await;
 
         canaries.extend(

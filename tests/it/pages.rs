@@ -162,7 +162,7 @@ fn nothing_that_was_asked_is_shown_unescaped() {
 #[test]
 fn the_metadata_is_what_the_endpoints_do() {
     run(async {
-        let _shows = shows!(accepting "DI-01", accepting "DI-02", accepting "DI-03", accepting "DI-04", accepting "DI-05", accepting "DI-06", accepting "DI-09", accepting "DI-10", accepting "DI-13", accepting "JK-01", accepting "JK-02", accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
+        let _shows = shows!(accepting "DI-01", accepting "DI-02", accepting "DI-03", accepting "DI-04", accepting "DI-05", accepting "DI-06", accepting "DI-09", accepting "DI-10", accepting "DI-13", accepting "DI-18", accepting "JK-01", accepting "JK-02", accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let page = browser
@@ -188,6 +188,7 @@ fn the_metadata_is_what_the_endpoints_do() {
             "revocation_endpoint",
             "introspection_endpoint",
             "jwks_uri",
+            "end_session_endpoint",
         ] {
             let url = document[endpoint].as_str().expect("an address");
             assert_ne!(browser.get(url).await.status, 404, "{endpoint}");

@@ -21,9 +21,10 @@ use portvakt::token::code::Issued;
 use portvakt::token::grant::{Grant, Tokens};
 use portvakt::token::refresh::Turn;
 
+use crate::notices::Logins;
 use crate::support::{Database, on_both};
 
-async fn open(database: &Database, directory: &std::path::Path) -> (Store, Clock, Random) {
+pub async fn open(database: &Database, directory: &std::path::Path) -> (Store, Clock, Random) {
     let (clock, random) = (Clock::system(), Random::system());
     let key = Key::from_bytes(&[7; 32]).expect("32 bytes");
     let url = database.url(directory);
@@ -33,7 +34,7 @@ async fn open(database: &Database, directory: &std::path::Path) -> (Store, Clock
     (store, clock, random)
 }
 
-fn login(clock: &Clock, random: &Random) -> Login {
+pub fn login(clock: &Clock, random: &Random) -> Login {
     Login {
         id: Id::fresh(random),
         browser: Secret::fresh(random).digest(),
@@ -351,7 +352,7 @@ async fn dump(database: &Database, directory: &std::path::Path) -> String {
     }
 }
 
-fn issued(clock: &Clock, random: &Random) -> Issued {
+pub fn issued(clock: &Clock, random: &Random) -> Issued {
     let data = serde_json::json!({"user": {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
     Issued {
         code: Secret::fresh(random),
@@ -461,11 +462,14 @@ on_both!(
     async |database: Database| {
         let _shows = shows!(accepting "TK-15", refusing "TK-15", accepting "PV-RACE-1", refusing "PV-RACE-1");
         let directory = tempfile::tempdir().expect("a directory");
-        let (one, clock, random) = open(&database, directory.path()).await;
-        let (two, _, _) = open(&database, directory.path()).await;
-        for _ in 0..20 {
-            let issued = issued(&clock, &random);
-            one.issue_code(&issued, clock.now()).await.expect("stored");
+        let logins = Logins::new(&database, directory.path()).await;
+        let (two, clock, random) = open(&database, directory.path()).await;
+        let one = &logins.store;
+        for person in 0..20 {
+            let mut issued = issued(&clock, &random);
+            issued.grant.session = logins.log_in(person, None).await.0.session;
+            let given = one.issue_code(&issued, clock.now()).await;
+            assert_eq!(given.expect("stored"), Ok(()));
             let (code, grant, client) = (
                 issued.code.digest(),
                 issued.grant.id,
@@ -528,6 +532,7 @@ on_both!(
                         old_browser: None,
                         new_browser: Secret::fresh(&random).digest(),
                         client_id: &login.client_id,
+                        subject_key: &Key::from_bytes(&[7; 32]).expect("32 bytes"),
                         approved: std::collections::BTreeSet::new(),
                         approved_offline: false,
                     };

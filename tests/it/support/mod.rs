@@ -1,6 +1,7 @@
 //! The actors: [`App`] is everything that runs, [`Browser`] a person's browser without scripts,
 //! [`Phone`] their phone.
 
+pub mod backend;
 pub mod browser;
 pub mod chromium;
 pub mod database;
@@ -29,6 +30,7 @@ use portvakt::testing::canary;
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
 
+pub use backend::{Backend, Told};
 pub use browser::{Browser, Page};
 pub use database::Database;
 pub use phone::Phone;
@@ -106,6 +108,7 @@ fn start_logs() {
 
 /// The clients that every app knows.
 pub const CALLBACK: &str = "https://app.example/callback";
+pub const LOGGED_OUT: &str = "https://app.example/logged-out?a=1";
 pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough-%-+";
 
 /// How an app differs from the usual one.
@@ -117,6 +120,8 @@ pub struct Options {
     pub simulator_seed: Option<u64>,
     /// Has evidence kept for the client `proving`.
     pub evidence: bool,
+    /// Has the clients `web` and `careful` told of logouts.
+    pub told: Option<Told>,
 }
 
 /// Host names of different registrable domains.
@@ -134,6 +139,7 @@ impl Options {
             names: None,
             simulator_seed: None,
             evidence: false,
+            told: None,
         }
     }
 }
@@ -229,7 +235,12 @@ impl App {
             let root = simulator.signer().root_pem().expect("made");
             std::fs::write(directory.path().join("signature-root.pem"), root).expect("written");
         }
+        if let Some(told) = &options.told {
+            let file = directory.path().join("clients-root.pem");
+            std::fs::write(file, &told.root_pem).expect("written");
+        }
         let config = configuration(&Placed {
+            told: options.told.as_ref(),
             evidence: options.evidence,
             issuer: &issuer,
             listen: provider_address,
@@ -434,6 +445,7 @@ bankid = { evidence = { keep_days = 30 } }
 "#;
 
 struct Placed<'a> {
+    told: Option<&'a Told>,
     evidence: bool,
     issuer: &'a str,
     listen: SocketAddr,
@@ -455,6 +467,15 @@ fn configuration(at: &Placed<'_>) -> String {
         true => ("signature_root_file = \"signature-root.pem\"", PROVING),
         false => ("", ""),
     };
+    let outbound = match at.told {
+        Some(_) => "[outbound]\nallow_networks = [\"127.0.0.0/8\"]\nca_file = \"clients-root.pem\"",
+        None => "",
+    };
+    let told = |path: &str| {
+        at.told.map_or(String::new(), |told| {
+            format!("backchannel_logout_uri = \"{}{path}\"", told.url)
+        })
+    };
     format!(
         r#"issuer = "{issuer}"
 [listen]
@@ -473,7 +494,7 @@ certificate_file = "relying-party.pem"
 key_file = "relying-party.key"
 {signature_root}
 danger_simulated_bankid = true
-
+{outbound}
 [bankid.profile.tax]
 certificate_file = "tax.pem"
 key_file = "tax.key"
@@ -483,6 +504,8 @@ client_id = "sample"
 client_secret = "{SECRET}"
 client_name = "Provappen"
 redirect_uris = ["{application}/callback"]
+post_logout_redirect_uris = ["{application}/"]
+frontchannel_logout_uri = "{application}/frontchannel-logout"
 personal_number = {{ purpose = "Tests." }}
 
 [[client]]
@@ -491,6 +514,8 @@ client_secret = "{SECRET}"
 previous_client_secret = "{SECRET}-before"
 client_name = "Kommunens e-tjänster"
 redirect_uris = ["{CALLBACK}", "https://app.example/callback?a=1"]
+post_logout_redirect_uris = ["{LOGGED_OUT}"]
+{web_told}
 purpose = {{ sv = "Ansök om bygglov.", en = "Apply for a building permit." }}
 pkce = "accepted"
 personal_number = {{ purpose = "Tests." }}
@@ -506,6 +531,7 @@ client_id = "careful"
 client_secret = "{SECRET}"
 client_name = "Banken"
 redirect_uris = ["https://bank.example/callback"]
+{careful_told}
 pkce = "accepted"
 bankid = {{ risk = {{ moderate = "require_pin", unknown = "require_mrtd" }} }}
 
@@ -514,6 +540,8 @@ client_id = "lenient"
 client_secret = "{SECRET}"
 client_name = "Snälla appen"
 redirect_uris = ["https://lenient.example/callback"]
+post_logout_redirect_uris = ["https://lenient.example/bye"]
+frontchannel_logout_uri = "https://lenient.example/front?x=1"
 pkce = "accepted"
 bankid = {{ return = "cookie_or_same_address" }}
 
@@ -567,6 +595,8 @@ web_origins = ["https://public.example", "{application}"]
 sector = "public.example"
 pkce = "accepted"
 {proving}"#,
+        web_told = told("/web?x=1"),
+        careful_told = told("/careful"),
         issuer = at.issuer,
         listen = at.listen,
         database = at.database,

@@ -1,0 +1,235 @@
+//! The end of a session (OpenID Connect RP-Initiated Logout 1.0). A request changes nothing unless it
+//! shows that it means the session of this browser; otherwise the person is asked.
+
+use super::answer::{self, Answer, SetCookie, View, cookie_name};
+use super::assets::url;
+use super::authorize::{FORM_LIMIT, PARAMETER_LIMIT, SESSION_COOKIE, language, readable};
+use super::input::Request;
+use super::page::{Bounce, Frame, LogOut, LoggedOut};
+use crate::authorize::request::Parameters;
+use crate::authorize::response::{self, Departure, Location};
+use crate::error::Error;
+use crate::login::binding::Bounced;
+use crate::provider::Provider;
+use crate::secret::{Secret, kind as secret};
+use crate::session::delivery;
+use crate::session::logout::{self, Asked, Decision, Held, Mistake, Question};
+
+pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let raw = readable(request.query(PARAMETER_LIMIT));
+    answer_to(&provider, &request, raw, Way::Get).await
+}
+
+/// RP-Initiated Logout §2 allows POST. Sent by another site, it comes without our cookies, so its
+/// parameters make one more way, by a form of ours.
+pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
+        return answer_to(&provider, &request, None, Way::Post).await;
+    };
+    let language = language(&parameters, &request);
+    let bounced = Bounced {
+        parameters,
+        issued_at: provider.clock.now(),
+    };
+    let frame = Frame::new(language, provider.config.bankid.worth);
+    Ok(Answer::page(&Bounce {
+        heading: frame.words.log_out,
+        action: "/logout/continue",
+        frame,
+        request: bounced.seal(&provider.keys.forms, &provider.random),
+        script: url("bounce.js"),
+    }))
+}
+
+/// The second half of [`post`].
+pub async fn resume(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let stale = || Ok(answer::stale_form(&request.view(&provider)));
+    if !request.is_from_our_pages(&provider.config.issuer) {
+        return stale();
+    }
+    let form = request.form(FORM_LIMIT).unwrap_or_default();
+    let sealed = form.first("request").unwrap_or_default();
+    match Bounced::open(sealed, &provider.keys.forms, provider.clock.now()) {
+        Some(bounced) => answer_to(&provider, &request, Some(bounced.parameters), Way::Post).await,
+        None => stale(),
+    }
+}
+
+/// The person's answer to the question.
+pub async fn confirm(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let view = request.view(&provider);
+    if !request.is_from_our_pages(&provider.config.issuer) {
+        return Ok(answer::stale_form(&view));
+    }
+    let Some(cookie) = cookie(&provider, &request) else {
+        // Pressed twice: there is nothing left to end.
+        return Ok(Answer::page(&LoggedOut::new(&view, None)));
+    };
+    let form = request.form(FORM_LIMIT).unwrap_or_default();
+    let sealed = form.first("form").unwrap_or_default();
+    let (sealer, now) = (&provider.keys.forms, provider.clock.now());
+    let Some(question) = Question::open(sealed, &cookie, sealer, now) else {
+        return Ok(answer::stale_form(&view));
+    };
+    let view = View {
+        language: language(&question.parameters, &request),
+        ..view
+    };
+    if form.first("answer") != Some("yes") {
+        return Ok(Answer::page(&LoggedOut::stayed(&view)));
+    }
+    let asked = admit(&provider, Some(&question.parameters)).await?;
+    let asked = asked.unwrap_or_default();
+    log_out(&provider, &cookie, &asked, &view, Way::Post).await
+}
+
+/// How the request came to us, which decides how the answer may leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Get,
+    Post,
+}
+
+async fn admit(
+    provider: &Provider,
+    raw: Option<&Parameters>,
+) -> Result<Result<Asked, Mistake>, Error> {
+    let Some(raw) = raw else {
+        return Ok(Err(Mistake::Unreadable));
+    };
+    let issuer = &provider.config.issuer.url;
+    let token = raw.first("id_token_hint");
+    let hint = token.and_then(|token| provider.keyring.hint(token, issuer));
+    let client = match logout::client_id(raw, hint.as_ref()) {
+        Ok(Some(client_id)) => provider.store.client(client_id).await?,
+        Ok(None) => None,
+        Err(mistake) => return Ok(Err(mistake)),
+    };
+    Ok(logout::admit(raw, hint, client))
+}
+
+fn cookie(provider: &Provider, request: &Request) -> Option<Secret<secret::SessionCookie>> {
+    request.cookie(&cookie_name(&provider.config.issuer, SESSION_COOKIE))
+}
+
+async fn answer_to(
+    provider: &Provider,
+    request: &Request,
+    raw: Option<Parameters>,
+    way: Way,
+) -> Result<Answer, Error> {
+    let (asked, mistake) = match admit(provider, raw.as_ref()).await? {
+        Ok(asked) => (asked, None),
+        Err(mistake) => (Asked::default(), Some(mistake)),
+    };
+    let raw = raw.unwrap_or_default();
+    let parameters = match mistake {
+        None => raw,
+        // Nothing that it says counts, but for the language to say so in.
+        Some(_) => {
+            let locales = raw.first("ui_locales").map(str::to_owned);
+            Parameters::from_pairs(locales.map(|locales| ("ui_locales".to_owned(), locales)))
+        }
+    };
+    let view = View {
+        language: language(&parameters, request),
+        ..request.view(provider)
+    };
+    let cookie = cookie(provider, request);
+    let sessions = match &cookie {
+        Some(cookie) => provider.store.sessions_of_browser(cookie.digest()).await?,
+        None => Vec::new(),
+    };
+    let answer = match (logout::decide(&asked, &sessions), cookie) {
+        (Decision::LogOut, Some(cookie)) => {
+            return log_out(provider, &cookie, &asked, &view, way).await;
+        }
+        (Decision::Ask, Some(cookie)) => {
+            let question = Question {
+                parameters,
+                issued_at: provider.clock.now(),
+            };
+            let form = question.seal(&cookie, &provider.keys.forms, &provider.random);
+            ask(&asked, &sessions, form, mistake, &view)
+        }
+        (Decision::GoOn, _) if let Some(home) = home(&asked) => leave(home, &view, way),
+        _ => {
+            let mut page = LoggedOut::new(&view, home(&asked));
+            page.reason = mistake.map(|mistake| answer::in_words(mistake, view.language));
+            Answer::page(&page)
+        }
+    };
+    Ok(match mistake {
+        Some(mistake) => answer::of_logout_mistake(answer, mistake, &view),
+        None => answer,
+    })
+}
+
+fn ask(
+    asked: &Asked,
+    sessions: &[Held],
+    form: String,
+    mistake: Option<Mistake>,
+    view: &View,
+) -> Answer {
+    let name = |client: &crate::client::Client| client.metadata.client_name.as_str().to_owned();
+    let mut services: Vec<String> = sessions.iter().map(|held| name(&held.client)).collect();
+    services.sort();
+    services.dedup();
+    Answer::page(&LogOut {
+        frame: Frame::new(view.language, view.worth),
+        client_name: asked.client.as_ref().map(name),
+        services,
+        form,
+        reason: mistake.map(|mistake| answer::in_words(mistake, view.language)),
+    })
+}
+
+/// Where the browser goes afterwards, if it is sent anywhere.
+fn home(asked: &Asked) -> Option<Location> {
+    let address = asked.address.as_ref()?;
+    Some(response::after_logout(address, asked.state.as_deref()))
+}
+
+fn leave(home: Location, view: &View, way: Way) -> Answer {
+    let departure = Departure::Query(home);
+    match way {
+        Way::Get => Answer::depart(&departure, view.language, view.worth),
+        Way::Post => Answer::depart_by_page(&departure, view.language, view.worth),
+    }
+}
+
+/// Ends the browser's sessions, and goes where the client asked for.
+async fn log_out(
+    provider: &Provider,
+    cookie: &Secret<secret::SessionCookie>,
+    asked: &Asked,
+    view: &View,
+    way: Way,
+) -> Result<Answer, Error> {
+    let now = provider.clock.now();
+    let key = &provider.keys.subject;
+    let ended = provider.store.log_out(cookie.digest(), key, now).await?;
+    tracing::info!(
+        sessions = ended.sessions.len(),
+        notices = ended.notices.len(),
+        "a browser was logged out"
+    );
+    delivery::tell(provider, ended.notices).await;
+    let frames = logout::frames(&ended.sessions, &provider.config.issuer.url);
+    let answer = match home(asked) {
+        Some(home) if frames.is_empty() => leave(home, view, way),
+        home => {
+            let (addresses, sources) = frames
+                .into_iter()
+                .map(|frame| (frame.address, frame.source))
+                .unzip();
+            Answer::page(&LoggedOut::framing(view, addresses, home)).framing(sources)
+        }
+    };
+    Ok(answer.with_cookie(SetCookie {
+        name: SESSION_COOKIE.to_owned(),
+        value: None,
+        lifetime: None,
+    }))
+}
