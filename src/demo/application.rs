@@ -1,5 +1,5 @@
 //! A sample application: a relying party on the `openidconnect` crate that logs in, shows the
-//! verified claims and logs out locally. It knows nothing of Portvakt but its issuer.
+//! verified claims and logs out, here and at its issuer. It knows nothing of Portvakt but its issuer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpListener};
@@ -15,15 +15,15 @@ use askama::Template;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
     CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
-    CoreTokenIntrospectionResponse, CoreTokenType,
+    CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthorizationCode, Client, ClientId, ClientSecret,
     CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    HttpRequest as OidcRequest, HttpResponse as OidcResponse, IdTokenFields, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    HttpRequest as OidcRequest, HttpResponse as OidcResponse, IdToken, IdTokenFields, IssuerUrl,
+    LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope, StandardErrorResponse,
+    StandardTokenResponse, TokenResponse,
 };
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,7 @@ pub fn start(settings: Settings) -> std::io::Result<ServerHandle> {
             .route("/login", web::get().to(login))
             .route("/callback", web::get().to(callback))
             .route("/logout", web::post().to(logout))
+            .route("/frontchannel-logout", web::get().to(frame))
             .route("/static/portvakt.css", web::get().to(style))
     })
     .workers(1)
@@ -129,6 +130,8 @@ struct Underway {
 
 /// What is shown of a login.
 struct Person {
+    /// What shows the issuer whose logout is asked for.
+    proof: Proof,
     id_token: BTreeMap<String, String>,
     userinfo: BTreeMap<String, String>,
 }
@@ -137,6 +140,13 @@ struct Person {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct MoreClaims(BTreeMap<String, Value>);
 impl AdditionalClaims for MoreClaims {}
+
+type Proof = IdToken<
+    MoreClaims,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 
 type Tokens = StandardTokenResponse<
     IdTokenFields<
@@ -180,12 +190,16 @@ impl Application {
     }
 
     /// Discovers the issuer.
-    async fn oidc(&self) -> Result<Oidc, String> {
+    async fn metadata(&self) -> Result<ProviderMetadataWithLogout, String> {
         let issuer = IssuerUrl::new(self.issuer.clone()).map_err(|e| e.to_string())?;
         let call = |request| self.call(request);
-        let metadata = CoreProviderMetadata::discover_async(issuer, &call)
+        ProviderMetadataWithLogout::discover_async(issuer, &call)
             .await
-            .map_err(|e| format!("the provider's metadata cannot be read: {e}"))?;
+            .map_err(|e| format!("the provider's metadata cannot be read: {e}"))
+    }
+
+    async fn oidc(&self) -> Result<Oidc, String> {
+        let metadata = self.metadata().await?;
         let redirect =
             RedirectUrl::new(format!("{}/callback", self.url)).map_err(|e| e.to_string())?;
         let client = Client::from_provider_metadata(
@@ -268,9 +282,23 @@ impl Application {
         }
         let userinfo = self.userinfo(tokens.access_token().secret()).await?;
         Ok(Person {
+            proof: id_token.clone(),
             id_token: shown(&serde_json::to_value(claims).map_err(|e| e.to_string())?),
             userinfo: shown(&userinfo),
         })
+    }
+
+    /// OpenID Connect RP-Initiated Logout §2: where this person is logged out, if the issuer can.
+    async fn end_session(&self, person: &Person) -> Result<Option<String>, String> {
+        let metadata = self.metadata().await?;
+        let Some(endpoint) = &metadata.additional_metadata().end_session_endpoint else {
+            return Ok(None);
+        };
+        let home = PostLogoutRedirectUrl::new(format!("{}/", self.url));
+        let request = LogoutRequest::from(endpoint.clone())
+            .set_id_token_hint(&person.proof)
+            .set_post_logout_redirect_uri(home.map_err(|e| e.to_string())?);
+        Ok(Some(request.http_get_url().into()))
     }
 
     async fn userinfo(&self, access_token: &str) -> Result<Value, String> {
@@ -330,19 +358,25 @@ struct Home {
     trouble: Option<String>,
 }
 
-fn page(status: StatusCode, home: &Home) -> HttpResponse {
+fn page(application: &Application, status: StatusCode, home: &Home) -> HttpResponse {
+    // The form that logs out leads on to the issuer, and browsers hold redirects to `form-action`.
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
+        application.issuer
+    );
     HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ))
-        .body(home.render().expect("a template of plain values always renders"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .body(
+            home.render()
+                .expect("a template of plain values always renders"),
+        )
 }
 
-fn trouble(reason: String) -> HttpResponse {
+fn trouble(application: &Application, reason: String) -> HttpResponse {
     page(
+        application,
         StatusCode::BAD_REQUEST,
         &Home {
             person: None,
@@ -357,6 +391,7 @@ async fn home(application: Data<Application>, request: HttpRequest) -> HttpRespo
         _ => None,
     };
     page(
+        &application,
         StatusCode::OK,
         &Home {
             person,
@@ -372,7 +407,7 @@ async fn login(application: Data<Application>, request: HttpRequest) -> HttpResp
             .insert_header((header::LOCATION, address))
             .cookie(application.remember(old, Visit::Underway(Arc::new(underway))))
             .finish(),
-        Err(reason) => trouble(reason),
+        Err(reason) => trouble(&application, reason),
     }
 }
 
@@ -391,25 +426,63 @@ async fn callback(
     answer: Query<Answer>,
 ) -> HttpResponse {
     let Some((cookie, Visit::Underway(underway))) = application.visit(&request) else {
-        return trouble("No login is under way in this browser.".to_owned());
+        let reason = "No login is under way in this browser.".to_owned();
+        return trouble(&application, reason);
     };
     match application.end(&underway, &answer).await {
         Ok(person) => HttpResponse::SeeOther()
             .insert_header((header::LOCATION, "/"))
             .cookie(application.remember(Some(cookie), Visit::LoggedIn(Arc::new(person))))
             .finish(),
-        Err(reason) => trouble(reason),
+        Err(reason) => trouble(&application, reason),
     }
 }
 
 async fn logout(application: Data<Application>, request: HttpRequest) -> HttpResponse {
-    if let Some((cookie, _)) = application.visit(&request)
-        && let Ok(mut visits) = application.visits.lock()
-    {
+    let Some((cookie, visit)) = application.visit(&request) else {
+        return see("/");
+    };
+    if let Ok(mut visits) = application.visits.lock() {
         visits.remove(&cookie);
     }
+    let Visit::LoggedIn(person) = visit else {
+        return see("/");
+    };
+    match application.end_session(&person).await {
+        Ok(Some(address)) => see(&address),
+        Ok(None) => see("/"),
+        Err(reason) => trouble(&application, reason),
+    }
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    iss: String,
+    sid: String,
+}
+
+/// OpenID Connect Front-Channel Logout §2: shown in a frame of the issuer's, to which browsers send no
+/// cookie of ours. The session's name says who is meant.
+async fn frame(application: Data<Application>, ended: Query<Ended>) -> HttpResponse {
+    let is_other = |visit: &Visit| match visit {
+        Visit::LoggedIn(person) => person.id_token.get("sid") != Some(&ended.sid),
+        Visit::Underway(_) => true,
+    };
+    if ended.iss == application.issuer
+        && let Ok(mut visits) = application.visits.lock()
+    {
+        visits.retain(|_, visit| is_other(visit));
+    }
+    let policy = format!("default-src 'none'; frame-ancestors {}", application.issuer);
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .finish()
+}
+
+fn see(address: &str) -> HttpResponse {
     HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, "/"))
+        .insert_header((header::LOCATION, address))
         .finish()
 }
 

@@ -271,6 +271,7 @@ client_id = "sample"
 client_secret = "{client_secret}"
 client_name = "Sample application"
 redirect_uris = ["{application}/callback"]
+post_logout_redirect_uris = ["{application}/"]
 purpose = {{ sv = "Visa vad en inloggning ger.", en = "Show what a login gives." }}
 personal_number = {{ purpose = "The demo shows it." }}
 "#,

@@ -117,6 +117,49 @@ fn a_login_on_this_device_without_scripts() {
 }
 
 #[test]
+fn a_logout_by_the_pages_buttons() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "LO-01", accepting "LO-03", refusing "LO-03", accepting "LO-12", accepting "PV-BROWSER-1", accepting "PV-NOSCRIPT-1");
+        let app = app().await;
+        for scripts in [Scripts::On, Scripts::Off] {
+            let [browser] = browsers(&app.certificate, scripts).await;
+            ask(&browser, &app).await;
+            browser.press("button[value=other]").await;
+            browser.see("[data-screen=scan]").await;
+            let code = read_qr(&browser.attribute("#qr path", "d").await);
+            app.phone.scan(&code, TOLVAN).await.approve().await;
+            logged_in(&browser, TOLVAN).await;
+            // Nobody says which session is meant: the person is asked, and may say no.
+            let logout = format!("{}/logout", app.issuer);
+            browser.go(&logout).await;
+            browser.read("Provappen").await;
+            browser.press("#stay").await;
+            browser.read("fortfarande inloggad").await;
+            browser.go(&app.application).await;
+            browser.see("#id-token").await;
+            browser.go(&logout).await;
+            browser.press("#log-out-here").await;
+            browser.read("Du är utloggad").await;
+            // A frame has told the application, which knows nobody any more, and neither do we.
+            browser.go(&app.application).await;
+            ask(&browser, &app).await;
+            // The application's own button leads through the provider and home.
+            browser.press("button[value=other]").await;
+            browser.see("[data-screen=scan]").await;
+            let code = read_qr(&browser.attribute("#qr path", "d").await);
+            app.phone.scan(&code, TOLVAN).await.approve().await;
+            logged_in(&browser, TOLVAN).await;
+            browser.press("#log-out").await;
+            browser.press("#log-in").await;
+            browser.see("button[value=other]").await;
+        }
+    });
+}
+
+#[test]
 fn the_returned_tab_finishes_and_the_first_says_so() {
     if !is_there() {
         return;
@@ -180,7 +223,7 @@ fn a_return_in_another_browser_is_told_in_both() {
         // Next time it warns first.
         browser.press("#log-out").await;
         browser.press("#log-in").await;
-        browser.see("#id-token").await;
+        browser.read("Förra gången").await;
     });
 }
 

@@ -40,7 +40,11 @@ on_both!(the_sample_application_logs_a_person_in, async |database| {
     let out = browser
         .post(&format!("{}/logout", app.application), &[])
         .await;
-    assert!(browser.follow(&out).await.body.contains("Log in"));
+    // By way of the provider, which shows its frames and forgets the person too.
+    let away = browser.follow(&out).await;
+    let home = away.after("content=\"4;url=").expect("a refresh");
+    assert!(browser.get(&home).await.body.contains("Log in"));
+    assert!(!browser.cookie_names().contains(&"session".to_owned()));
 });
 
 on_both!(people_are_told_apart_and_known_again, async |database| {
