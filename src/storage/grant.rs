@@ -8,8 +8,8 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::{
-    Ended, Result, Store, Tx, access_token, code, commit, on, person, pushed_request, refresh_token,
-    request_object, rollback, session,
+    Ended, Result, Store, Tx, access_token, code, commit, on, person, pushed_request,
+    refresh_token, request_object, rollback, session,
 };
 use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;

@@ -323,6 +323,7 @@ impl Logins {
             client_id: &login.client_id,
             subject_key: &self.subject_key,
             approved: std::collections::BTreeSet::new(),
+            approved_offline: false,
         };
         let finished = self
             .store
@@ -446,16 +447,9 @@ on_both!(
             let after = store.issue_code(&issued(here.session), now).await;
             assert_eq!(after.expect("no fault"), Err(Unissued::SessionEnded));
             // A code from before is worth nothing either, even to whoever has read that it is good.
-            let token = Secret::<secret::AccessToken>::fresh(random).digest();
-            let end = now + Seconds(300);
-            let exchange = store.exchange_code(
-                before.code.digest(),
-                before.grant.id,
-                &client,
-                token,
-                end,
-                now,
-            );
+            let tokens = crate::storage::tokens(random, now);
+            let exchange =
+                store.exchange_code(before.code.digest(), before.grant.id, &client, &tokens, now);
             assert_eq!(exchange.await.expect("no fault"), Exchange::Lost);
         }
     }

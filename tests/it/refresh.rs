@@ -432,3 +432,25 @@ fn a_public_client_has_no_refresh_tokens() {
         assert!(tokens(&app).await["refresh_token"].is_string());
     });
 }
+
+on_both!(
+    what_was_approved_without_the_person_outlives_their_logout,
+    async |database| {
+        let _shows = shows!(accepting "LO-11", refusing "LO-11");
+        let app = App::on(database).await;
+        let browser = Browser::new();
+        let here = exchange(&app, &app.log_in_with(&browser, TOLVAN, &OFFLINE).await).await;
+        let other = crate::logout::id_token(&app, &app.log_in(&browser, TOLVAN).await).await;
+        let url = crate::logout::logout_url(&app, &[("id_token_hint", &other)]);
+        assert_eq!(browser.get(&url).await.status, 200);
+        assert!(!crate::logout::is_logged_in(&app, &browser).await);
+        let told = refresh(&app, text(&here.body, "refresh_token")).await;
+        assert_eq!(told.status, 200, "{}", told.body);
+        let userinfo = crate::userinfo::ask(&app, text(&told.body, "access_token")).await;
+        assert_eq!(userinfo.status, 200);
+        // Another person in the same browser ends it no more than a logout does.
+        app.log_in(&browser, crate::support::phone::ASA).await;
+        let told = refresh(&app, text(&told.body, "refresh_token")).await;
+        assert_eq!(told.status, 200, "{}", told.body);
+    }
+);

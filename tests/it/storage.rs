@@ -378,7 +378,7 @@ pub fn issued(clock: &Clock, random: &Random) -> Issued {
     }
 }
 
-fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
+pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
     Tokens {
         access: Secret::fresh(random),
         access_expires_at: now + Seconds(300),
@@ -398,7 +398,8 @@ on_both!(
         let (two, _, _) = open(&database, directory.path()).await;
         for _ in 0..10 {
             let (issued, now) = (issued(&clock, &random), clock.now());
-            one.issue_code(&issued, now).await.expect("stored");
+            let issue = one.issue_code(&issued, now).await.expect("stored");
+            issue.expect("the session lives");
             let (grant, client) = (issued.grant.id, issued.grant.client_id);
             let first = tokens(&random, now);
             one.exchange_code(issued.code.digest(), grant, &client, &first, now)
