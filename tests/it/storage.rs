@@ -394,12 +394,14 @@ on_both!(
     async |database: Database| {
         let _shows = shows!(accepting "PV-RACE-4", refusing "PV-RACE-4");
         let directory = tempfile::tempdir().expect("a directory");
-        let (one, clock, random) = open(&database, directory.path()).await;
-        let (two, _, _) = open(&database, directory.path()).await;
-        for _ in 0..10 {
-            let (issued, now) = (issued(&clock, &random), clock.now());
-            let issue = one.issue_code(&issued, now).await.expect("stored");
-            issue.expect("the session lives");
+        let logins = Logins::new(&database, directory.path()).await;
+        let (two, clock, random) = open(&database, directory.path()).await;
+        let one = &logins.store;
+        for person in 0..10 {
+            let (mut issued, now) = (issued(&clock, &random), clock.now());
+            issued.grant.session = logins.log_in(person, None).await.0.session;
+            let given = one.issue_code(&issued, now).await;
+            assert_eq!(given.expect("stored"), Ok(()));
             let (grant, client) = (issued.grant.id, issued.grant.client_id);
             let first = tokens(&random, now);
             one.exchange_code(issued.code.digest(), grant, &client, &first, now)
