@@ -1,4 +1,4 @@
-//! The command line: demo · serve · simulate · migrate · check · evidence.
+//! The command line: demo · serve · simulate · migrate · check · evidence · key.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use crate::bankid::party;
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
 use crate::http;
+use crate::jose::algorithm::Algorithm;
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::storage;
@@ -49,6 +50,34 @@ enum Command {
     /// What proves an identification.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// The keys that tokens are signed with.
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Says which keys there are, and what becomes of them.
+    List(ConfigFile),
+    /// Announces the next key before it is time.
+    Rotate {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// RS256, PS256, ES256 or EdDSA; without, each of them.
+        #[arg(long, value_parser = algorithm)]
+        algorithm: Option<Algorithm>,
+    },
+    /// Removes a key at once, as when somebody else may have it. Another one takes its place.
+    Revoke {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Its `kid`.
+        kid: String,
+    },
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::parse(text).ok_or_else(|| Algorithm::ALL.map(Algorithm::as_str).join(", "))
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +131,7 @@ pub fn run() -> anyhow::Result<()> {
             Command::Migrate(file) => migrate(&file.config).await,
             Command::Check(file) => check(&file.config).await,
             Command::Evidence(command) => evidence(command).await,
+            Command::Key(command) => key(command).await,
         }
     })
 }
@@ -204,6 +234,20 @@ async fn evidence(command: EvidenceCommand) -> anyhow::Result<()> {
             environment,
         } => print!("{}", admin::evidence::verify(&file, &root, environment)?),
     }
+    Ok(())
+}
+
+async fn key(command: KeyCommand) -> anyhow::Result<()> {
+    let said = match command {
+        KeyCommand::List(file) => admin::key::list(&Config::read(&file.config)?).await?,
+        KeyCommand::Rotate { file, algorithm } => {
+            admin::key::rotate(&Config::read(&file.config)?, algorithm).await?
+        }
+        KeyCommand::Revoke { file, kid } => {
+            admin::key::revoke(&Config::read(&file.config)?, &kid).await?
+        }
+    };
+    print!("{said}");
     Ok(())
 }
 

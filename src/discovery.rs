@@ -7,7 +7,8 @@ use crate::authorize::request::{ResponseMode, Scope};
 use crate::bankid::message::Language;
 use crate::claims::release::Claim;
 use crate::client::Authentication;
-use crate::jose::jwks::SigningAlgorithm;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::ClientAlgorithm;
 use crate::token::GrantType;
 
 /// OpenID Connect Discovery §3, RFC 8414 §2. What is listed works; what is not is refused.
@@ -35,6 +36,7 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         taken.flat_map(Authentication::methods).copied().collect()
     };
     let (any, proving) = (methods(&|_| true), methods(&|a| a.is_proof()));
+    let algorithms = Algorithm::ALL.map(Algorithm::as_str);
     json!({
         "issuer": issuer,
         "authorization_endpoint": at("/authorize"),
@@ -56,7 +58,9 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "subject_types_supported": ["pairwise", "public"],
         "acr_values_supported": [acr],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "userinfo_signing_alg_values_supported": algorithms,
+        "authorization_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_methods_supported": any,
         "revocation_endpoint_auth_methods_supported": any,
         "introspection_endpoint_auth_methods_supported": proving,
@@ -65,7 +69,7 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         "claims_supported": claims,
         "claims_parameter_supported": true,
         "request_parameter_supported": true,
-        "request_object_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
+        "request_object_signing_alg_values_supported": ClientAlgorithm::ALL.map(ClientAlgorithm::as_str),
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "ui_locales_supported": Language::ALL.map(Language::tag),

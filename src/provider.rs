@@ -8,15 +8,15 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::authorize::Policy;
+use crate::authorize::request::Parameters;
 use crate::bankid::environment::Worth;
 use crate::bankid::party::{self, Parties};
-use crate::client::Client;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::config::bankid::Profile;
 use crate::error::Fault;
 use crate::id::ClientId;
-use crate::jose::keyring::Keyring;
+use crate::jose::keyring::{KeySet, Keyring, REREAD_INTERVAL};
 use crate::login::LIFETIME;
 use crate::login::collector::Collector;
 use crate::login::followed::Followed;
@@ -124,7 +124,7 @@ impl Provider {
             return Err(StartError::Environment(bound, environment));
         }
         register_clients(&config, &store, &clock).await?;
-        let keyring = Keyring::open(&store, now).await?;
+        let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
         let metrics = Arc::new(Metrics::default());
@@ -159,6 +159,7 @@ impl Provider {
         tokio::spawn(provider.clone().keep_pages_current());
         tokio::spawn(provider.clone().sweep());
         tokio::spawn(delivery::tell_again(provider.clone()));
+        tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().look_after_certificates());
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
@@ -267,11 +268,34 @@ impl Provider {
         Ok(())
     }
 
-    /// OpenID Connect Core §3.1.2.1: whom a hint of this client's names, if it is a token of ours.
-    pub fn hinted_subject(&self, token: &str, client: &Client) -> Option<String> {
-        let issuer = &self.config.issuer.url;
-        self.keyring
-            .hinted_subject(token, issuer, &client.client_id)
+    /// The keys that a request is read with. Where it may hold an `id_token_hint`, they are those of this
+    /// moment: one by a key that was revoked a moment ago, wherever that was, is none any more.
+    pub async fn keys_to_read(&self, request: &Parameters) -> Result<Arc<KeySet>, Fault> {
+        let held = ["id_token_hint", "request"].map(|name| request.first(name));
+        match held.iter().any(Option::is_some) {
+            true => self.keyring.newest().await,
+            false => self.keyring.current().await,
+        }
+    }
+
+    /// Takes part in the life of the signing keys, and learns what others did.
+    async fn look_after_keys(self) {
+        let mut every = tokio::time::interval(REREAD_INTERVAL);
+        let mut was_read = true;
+        loop {
+            every.tick().await;
+            let read = self.keyring.newest().await;
+            if let Err(fault) = &read
+                && was_read
+            {
+                // Once, and not every other second.
+                tracing::error!(%fault, "the signing keys cannot be read");
+            }
+            was_read = read.is_ok();
+            for (algorithm, days_left) in self.keyring.days_left(self.clock.now()) {
+                self.metrics.signing_key(algorithm, days_left);
+            }
+        }
     }
 
     async fn sweep(self) {

@@ -6,10 +6,11 @@ use anyhow::{Context, anyhow, bail};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::written;
 use crate::bankid::environment::{Official, Worth};
 use crate::bankid::evidence::Trust;
 use crate::bankid::evidence::record::Record;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::id::Id;
 use crate::random::Random;
@@ -73,9 +74,4 @@ fn trust(root: &Path, environment: Environment) -> anyhow::Result<Trust> {
         root,
         policies: worth.all_policies(),
     })
-}
-
-fn written(at: Timestamp) -> anyhow::Result<String> {
-    use time::format_description::well_known::Rfc3339;
-    Ok(time::OffsetDateTime::from_unix_timestamp(at.0)?.format(&Rfc3339)?)
 }

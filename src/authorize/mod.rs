@@ -19,7 +19,6 @@ use crate::error::{Code, Refusal};
 use pkce::Challenge;
 use redirect_uri::ReturnAddress;
 use request::{AuthorizationRequest, Parameters, Prompt, Scope, parse_max_age};
-use response::Departure;
 
 /// What the provider's configuration says of requests.
 #[derive(Clone, Debug)]
@@ -206,12 +205,6 @@ pub struct Answerable {
 }
 
 impl Answerable {
-    /// The mistake on its way to the client.
-    pub fn departure(&self, issuer: &str) -> Departure {
-        let (address, state) = (&self.return_address, self.state.as_deref());
-        response::failure(address, state, issuer, self.mistake.into())
-    }
-
     fn told(raw: &Parameters, return_address: ReturnAddress, mistake: Mistake) -> Refused {
         let state = (!raw.is_repeated("state"))
             .then(|| raw.first("state").map(str::to_owned))

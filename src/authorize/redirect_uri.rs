@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::PageMistake;
-use super::request::{Parameters, ResponseMode};
+use super::request::{Carrier, Parameters, ResponseMode};
 use crate::client::Client;
+use crate::id::ClientId;
+use crate::jose::algorithm::Algorithm;
 
 /// A registered redirect URI: absolute, without fragment, https; or http on a loopback address
 /// (RFC 8252 §7.3) or `localhost`; or a private-use scheme with a dot (RFC 8252 §7.1).
@@ -114,7 +116,17 @@ impl<'de> Deserialize<'de> for RedirectUri {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnAddress {
     uri: String,
-    mode: ResponseMode,
+    carrier: Carrier,
+    signing: Option<Signing>,
+}
+
+/// How an answer is signed (JARM §2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// By which algorithm.
+    pub algorithm: Algorithm,
+    /// For whom.
+    pub audience: ClientId,
 }
 
 impl ReturnAddress {
@@ -123,9 +135,14 @@ impl ReturnAddress {
         &self.uri
     }
 
-    /// How the answer goes there.
-    pub fn mode(&self) -> ResponseMode {
-        self.mode
+    /// What takes the answer there.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// How the answer is signed, where that was asked for.
+    pub fn signing(&self) -> Option<&Signing> {
+        self.signing.as_ref()
     }
 }
 
@@ -146,12 +163,17 @@ pub fn resolve(raw: &Parameters, client: &Client) -> Result<ReturnAddress, PageM
         .then_some(())
         .ok_or(PageMistake::RedirectUriUnregistered)?;
     let mode = ResponseMode::read(raw)?;
-    if mode == ResponseMode::FormPost && !takes_forms(asked) {
+    if mode.carrier() == Carrier::Form && !takes_forms(asked) {
         return Err(PageMistake::ResponseMode);
     }
+    let signing = || Signing {
+        algorithm: client.metadata.authorization_signed_response_alg,
+        audience: client.client_id.clone(),
+    };
     Ok(ReturnAddress {
         uri: asked.to_owned(),
-        mode,
+        carrier: mode.carrier(),
+        signing: mode.is_signed().then(signing),
     })
 }
 

@@ -125,24 +125,48 @@ impl AuthorizationRequest {
 }
 
 /// How an answer is sent (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response
-/// Mode §1). A code never goes by a fragment.
+/// Mode §1, JARM §2.3). A code never goes by a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMode {
     /// In the query, as a code is by default.
     Query,
     /// In a form.
     FormPost,
+    /// Signed, by the way that the response type has by default: in the query (JARM §2.3.4).
+    Jwt,
+    /// Signed, in the query (JARM §2.3.1).
+    QueryJwt,
+    /// Signed, in a form (JARM §2.3.3).
+    FormPostJwt,
+}
+
+/// What takes an answer to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The query of an address.
+    Query,
+    /// The fields of a form.
+    Form,
 }
 
 impl ResponseMode {
     /// All of them, for discovery.
-    pub const ALL: [ResponseMode; 2] = [ResponseMode::Query, ResponseMode::FormPost];
+    pub const ALL: [ResponseMode; 5] = [
+        ResponseMode::Query,
+        ResponseMode::FormPost,
+        ResponseMode::Jwt,
+        ResponseMode::QueryJwt,
+        ResponseMode::FormPostJwt,
+    ];
 
     /// The value as it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
             ResponseMode::Query => "query",
             ResponseMode::FormPost => "form_post",
+            ResponseMode::Jwt => "jwt",
+            ResponseMode::QueryJwt => "query.jwt",
+            ResponseMode::FormPostJwt => "form_post.jwt",
         }
     }
 
@@ -156,6 +180,22 @@ impl ResponseMode {
             .into_iter()
             .find(|mode| mode.as_str() == asked)
             .ok_or(PageMistake::ResponseMode)
+    }
+
+    /// What takes the answer there.
+    pub fn carrier(self) -> Carrier {
+        match self {
+            ResponseMode::Query | ResponseMode::Jwt | ResponseMode::QueryJwt => Carrier::Query,
+            ResponseMode::FormPost | ResponseMode::FormPostJwt => Carrier::Form,
+        }
+    }
+
+    /// Whether the answer is a signed one.
+    pub fn is_signed(self) -> bool {
+        match self {
+            ResponseMode::Query | ResponseMode::FormPost => false,
+            ResponseMode::Jwt | ResponseMode::QueryJwt | ResponseMode::FormPostJwt => true,
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
 use crate::clock::Seconds;
 use crate::id::ClientId;
-use crate::jose::jwks::{Jwks, SigningAlgorithm};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::{ClientAlgorithm, Jwks};
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub struct Metadata {
     pub jwks: Option<Jwks>,
     /// The one algorithm that it signs requests with; any that fits its keys, when it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_object_signing_alg: Option<SigningAlgorithm>,
+    pub request_object_signing_alg: Option<ClientAlgorithm>,
     /// Whether it must sign its requests (RFC 9101 §10.5). Then nothing but what it signed counts.
     #[serde(default)]
     pub require_signed_request_object: bool,
@@ -90,6 +91,15 @@ pub struct Metadata {
     /// Whether it is a resource server, which may ask what other clients' access tokens are worth.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub introspects: bool,
+    /// What its ID tokens are signed with.
+    #[serde(default)]
+    pub id_token_signed_response_alg: Algorithm,
+    /// What userinfo's answers to it are signed with; they are JSON when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<Algorithm>,
+    /// What answers to its authorization requests are signed with, where a request asks for that.
+    #[serde(default)]
+    pub authorization_signed_response_alg: Algorithm,
     /// What it asks of BankID.
     #[serde(default, skip_serializing_if = "Demands::are_usual")]
     pub bankid: Demands,
@@ -284,6 +294,26 @@ mod tests {
     }
 
     #[test]
+    fn an_algorithm_that_is_not_one_is_refused_by_its_name() {
+        let _shows = crate::shows!(refusing "ID-05", refusing "UI-05");
+        let text = "client_name = \"A\"\nredirect_uris = [\"https://a.example/cb\"]\n";
+        for name in [
+            "id_token_signed_response_alg",
+            "userinfo_signed_response_alg",
+            "authorization_signed_response_alg",
+        ] {
+            for wrong in ["none", "HS256", "RS512", "rs256", ""] {
+                let table = format!("{text}{name} = \"{wrong}\"").parse().expect("TOML");
+                let error = crate::config::written::strictly::<Metadata>(table);
+                let error = error.expect_err("refused").to_string();
+                let says =
+                    format!("{wrong:?} is no algorithm to sign with: RS256, PS256, ES256, EdDSA");
+                assert!(error.contains(&says) && error.contains(name), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn what_an_operator_wrote_is_read_strictly_and_what_is_stored_leniently() {
         let text = "client_name = \"A\"\nredirect_uris = [\"https://a.example/cb\"]\n";
         let written = |more: &str| {
@@ -296,6 +326,9 @@ mod tests {
             "purpose = { sv = \"a\", en = \"b\", fi = \"c\" }",
             "bankid = { pin = true }",
             "bankid = { risk = { low = \"deny\" } }",
+            "id_token_signed_response_alg = \"none\"",
+            "userinfo_signed_response_alg = \"HS256\"",
+            "authorization_signed_response_alg = \"rs256\"",
         ] {
             assert!(written(wrong).is_err(), "{wrong}");
         }

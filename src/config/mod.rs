@@ -18,6 +18,7 @@ use ipnet::IpNet;
 
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
+use crate::jose::rotation::Rotation;
 use crate::login::limit::Budget;
 use crate::outbound::Allowed;
 use crate::secret::Key;
@@ -43,6 +44,8 @@ pub struct Config {
     pub database_url: String,
     /// The key that wraps all others.
     pub master_key: Key,
+    /// How signing keys come and go.
+    pub rotation: Rotation,
     /// This node's name among those that share the database.
     pub node_id: Option<String>,
     /// BankID, real or simulated.
@@ -174,6 +177,7 @@ impl Config {
             );
         }
         let master_key = found.take("keys", master_key(&written.keys, base));
+        let rotation = rotation(&written.keys, &mut found);
         let clients = client::check_all(written.client, base, &mut found);
         if let Some(bankid) = &bankid {
             client::check_with(&clients, bankid, &mut found);
@@ -192,6 +196,7 @@ impl Config {
                 trusted_proxies: written.listen.trusted_proxies,
                 database_url: written.database.url,
                 master_key,
+                rotation,
                 node_id: written.node.id,
                 bankid,
                 limits: limits(written.limits),
@@ -253,6 +258,35 @@ fn master_key(keys: &written::Keys, base: &Path) -> Result<Key, String> {
         .map_err(|_| "master_key is not base64".to_owned())?;
     Key::from_bytes(&bytes)
         .ok_or_else(|| "master_key must be 32 bytes in base64 (openssl rand -base64 32)".to_owned())
+}
+
+/// The fewest days that a key is published before and after it signs: clients keep keys for a day, and
+/// a session, by whose ID token somebody may be named, lasts as long at the most.
+const FEWEST_DAYS: u16 = 2;
+/// The most days that a key signs.
+const MOST_DAYS: u16 = 3650;
+
+fn rotation(keys: &written::Keys, found: &mut Findings) -> Rotation {
+    for (key, days) in [
+        ("keys.announce_days", keys.announce_days),
+        ("keys.retain_days", keys.retain_days),
+    ] {
+        if !(FEWEST_DAYS..=MOST_DAYS).contains(&days) {
+            let reason =
+                format!("must be {FEWEST_DAYS} to {MOST_DAYS}: clients keep keys for a day");
+            found.add(key, reason);
+        }
+    }
+    if keys.rotate_days <= keys.announce_days || keys.rotate_days > MOST_DAYS {
+        let reason = format!("must be more than announce_days, and at most {MOST_DAYS}");
+        found.add("keys.rotate_days", reason);
+    }
+    let days = |days: u16| Seconds(i64::from(days) * 24 * 60 * 60);
+    Rotation {
+        announced: days(keys.announce_days),
+        active: days(keys.rotate_days),
+        retained: days(keys.retain_days),
+    }
 }
 
 /// A value that is written here or stands in a file, but not both.

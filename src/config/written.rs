@@ -103,13 +103,31 @@ impl Default for Database {
 }
 
 /// `[keys]`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
     /// The key that wraps all others: 32 bytes in base64.
     pub master_key: Option<String>,
     /// A file that holds it.
     pub master_key_file: Option<PathBuf>,
+    /// How many days a signing key is published before it signs.
+    pub announce_days: u16,
+    /// How many days it signs, until the next one takes over.
+    pub rotate_days: u16,
+    /// How many days it is published after that.
+    pub retain_days: u16,
+}
+
+impl Default for Keys {
+    fn default() -> Keys {
+        Keys {
+            master_key: None,
+            master_key_file: None,
+            announce_days: 14,
+            rotate_days: 90,
+            retain_days: 14,
+        }
+    }
 }
 
 /// `[node]`

@@ -127,6 +127,11 @@ impl Answer {
         }
     }
 
+    /// A JWT (RFC 7519 §10.3.1).
+    pub fn jwt(token: String) -> Answer {
+        Answer::new(StatusCode::OK, "application/jwt", token)
+    }
+
     /// Done, and nothing to say of it.
     pub fn done() -> Answer {
         Answer::new(StatusCode::OK, "text/plain; charset=utf-8", "")

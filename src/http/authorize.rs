@@ -8,15 +8,17 @@ use super::login;
 use super::page::{Bounce, Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
 use crate::authorize::pushed::{self, When};
+use crate::authorize::redirect_uri::ReturnAddress;
 use crate::authorize::request::{AuthorizationRequest, Parameters, Scope};
 use crate::authorize::request_object::{Audience, Unfolded, unfold};
-use crate::authorize::response::{self, Departure};
+use crate::authorize::response::{self, Departure, Responder};
 use crate::authorize::{self, Mistake, PageMistake, Refused};
 use crate::bankid::launch::First;
 use crate::bankid::message::Language;
 use crate::claims::release::Release;
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
+use crate::jose::keyring::KeySet;
 use crate::login::binding::{Bounced, ChoiceForm, FORM_LIFETIME};
 use crate::login::device::Offers;
 use crate::provider::Provider;
@@ -138,14 +140,19 @@ pub async fn admit(
                 .and_then(|()| unfold(raw, &client, audience, when, now))
         }
     };
-    let hint = |token: &str| provider.hinted_subject(token, &client);
-    let read = unfolded.and_then(|Unfolded { parameters, once }| {
-        let mut request = authorize::admit(&parameters, &client, &provider.policy, &hint)?;
-        (request.pushed, request.once) = (digest, once);
-        Ok((request, parameters))
-    });
-    let (request, parameters) = match read {
-        Ok(read) => read,
+    let Unfolded { parameters, once } = match unfolded {
+        Ok(unfolded) => unfolded,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let issuer = &provider.config.issuer.url;
+    let keys = provider.keys_to_read(&parameters).await?;
+    let hint = |token: &str| keys.hinted_subject(token, issuer, &client.client_id);
+    let request = match authorize::admit(&parameters, &client, &provider.policy, &hint) {
+        Ok(request) => AuthorizationRequest {
+            pushed: digest,
+            once,
+            ..request
+        },
         Err(refused) => return Ok(Err(refused)),
     };
     if let (Some(once), When::Brought) = (&request.once, when)
@@ -180,7 +187,7 @@ async fn answer_to(
             Way::Post => Answer::depart_by_page(departure, language, worth),
         }
     };
-    let refused = |refused: Refused, asked: &Parameters| {
+    let refused = async |refused: Refused, asked: &Parameters| -> Result<Answer, Error> {
         let language = language(asked, request);
         match refused {
             Refused::Page(mistake) => {
@@ -188,14 +195,18 @@ async fn answer_to(
                     language,
                     ..request.view(provider)
                 };
-                answer::mistake_page(mistake, &view)
+                Ok(answer::mistake_page(mistake, &view))
             }
-            Refused::Client(told) => leave(&told.departure(&provider.config.issuer.url), language),
+            Refused::Client(told) => {
+                let (address, state) = (&told.return_address, told.state.as_deref());
+                let departure = denied(provider, address, state, told.mistake.into()).await?;
+                Ok(leave(&departure, language))
+            }
         }
     };
     let admitted = match admit(provider, &raw, when).await? {
         Ok(admitted) => admitted,
-        Err(mistake) => return Ok(refused(mistake, &raw)),
+        Err(mistake) => return refused(mistake, &raw).await,
     };
     let language = language(&admitted.parameters, request);
     let now = provider.clock.now();
@@ -210,7 +221,7 @@ async fn answer_to(
         match answer_from_session(provider, &admitted, &row).await? {
             Ok(departure) => return Ok(leave(&departure, language)),
             Err(Unissued::Repeated) => {
-                return Ok(refused(already_answered(asked), &admitted.parameters));
+                return refused(already_answered(asked), &admitted.parameters).await;
             }
             // A logout was faster.
             Err(Unissued::SessionEnded) => {
@@ -220,10 +231,9 @@ async fn answer_to(
     }
     match decision {
         Decision::Refuse(refusal) => {
-            let issuer = &provider.config.issuer.url;
-            let state = asked.state.as_deref();
-            let failure = response::failure(&asked.return_address, state, issuer, refusal);
-            Ok(leave(&failure, language))
+            let (address, state) = (&asked.return_address, asked.state.as_deref());
+            let departure = denied(provider, address, state, refusal).await?;
+            Ok(leave(&departure, language))
         }
         _ => {
             let form = match begun {
@@ -240,6 +250,38 @@ fn already_answered(request: &AuthorizationRequest) -> Refused {
     match request.pushed {
         Some(_) => Refused::Page(PageMistake::RequestUriUnknown),
         None => request.refused(Mistake::RequestObjectBad),
+    }
+}
+
+/// Off to the client, with a code.
+pub async fn granted(
+    provider: &Provider,
+    request: &AuthorizationRequest,
+    code: &Secret<secret::Code>,
+) -> Result<Departure, Error> {
+    let (address, state) = (&request.return_address, request.state.as_deref());
+    let keys = provider.keyring.current().await?;
+    let by = responder(provider, &keys);
+    Ok(response::success(address, state, by, code)?)
+}
+
+/// Off to the client, with the news that there will be no code.
+pub async fn denied(
+    provider: &Provider,
+    address: &ReturnAddress,
+    state: Option<&str>,
+    refusal: Refusal,
+) -> Result<Departure, Error> {
+    let keys = provider.keyring.current().await?;
+    let by = responder(provider, &keys);
+    Ok(response::failure(address, state, by, refusal)?)
+}
+
+fn responder<'a>(provider: &'a Provider, keys: &'a KeySet) -> Responder<'a> {
+    Responder {
+        issuer: &provider.config.issuer.url,
+        keys,
+        now: provider.clock.now(),
     }
 }
 
@@ -278,9 +320,7 @@ async fn answer_from_session(
     if let Err(unissued) = provider.store.issue_code(&issued, now).await? {
         return Ok(Err(unissued));
     }
-    let (issuer, state) = (&provider.config.issuer.url, request.state.as_deref());
-    let (address, code) = (&request.return_address, &issued.code);
-    Ok(Ok(response::success(address, state, issuer, code)))
+    granted(provider, request, &issued.code).await.map(Ok)
 }
 
 fn choice(

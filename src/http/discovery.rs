@@ -12,5 +12,6 @@ pub async fn document(provider: Provider, _: Request) -> Result<Answer, Error> {
 }
 
 pub async fn jwks(provider: Provider, _: Request) -> Result<Answer, Error> {
-    Ok(Answer::public_json(&provider.keyring.jwks()))
+    let keys = provider.keyring.current().await?;
+    Ok(Answer::public_json(keys.jwks()))
 }

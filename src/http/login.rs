@@ -10,7 +10,7 @@ use super::input::Request;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::pushed::When;
 use crate::authorize::request::{Parameters, Scope};
-use crate::authorize::response;
+use crate::authorize::response::Departure;
 use crate::bankid::client::Failure;
 use crate::bankid::evidence::record::{Record, Spoiled, Subject};
 use crate::bankid::launch::Start;
@@ -50,7 +50,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
                 if let Some(login) = provider.store.login(form.login).await? {
                     end(&provider, login).await?;
                 }
-                let departure = denied(&provider, &admitted, why(Some(reason)));
+                let departure = denied(&provider, &admitted, why(Some(reason))).await?;
                 Answer::depart_by_page(&departure, language, provider.config.bankid.worth)
             }
             _ => answer::stale_form(&view),
@@ -482,7 +482,7 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
         return Ok(answer::over(&view));
     };
     let query = request.query(64).unwrap_or_default();
-    let departure = denied(&provider, &admitted, why(query.first("reason")));
+    let departure = denied(&provider, &admitted, why(query.first("reason"))).await?;
     // The cookie stays until its time is up: this page may be asked for twice, by the form and by
     // the page that it was on.
     Ok(Answer::depart_by_page(
@@ -492,10 +492,14 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     ))
 }
 
-fn denied(provider: &Provider, admitted: &Admitted, refusal: Refusal) -> response::Departure {
+async fn denied(
+    provider: &Provider,
+    admitted: &Admitted,
+    refusal: Refusal,
+) -> Result<Departure, Error> {
     let request = &admitted.request;
     let (address, state) = (&request.return_address, request.state.as_deref());
-    response::failure(address, state, &provider.config.issuer.url, refusal)
+    authorize::denied(provider, address, state, refusal).await
 }
 
 fn expired(login: &Login) -> SetCookie {
@@ -548,13 +552,14 @@ async fn conclude(
 ) -> Result<Option<Answer>, Error> {
     let now = provider.clock.now();
     let (language, worth) = (login.asked.language, provider.config.bankid.worth);
-    let leave = |departure: &response::Departure| Answer::depart(departure, language, worth);
+    let leave = |departure: &Departure| Answer::depart(departure, language, worth);
     let number = identity.personal_number().expose().as_bytes();
     let index = provider.keys.index.mac(&[b"personal_number", number]);
     if !is_expected(provider, admitted, &index).await? {
         provider.store.cancel_login(login).await?;
         provider.metrics.login_ended("other_person");
-        return Ok(Some(leave(&denied(provider, admitted, OTHER_PERSON))));
+        let departure = denied(provider, admitted, OTHER_PERSON).await?;
+        return Ok(Some(leave(&departure)));
     }
     let evidence = match evidence(provider, login) {
         Ok(evidence) => evidence,
@@ -563,7 +568,7 @@ async fn conclude(
             tracing::error!(login = %login.id, %spoiled, "the evidence of a login does not hold");
             provider.store.cancel_login(login).await?;
             provider.metrics.login_ended("unproven");
-            let departure = denied(provider, admitted, UNPROVEN);
+            let departure = denied(provider, admitted, UNPROVEN).await?;
             return Ok(Some(leave(&departure)));
         }
     };
@@ -602,18 +607,18 @@ async fn conclude(
             let key = &provider.keys.subject;
             let grant = Grant::of(asked, client, &session, key, &provider.random, now);
             let issued = Issued::new(grant, asked, &provider.random, now);
-            let (issuer, state) = (&provider.config.issuer.url, asked.state.as_deref());
-            let departure = response::success(&asked.return_address, state, issuer, &issued.code);
-            (session, issued, departure)
+            let code = issued.code.clone();
+            (session, issued, code)
         })
         .await?;
     provider.followed.tell(login.id).await;
-    let Some((departure, ended)) = finished else {
+    let Some((code, ended)) = finished else {
         return Ok(None);
     };
     provider.metrics.login_ended("finished");
     // Applications forget whoever was here before they see who is here now.
     delivery::tell(provider, ended.notices).await;
+    let departure = authorize::granted(provider, &admitted.request, &code).await?;
     let cookie = SetCookie {
         name: SESSION_COOKIE.to_owned(),
         value: Some(cookie.expose().to_owned()),

@@ -99,7 +99,8 @@ async fn admit(
     };
     let issuer = &provider.config.issuer.url;
     let token = raw.first("id_token_hint");
-    let hint = token.and_then(|token| provider.keyring.hint(token, issuer));
+    let keys = provider.keys_to_read(raw).await?;
+    let hint = token.and_then(|token| keys.hint(token, issuer));
     let client = match logout::client_id(raw, hint.as_ref()) {
         Ok(Some(client_id)) => provider.store.client(client_id).await?,
         Ok(None) => None,

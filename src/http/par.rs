@@ -24,8 +24,9 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     if !is_known && !provider.limits.admit_login(request.ip) {
         return Ok(answer::too_many());
     }
-    let hint = |token: &str| provider.hinted_subject(token, &client);
     let (issuer, now) = (&provider.config.issuer.url, provider.clock.now());
+    let keys = provider.keys_to_read(&form).await?;
+    let hint = |token: &str| keys.hinted_subject(token, issuer, &client.client_id);
     let pushed = pushed::push(&form, &client, &provider.policy, &hint, issuer, now)?;
     let name = Secret::<secret::PushedRequest>::fresh(&provider.random);
     let expires_at = now + pushed::LIFETIME;

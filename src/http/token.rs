@@ -124,7 +124,7 @@ async fn exchange(
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
         .await?;
     match won {
-        Exchange::Won => handed_out(provider, grant, &tokens),
+        Exchange::Won => handed_out(provider, client, grant, &tokens).await,
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
             Err(ALREADY_USED.into())
@@ -184,22 +184,30 @@ async fn refreshed(
                 nonce: None,
                 ..narrow
             };
-            return handed_out(provider, &again, &tokens);
+            return handed_out(provider, client, &again, &tokens).await;
         }
     }
     Err(CROWDED.into())
 }
 
 /// OpenID Connect Core §3.1.3.3, §12.2.
-fn handed_out(provider: &Provider, grant: &Grant, tokens: &Tokens) -> Result<Answer, Error> {
+async fn handed_out(
+    provider: &Provider,
+    client: &Client,
+    grant: &Grant,
+    tokens: &Tokens,
+) -> Result<Answer, Error> {
     let (issuer, acr) = (&provider.config.issuer.url, &provider.policy.acr);
-    let claims = id_token::claims(grant, issuer, acr, &tokens.access, provider.clock.now());
+    let algorithm = client.metadata.id_token_signed_response_alg;
+    let at_hash = id_token::half_hash(algorithm, tokens.access.expose());
+    let claims = id_token::claims(grant, issuer, acr, at_hash, provider.clock.now());
+    let keys = provider.keyring.current().await?;
     let mut answer = json!({
         "access_token": tokens.access.expose(),
         "token_type": "Bearer",
         "expires_in": ACCESS_TOKEN_LIFETIME.0,
         "scope": grant.scope,
-        "id_token": provider.keyring.sign("JWT", &claims)?,
+        "id_token": keys.sign(algorithm, "JWT", &claims)?,
     });
     if let Some((refresh_token, _)) = &tokens.refresh {
         answer["refresh_token"] = refresh_token.expose().into();

@@ -78,8 +78,14 @@ async fn tell(provider: &Provider, token: Option<String>) -> Result<Answer, Erro
     let now = provider.clock.now();
     let grant = provider.store.grant_of_token(token.digest(), now).await?;
     let grant = grant.ok_or(INVALID_TOKEN)?;
-    // A grant may be older than what its client is entitled to now.
     let client = provider.store.client(grant.client_id.as_str()).await?;
-    let grant = grant.for_client(&client.ok_or(INVALID_TOKEN)?);
-    Ok(Answer::json(&Value::Object(userinfo::claims(&grant))))
+    let client = client.ok_or(INVALID_TOKEN)?;
+    // A grant may be older than what its client is entitled to now.
+    let grant = grant.for_client(&client);
+    let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
+        return Ok(Answer::json(&Value::Object(userinfo::claims(&grant))));
+    };
+    let claims = userinfo::signed_claims(&grant, &provider.config.issuer.url, now);
+    let keys = provider.keyring.current().await?;
+    Ok(Answer::jwt(keys.sign(algorithm, "JWT", &claims)?))
 }

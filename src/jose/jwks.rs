@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::json;
 
-/// An algorithm that clients may sign with (RFC 7518 §3.1, RFC 8037 §3.1). `none` is not one.
+/// An algorithm that clients may sign with (RFC 7518 §3.1, RFC 8037 §3.1): whatever we can verify. It is
+/// not [`Algorithm`](super::algorithm::Algorithm), for each of which we have a key. `none` is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SigningAlgorithm {
+pub enum ClientAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256,
     /// RSASSA-PSS with SHA-256.
@@ -24,40 +25,40 @@ pub enum SigningAlgorithm {
     EdDSA,
 }
 
-impl SigningAlgorithm {
+impl ClientAlgorithm {
     /// All of them, for discovery.
-    pub const ALL: [SigningAlgorithm; 5] = [
-        SigningAlgorithm::RS256,
-        SigningAlgorithm::PS256,
-        SigningAlgorithm::ES256,
-        SigningAlgorithm::ES384,
-        SigningAlgorithm::EdDSA,
+    pub const ALL: [ClientAlgorithm; 5] = [
+        ClientAlgorithm::RS256,
+        ClientAlgorithm::PS256,
+        ClientAlgorithm::ES256,
+        ClientAlgorithm::ES384,
+        ClientAlgorithm::EdDSA,
     ];
 
     /// The name as it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
-            SigningAlgorithm::RS256 => "RS256",
-            SigningAlgorithm::PS256 => "PS256",
-            SigningAlgorithm::ES256 => "ES256",
-            SigningAlgorithm::ES384 => "ES384",
-            SigningAlgorithm::EdDSA => "EdDSA",
+            ClientAlgorithm::RS256 => "RS256",
+            ClientAlgorithm::PS256 => "PS256",
+            ClientAlgorithm::ES256 => "ES256",
+            ClientAlgorithm::ES384 => "ES384",
+            ClientAlgorithm::EdDSA => "EdDSA",
         }
     }
 
-    fn parse(text: &str) -> Option<SigningAlgorithm> {
-        SigningAlgorithm::ALL
+    fn parse(text: &str) -> Option<ClientAlgorithm> {
+        ClientAlgorithm::ALL
             .into_iter()
             .find(|algorithm| algorithm.as_str() == text)
     }
 
     fn of_library(self) -> Algorithm {
         match self {
-            SigningAlgorithm::RS256 => Algorithm::RS256,
-            SigningAlgorithm::PS256 => Algorithm::PS256,
-            SigningAlgorithm::ES256 => Algorithm::ES256,
-            SigningAlgorithm::ES384 => Algorithm::ES384,
-            SigningAlgorithm::EdDSA => Algorithm::EdDSA,
+            ClientAlgorithm::RS256 => Algorithm::RS256,
+            ClientAlgorithm::PS256 => Algorithm::PS256,
+            ClientAlgorithm::ES256 => Algorithm::ES256,
+            ClientAlgorithm::ES384 => Algorithm::ES384,
+            ClientAlgorithm::EdDSA => Algorithm::EdDSA,
         }
     }
 }
@@ -84,7 +85,7 @@ impl Jwks {
         let few_and_public = (1..=KEYS).contains(&keys.len()) && keys.iter().all(is_public);
         let mut signing = keys.iter().filter(|key| is_for_signatures(key)).peekable();
         let verifies = |key: &Value| {
-            SigningAlgorithm::ALL
+            ClientAlgorithm::ALL
                 .iter()
                 .any(|algorithm| verifier(key, *algorithm).is_some())
         };
@@ -93,17 +94,17 @@ impl Jwks {
     }
 
     /// Whether one of these keys verifies what is signed by this algorithm.
-    pub fn fits(&self, algorithm: SigningAlgorithm) -> bool {
+    pub fn fits(&self, algorithm: ClientAlgorithm) -> bool {
         self.verifiers(None, algorithm).next().is_some()
     }
 
     /// RFC 7515 §5.2, RFC 8725 §3.1: what one of these keys signed, by `only` this algorithm where
     /// one is registered. Keys that a token names by address or carries itself are never looked at.
-    pub fn verify(&self, token: &str, only: Option<SigningAlgorithm>) -> Option<Signed> {
+    pub fn verify(&self, token: &str, only: Option<ClientAlgorithm>) -> Option<Signed> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
         let header: Map<String, Value> = object(header)?;
-        let algorithm = SigningAlgorithm::parse(header.get("alg")?.as_str()?)?;
+        let algorithm = ClientAlgorithm::parse(header.get("alg")?.as_str()?)?;
         // RFC 7515 §4.1.11: extensions that must be understood, of which we know none.
         if header.contains_key("crit") || only.is_some_and(|only| only != algorithm) {
             return None;
@@ -124,7 +125,7 @@ impl Jwks {
     fn verifiers<'a>(
         &'a self,
         kid: Option<&'a Value>,
-        algorithm: SigningAlgorithm,
+        algorithm: ClientAlgorithm,
     ) -> impl Iterator<Item = DecodingKey> + 'a {
         let keys = self.0["keys"].as_array().into_iter().flatten();
         keys.filter(|key| is_for_signatures(key))
@@ -157,7 +158,7 @@ fn is_for_signatures(key: &Value) -> bool {
 
 /// RFC 7518 §6.2, §6.3; RFC 8037 §2: the key for one algorithm, if it is one of that family and
 /// strong enough.
-fn verifier(key: &Value, algorithm: SigningAlgorithm) -> Option<DecodingKey> {
+fn verifier(key: &Value, algorithm: ClientAlgorithm) -> Option<DecodingKey> {
     if key.get("alg").is_some_and(|alg| alg != algorithm.as_str()) {
         return None;
     }
@@ -169,13 +170,13 @@ fn verifier(key: &Value, algorithm: SigningAlgorithm) -> Option<DecodingKey> {
         sound.then(|| DecodingKey::from_ec_components(member("x")?, member("y")?).ok())?
     };
     match (algorithm, member("kty")?) {
-        (SigningAlgorithm::RS256 | SigningAlgorithm::PS256, "RSA") => {
+        (ClientAlgorithm::RS256 | ClientAlgorithm::PS256, "RSA") => {
             let sound = (2048..=8192).contains(&bits(&bytes("n")?)) && is_exponent(&bytes("e")?);
             sound.then(|| DecodingKey::from_rsa_components(member("n")?, member("e")?).ok())?
         }
-        (SigningAlgorithm::ES256, "EC") => on_curve("P-256", 32),
-        (SigningAlgorithm::ES384, "EC") => on_curve("P-384", 48),
-        (SigningAlgorithm::EdDSA, "OKP") => {
+        (ClientAlgorithm::ES256, "EC") => on_curve("P-256", 32),
+        (ClientAlgorithm::ES384, "EC") => on_curve("P-384", 48),
+        (ClientAlgorithm::EdDSA, "OKP") => {
             let sound = member("crv") == Some("Ed25519") && holds("x", 32);
             sound.then(|| DecodingKey::from_ed_components(member("x")?).ok())?
         }
@@ -219,7 +220,7 @@ mod tests {
         let (signer, other) = (Signer::new(), Signer::new());
         let jwks = Jwks::parse(signer.jwks()).expect("keys");
         let claims = json!({"a": 1});
-        for algorithm in SigningAlgorithm::ALL {
+        for algorithm in ClientAlgorithm::ALL {
             let alg = algorithm.as_str();
             let verified = |token: &str, only| jwks.verify(token, only).is_some();
             let token = signer.sign(&json!({"alg": alg}), &claims);
@@ -232,7 +233,7 @@ mod tests {
             };
             let named = signer.sign(&json!({"alg": alg, "kid": kid}), &claims);
             assert!(verified(&named, None), "{alg}");
-            for only in SigningAlgorithm::ALL {
+            for only in ClientAlgorithm::ALL {
                 assert_eq!(verified(&token, Some(only)), only == algorithm);
             }
             let (signed, _) = token.rsplit_once('.').expect("a signature");
@@ -275,7 +276,7 @@ mod tests {
         };
         for (name, value) in [("use", json!("enc")), ("key_ops", json!(["encrypt"]))] {
             let beside = changed(0, name, value).expect("the others sign");
-            assert!(!beside.fits(SigningAlgorithm::RS256) && beside.fits(SigningAlgorithm::ES256));
+            assert!(!beside.fits(ClientAlgorithm::RS256) && beside.fits(ClientAlgorithm::ES256));
         }
         assert!(changed(0, "key_ops", json!(["verify"])).is_some());
         for (at, name, value) in [
@@ -317,7 +318,7 @@ mod tests {
         list.iter_mut().for_each(|key| key["kid"] = json!("same"));
         let jwks = Jwks::parse(keys).expect("keys");
         let stranger = Signer::new();
-        for algorithm in SigningAlgorithm::ALL {
+        for algorithm in ClientAlgorithm::ALL {
             let header = json!({"alg": algorithm.as_str(), "kid": "same"});
             for known in [&signer, &other] {
                 let token = known.sign(&header, &json!({}));

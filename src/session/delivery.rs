@@ -64,13 +64,18 @@ async fn deliver(provider: &Provider, job: &Job) {
 
 async fn try_to_deliver(provider: &Provider, job: &Job, notice: &Notice) -> Result<(), Fault> {
     let client = provider.store.client(notice.client_id.as_str()).await?;
-    let Some(uri) = client.and_then(|client| client.metadata.backchannel_logout_uri) else {
+    let metadata = client.map(|client| client.metadata);
+    let algorithm = metadata.as_ref().map(|m| m.id_token_signed_response_alg);
+    let uri = metadata.and_then(|metadata| metadata.backchannel_logout_uri);
+    let (Some(uri), Some(algorithm)) = (uri, algorithm) else {
         // It is no longer registered, or no longer wants to be told.
         return provider.store.forget_job(job.id).await;
     };
     let issuer = &provider.config.issuer.url;
     let claims = notice::claims(notice, issuer, &provider.random, provider.clock.now());
-    let token = provider.keyring.sign(notice::TYP, &claims)?;
+    // Back-Channel Logout §2.4: in the way that its ID tokens are.
+    let keys = provider.keyring.current().await?;
+    let token = keys.sign(algorithm, notice::TYP, &claims)?;
     let form = [("logout_token", token.as_str())];
     let answer = provider.outbound.post_form(uri.as_str(), &form).await;
     let verdict = match &answer {

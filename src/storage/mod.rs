@@ -42,6 +42,7 @@ pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use refresh_token::Rotation;
 pub use session::{Ended, SessionRow};
+pub use signing_key::Revoked;
 
 /// Either database. There is no third.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::bankid::client::Failure;
 use crate::bankid::collect::Hint;
+use crate::jose::algorithm::Algorithm;
 use crate::login::Progress;
 
 /// All that is measured.
@@ -25,6 +26,7 @@ pub struct Metrics {
     logins_ended: Family<Outcome, Counter>,
     logout_notices: Family<Outcome, Counter>,
     certificate_days_left: Family<Profile, Gauge>,
+    signing_key_days_left: Family<Signs, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,6 +54,11 @@ struct Outcome {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Profile {
     profile: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Signs {
+    algorithm: &'static str,
 }
 
 /// How long BankID takes, in seconds: usually a tenth, at most ten.
@@ -98,6 +105,7 @@ impl Default for Metrics {
         let logins_ended = Family::default();
         let logout_notices = Family::default();
         let certificate_days_left = Family::default();
+        let signing_key_days_left = Family::default();
         registry.register(
             "bankid_answers",
             "Answers of BankID, by operation and error",
@@ -124,6 +132,11 @@ impl Default for Metrics {
             "Days until a relying-party certificate can no longer be used",
             certificate_days_left.clone(),
         );
+        registry.register(
+            "signing_key_days_left",
+            "Days until another key of this algorithm takes over",
+            signing_key_days_left.clone(),
+        );
         Metrics {
             registry,
             answers,
@@ -132,6 +145,7 @@ impl Default for Metrics {
             logins_ended,
             logout_notices,
             certificate_days_left,
+            signing_key_days_left,
         }
     }
 }
@@ -190,6 +204,16 @@ impl Metrics {
             profile: profile.to_owned(),
         };
         self.certificate_days_left
+            .get_or_create(&labels)
+            .set(days_left);
+    }
+
+    /// How long a key still signs.
+    pub fn signing_key(&self, algorithm: Algorithm, days_left: i64) {
+        let labels = Signs {
+            algorithm: algorithm.as_str(),
+        };
+        self.signing_key_days_left
             .get_or_create(&labels)
             .set(days_left);
     }

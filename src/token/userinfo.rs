@@ -3,10 +3,22 @@
 use serde_json::{Map, Value};
 
 use super::grant::Grant;
+use crate::clock::Timestamp;
 
 /// The claims that were released here, and always the subject, the same as in the ID token.
 pub fn claims(grant: &Grant) -> Map<String, Value> {
     let mut claims = grant.identity.claims(&grant.released.userinfo);
     claims.insert("sub".to_owned(), grant.subject.as_str().into());
+    claims
+}
+
+/// The same to be signed: who says it and to whom, as OpenID Connect Core §5.3.2 has it. Without an end
+/// it can never pass for an ID token.
+pub fn signed_claims(grant: &Grant, issuer: &str, now: Timestamp) -> Map<String, Value> {
+    let mut claims = claims(grant);
+    let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    set("iss", issuer.into());
+    set("aud", grant.client_id.as_str().into());
+    set("iat", now.0.into());
     claims
 }

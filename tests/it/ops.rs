@@ -58,6 +58,8 @@ fn a_node_says_how_it_is_and_what_it_measured() {
             "portvakt_logins_ended_total{outcome=\"cancelled\"} 1",
             "portvakt_bankid_certificate_days_left{profile=\"default\"} 36",
             "portvakt_bankid_certificate_days_left{profile=\"tax\"} 36",
+            "portvakt_signing_key_days_left{algorithm=\"RS256\"}",
+            "portvakt_signing_key_days_left{algorithm=\"EdDSA\"}",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");

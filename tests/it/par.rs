@@ -430,7 +430,7 @@ fn discovery_says_where_requests_are_pushed_and_how_answers_come() {
         assert_eq!(document["require_pushed_authorization_requests"], false);
         assert_eq!(
             document["response_modes_supported"],
-            json!(["query", "form_post"])
+            json!(["query", "form_post", "jwt", "query.jwt", "form_post.jwt"])
         );
         assert_eq!(document["request_parameter_supported"], true);
         assert_eq!(document["request_uri_parameter_supported"], false);

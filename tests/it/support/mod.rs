@@ -20,6 +20,7 @@ use portvakt::config::Config;
 use portvakt::demo::application;
 use portvakt::http;
 use portvakt::id::ClientId;
+use portvakt::jose::algorithm::Algorithm;
 use portvakt::provider::Provider;
 use portvakt::random::Random;
 use portvakt::secret::Digest;
@@ -122,6 +123,8 @@ pub struct Options {
     pub evidence: bool,
     /// Has the clients `web` and `careful` told of logouts.
     pub told: Option<Told>,
+    /// More keys of the section `keys`.
+    pub keys: &'static str,
 }
 
 /// Host names of different registrable domains.
@@ -140,6 +143,7 @@ impl Options {
             simulator_seed: None,
             evidence: false,
             told: None,
+            keys: "",
         }
     }
 }
@@ -242,6 +246,7 @@ impl App {
         let config = configuration(&Placed {
             told: options.told.as_ref(),
             evidence: options.evidence,
+            keys: options.keys,
             issuer: &issuer,
             listen: provider_address,
             tls: tls.is_some(),
@@ -444,9 +449,31 @@ personal_number = { purpose = "Tests." }
 bankid = { evidence = { keep_days = 30 } }
 "#;
 
+/// For each algorithm a client that has everything signed with it.
+fn signing() -> String {
+    let client = |algorithm: Algorithm| {
+        let id = algorithm.as_str().to_lowercase();
+        format!(
+            r#"
+[[client]]
+client_id = "{id}"
+client_secret = "{SECRET}"
+client_name = "Den signerade appen"
+redirect_uris = ["https://{id}.example/callback"]
+pkce = "accepted"
+id_token_signed_response_alg = "{algorithm}"
+userinfo_signed_response_alg = "{algorithm}"
+authorization_signed_response_alg = "{algorithm}"
+"#
+        )
+    };
+    Algorithm::ALL.map(client).concat()
+}
+
 struct Placed<'a> {
     told: Option<&'a Told>,
     evidence: bool,
+    keys: &'a str,
     issuer: &'a str,
     listen: SocketAddr,
     tls: bool,
@@ -485,6 +512,7 @@ address = "{listen}"
 url = "{database}"
 [keys]
 master_key = "{master_key}"
+{keys}
 [bankid]
 environment = "simulator"
 url = "https://localhost:{api_port}/rp/v6.0"
@@ -594,9 +622,12 @@ redirect_uris = ["http://127.0.0.1/callback", "https://public.example/callback",
 web_origins = ["https://public.example", "{application}"]
 sector = "public.example"
 pkce = "accepted"
-{proving}"#,
+{proving}
+{signing}"#,
         web_told = told("/web?x=1"),
         careful_told = told("/careful"),
+        signing = signing(),
+        keys = at.keys,
         issuer = at.issuer,
         listen = at.listen,
         database = at.database,
