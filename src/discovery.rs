@@ -9,7 +9,7 @@ use crate::claims::release::Claim;
 use crate::client::Authentication;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::ClientAlgorithm;
-use crate::token::GrantType;
+use crate::token::{GrantType, dpop};
 
 /// OpenID Connect Discovery §3, RFC 8414 §2. What is listed works; what is not is refused.
 pub fn document(issuer: &str, acr: &str) -> Value {
@@ -64,6 +64,7 @@ pub fn document(issuer: &str, acr: &str) -> Value {
         "token_endpoint_auth_methods_supported": any,
         "revocation_endpoint_auth_methods_supported": any,
         "introspection_endpoint_auth_methods_supported": proving,
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(ClientAlgorithm::as_str),
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": claims,

@@ -55,6 +55,8 @@ codes! {
     InvalidScope = "invalid_scope",
     /// RFC 6750 §3.1.
     InvalidToken = "invalid_token",
+    /// RFC 9449 §5.
+    InvalidDpopProof = "invalid_dpop_proof",
     /// RFC 6749 §4.1.2.1.
     AccessDenied = "access_denied",
     /// RFC 6749 §4.1.2.1.

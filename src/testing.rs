@@ -119,6 +119,19 @@ impl Signer {
         ]})
     }
 
+    /// The public key for an algorithm, without a name.
+    pub fn jwk(&self, alg: &str) -> Value {
+        let at = match alg {
+            "RS256" | "PS256" => 0,
+            "ES256" => 1,
+            "ES384" => 2,
+            _ => 3,
+        };
+        let mut key = self.jwks()["keys"][at].take();
+        key.as_object_mut().expect("a key").remove("kid");
+        key
+    }
+
     /// Signs by the header's own `alg`.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

@@ -16,6 +16,7 @@ use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::client::Client;
 use crate::error::{Code, Refusal};
+use crate::jose::jwks::Thumbprint;
 use pkce::Challenge;
 use redirect_uri::ReturnAddress;
 use request::{AuthorizationRequest, Parameters, Prompt, Scope, parse_max_age};
@@ -92,6 +93,8 @@ pub enum Mistake {
     IdTokenHint,
     /// A `nonce` that is longer than we carry.
     NonceTooLong,
+    /// Not a thumbprint (RFC 9449 §10).
+    DpopJkt,
     /// RFC 9126 §6.
     NotPushed,
     /// RFC 9101 §6.2, §6.3: a signed request that is not what it should be.
@@ -162,6 +165,10 @@ impl From<Mistake> for Refusal {
                 "id_token_hint is not an ID token of this provider for this client",
             ),
             Mistake::NonceTooLong => (Code::InvalidRequest, "nonce is longer than 512 characters"),
+            Mistake::DpopJkt => (
+                Code::InvalidRequest,
+                "dpop_jkt is not a SHA-256 thumbprint in base64url",
+            ),
             Mistake::NotPushed => (
                 Code::InvalidRequest,
                 "this client must push its requests beforehand",
@@ -268,9 +275,16 @@ fn rules(
         expected_people: expected_people(&claims, client)?,
         claims,
         expected_subject,
+        dpop_jkt: dpop_jkt(raw)?,
         pushed: None,
         once: None,
     })
+}
+
+/// RFC 9449 §10: the key that the code will be bound to.
+fn dpop_jkt(raw: &Parameters) -> Result<Option<Thumbprint>, Mistake> {
+    let parsed = |text| Thumbprint::parse(text).ok_or(Mistake::DpopJkt);
+    raw.first("dpop_jkt").map(parsed).transpose()
 }
 
 fn response_type(raw: &Parameters) -> Result<(), Mistake> {

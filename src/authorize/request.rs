@@ -12,6 +12,7 @@ use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::clock::Seconds;
 use crate::id::ClientId;
+use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, kind as secret};
 
 /// The parameters of a request in the order they came. Names may repeat here; who reads them
@@ -107,6 +108,8 @@ pub struct AuthorizationRequest {
     /// The people of whom one must log in, by their numbers: from an essential `personal_number`
     /// with values. Anyone may, when there are none.
     pub expected_people: Vec<PersonalNumber>,
+    /// The key that the code will be bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<Thumbprint>,
     /// The pushed request that this is. It is spent with the answer.
     pub pushed: Option<Digest<secret::PushedRequest>>,
     /// The name of the signed request that this is, spent in the same way.

@@ -88,6 +88,10 @@ pub struct Metadata {
     /// Whether it may come back without the person, and for how long.
     #[serde(default, skip_serializing_if = "RefreshTokens::is_off")]
     pub refresh_tokens: RefreshTokens,
+    /// Whether every access token of its is bound to a key that it proves to have (RFC 9449 §5.2).
+    /// Other clients may do so when they like.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dpop_bound_access_tokens: bool,
     /// Whether it is a resource server, which may ask what other clients' access tokens are worth.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub introspects: bool,
@@ -116,10 +120,10 @@ impl Metadata {
     }
 
     /// How long what came of a login may be refreshed. A public client's refresh token would be worth
-    /// as much to whoever steals it (RFC 9700 §2.2.2), so it has none.
+    /// as much to whoever steals it (RFC 9700 §2.2.2), so it has none unless it proves a key.
     pub fn refresh_lifetime(&self) -> Option<Seconds> {
         let lifetime = self.refresh_tokens.lifetime()?;
-        self.token_endpoint_auth.is_proof().then_some(lifetime)
+        (self.token_endpoint_auth.is_proof() || self.dpop_bound_access_tokens).then_some(lifetime)
     }
 
     /// Front-Channel Logout §2: the page of a logout is where answers go, too, and a page.

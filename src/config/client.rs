@@ -72,8 +72,11 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     written.metadata.bankid.check()?;
     signed_requests(&written.metadata)?;
     if !written.metadata.token_endpoint_auth.is_proof() {
-        if !written.metadata.refresh_tokens.is_off() {
-            return Err("a public client cannot have refresh_tokens".to_owned());
+        let proves = written.metadata.dpop_bound_access_tokens;
+        if !written.metadata.refresh_tokens.is_off() && !proves {
+            return Err(
+                "a public client has refresh_tokens only with dpop_bound_access_tokens".to_owned(),
+            );
         }
         if written.metadata.introspects {
             return Err("a public client cannot have introspects".to_owned());

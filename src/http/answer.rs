@@ -20,7 +20,9 @@ use crate::bankid::message::Language;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::error::{Code, Error, Fault, Refusal};
+use crate::jose::jwks::ClientAlgorithm;
 use crate::session::logout::Mistake;
+use crate::token::dpop;
 
 /// How to talk to whoever is answered.
 #[derive(Clone, Debug)]
@@ -231,7 +233,7 @@ impl Answer {
     pub fn into_response(self, issuer: &Issuer) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.status);
         for (name, value) in self.headers {
-            response.insert_header((name, value));
+            response.append_header((name, value));
         }
         for cookie in self.cookies {
             response.cookie(baked(cookie, issuer));
@@ -395,27 +397,39 @@ fn refused_json(refusal: Refusal) -> Answer {
     answer
 }
 
-/// RFC 6750 §3: the challenge, bare when no token was sent.
+/// RFC 6750 §3, RFC 9449 §7.1: the challenge, bare when no token was sent. Which way a token goes, its
+/// client knows.
 pub fn challenge(refusal: Option<Refusal>) -> Answer {
-    let Some(refusal) = refusal else {
-        let mut answer = Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}");
-        answer.headers.push((
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"portvakt\""),
-        ));
-        return answer;
+    let algorithms = dpop::ALGORITHMS.map(ClientAlgorithm::as_str).join(" ");
+    let (mut answer, said) = match refusal {
+        None => (
+            Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}"),
+            String::new(),
+        ),
+        Some(refusal) => {
+            let mut answer = refused_json(refusal);
+            answer.status = match refusal.code {
+                Code::InvalidToken | Code::InvalidDpopProof => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            let said = format!(
+                ", error=\"{}\", error_description=\"{}\"",
+                refusal.code, refusal.description
+            );
+            (answer, said)
+        }
     };
-    let mut answer = refused_json(refusal);
-    answer.status = match refusal.code {
-        Code::InvalidToken => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::BAD_REQUEST,
+    let bearer = format!("Bearer realm=\"portvakt\"{said}");
+    let proving = format!("DPoP realm=\"portvakt\", algs=\"{algorithms}\"{said}");
+    let both = match refusal.map(|refusal| refusal.code) {
+        Some(Code::InvalidDpopProof) => vec![proving],
+        None | Some(Code::InvalidToken) => vec![bearer, proving],
+        Some(_) => vec![bearer],
     };
-    let value = format!(
-        "Bearer realm=\"portvakt\", error=\"{}\", error_description=\"{}\"",
-        refusal.code, refusal.description
-    );
-    let value = HeaderValue::from_str(&value).expect("codes and descriptions are ASCII");
-    answer.headers.push((header::WWW_AUTHENTICATE, value));
+    for value in both {
+        let value = HeaderValue::from_str(&value).expect("codes and descriptions are ASCII");
+        answer.headers.push((header::WWW_AUTHENTICATE, value));
+    }
     answer
 }
 

@@ -50,7 +50,7 @@ const READABLE: HeaderValue = HeaderValue::from_static("www-authenticate, retry-
 const PREFLIGHT: [(HeaderName, &str); 2] = [
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "authorization, content-type",
+        "authorization, content-type, dpop",
     ),
     // Chromium keeps it no longer than this.
     (header::ACCESS_CONTROL_MAX_AGE, "7200"),

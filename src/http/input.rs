@@ -35,26 +35,27 @@ pub struct Unreadable(
 );
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [header::HeaderName; 8] = [
-    header::ACCEPT_LANGUAGE,
-    header::AUTHORIZATION,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::ORIGIN,
-    header::USER_AGENT,
-    header::HeaderName::from_static("sec-fetch-site"),
-    header::IF_NONE_MATCH,
+const HEADERS: [&str; 9] = [
+    "accept-language",
+    "authorization",
+    "content-type",
+    "cookie",
+    "dpop",
+    "if-none-match",
+    "origin",
+    "sec-fetch-site",
+    "user-agent",
 ];
 
 impl Request {
     /// Reads everything that a door may need.
     pub fn read(request: &HttpRequest, body: Bytes, trusted: &[IpNet]) -> Request {
         let mut headers = Vec::new();
-        for name in &HEADERS {
+        for name in HEADERS {
             for value in request.headers().get_all(name) {
                 // Another application's cookie may hold any bytes, and must not hide ours.
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                headers.push((static_name(name), value));
+                headers.push((name, value));
             }
         }
         let peer = request
@@ -79,11 +80,17 @@ impl Request {
         }
     }
 
+    /// A header, as often as it came.
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(move |(n, _)| *n == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// A header that came exactly once.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(n, _)| *n == name);
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut values = self.headers(name);
         match (values.next(), values.next()) {
-            (Some((_, value)), None) => Some(value),
+            (Some(value), None) => Some(value),
             _ => None,
         }
     }
@@ -175,19 +182,6 @@ impl Request {
             reference: hex::encode(provider.random.bytes::<5>()),
             worth: provider.config.bankid.worth,
         }
-    }
-}
-
-fn static_name(name: &header::HeaderName) -> &'static str {
-    match name.as_str() {
-        "accept-language" => "accept-language",
-        "authorization" => "authorization",
-        "content-type" => "content-type",
-        "cookie" => "cookie",
-        "origin" => "origin",
-        "user-agent" => "user-agent",
-        "sec-fetch-site" => "sec-fetch-site",
-        _ => "if-none-match",
     }
 }
 

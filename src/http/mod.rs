@@ -9,6 +9,7 @@ mod assets;
 mod authorize;
 mod cors;
 mod discovery;
+mod dpop;
 pub mod input;
 mod introspect;
 mod login;

@@ -5,13 +5,16 @@ use serde_json::json;
 
 use super::answer::{self, Answer};
 use super::authorize::REQUEST_LIMIT;
+use super::dpop::{self, Asked};
 use super::input::Request;
 use super::token;
+use crate::authorize::request::Parameters;
 use crate::authorize::{Mistake, pushed};
 use crate::client::Authentication;
 use crate::error::{Error, Refusal};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
+use crate::token::dpop::{Proof, asked_for};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     let form = token::form(&request)?;
@@ -28,6 +31,17 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let keys = provider.keys_to_read(&form).await?;
     let hint = |token: &str| keys.hinted_subject(token, issuer, &client.client_id);
     let pushed = pushed::push(&form, &client, &provider.policy, &hint, issuer, now)?;
+    let proof = dpop::proof(
+        &provider,
+        &request,
+        Asked {
+            method: "POST",
+            path: "/par",
+            token: None,
+        },
+    )
+    .await?;
+    let parameters = dpop_bound(pushed.parameters, proof.as_ref())?;
     let name = Secret::<secret::PushedRequest>::fresh(&provider.random);
     let expires_at = now + pushed::LIFETIME;
     let is_first = provider
@@ -35,7 +49,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         .push_request(
             name.digest(),
             &client.client_id,
-            &pushed.parameters,
+            &parameters,
             expires_at,
             pushed.once.as_ref(),
         )
@@ -47,4 +61,13 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         "request_uri": pushed::request_uri(&name),
         "expires_in": pushed::LIFETIME.0,
     })))
+}
+
+/// RFC 9449 §10.1: a proof that comes with a pushed request says what `dpop_jkt` would.
+fn dpop_bound(parameters: Parameters, proof: Option<&Proof>) -> Result<Parameters, Refusal> {
+    let Some(key) = asked_for(parameters.first("dpop_jkt"), proof)? else {
+        return Ok(parameters);
+    };
+    let named = [("dpop_jkt".to_owned(), key.as_str().to_owned())];
+    Ok(Parameters::from_pairs(named).before(&parameters))
 }

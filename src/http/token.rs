@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::authorize::PARAMETER_LIMIT;
+use super::dpop::{self, Asked};
 use super::input::{Request, Unreadable};
 use crate::authorize::request::Parameters;
 use crate::client::Client;
@@ -14,20 +15,49 @@ use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::{Exchange, Rotation};
 use crate::token::code::{self, Consequence, Redemption};
+use crate::token::dpop::{MISSING, Proof, is_bound, token_type};
 use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant, Tokens};
 use crate::token::{GrantType, id_token, refresh};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     // Requests that were sent at once came at once, however long each of them then waits.
-    let asked = provider.clock.now();
+    let at = provider.clock.now();
     let form = form(&request)?;
     let client = client(&provider, &request, &form).await?;
+    let here = Asked {
+        method: "POST",
+        path: "/token",
+        token: None,
+    };
+    let proof = dpop::proof(&provider, &request, here).await?;
+    if client.metadata.dpop_bound_access_tokens && proof.is_none() {
+        return Err(MISSING.into());
+    }
+    let asked = TokenRequest {
+        client: &client,
+        form: &form,
+        proof: proof.as_ref(),
+        at,
+    };
     match form.first("grant_type").map(GrantType::parse) {
-        Some(Some(GrantType::AuthorizationCode)) => exchange(&provider, &client, &form).await,
-        Some(Some(GrantType::RefreshToken)) => refreshed(&provider, &client, &form, asked).await,
+        Some(Some(GrantType::AuthorizationCode)) => exchange(&provider, asked).await,
+        Some(Some(GrantType::RefreshToken)) => refreshed(&provider, asked).await,
         Some(None) => Err(UNSUPPORTED_GRANT.into()),
         None => Err(Refusal::new(Code::InvalidRequest, "grant_type is missing").into()),
     }
+}
+
+/// Who asks for tokens, and what for.
+#[derive(Clone, Copy)]
+struct TokenRequest<'a> {
+    /// Who, authenticated.
+    client: &'a Client,
+    /// What for.
+    form: &'a Parameters,
+    /// By which key (RFC 9449 §5).
+    proof: Option<&'a Proof>,
+    /// Since when.
+    at: Timestamp,
 }
 
 const UNSUPPORTED_GRANT: Refusal = Refusal::new(
@@ -83,11 +113,13 @@ pub async fn client(
     client.ok_or_else(|| Refusal::new(Code::InvalidClient, "client authentication failed").into())
 }
 
-async fn exchange(
-    provider: &Provider,
-    client: &Client,
-    form: &Parameters,
-) -> Result<Answer, Error> {
+async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, Error> {
+    let TokenRequest {
+        client,
+        form,
+        proof,
+        ..
+    } = asked;
     let now = provider.clock.now();
     let shown = form
         .first("code")
@@ -98,6 +130,7 @@ async fn exchange(
     let redemption = Redemption {
         redirect_uri: form.first("redirect_uri"),
         code_verifier: form.first("code_verifier"),
+        proof,
     };
     let grant = match code::exchange(record.as_ref(), redemption, now) {
         Ok(grant) => grant,
@@ -118,7 +151,7 @@ async fn exchange(
             return Err(rejected.refusal.into());
         }
     };
-    let tokens = grant.issue(client, &provider.random, now);
+    let tokens = grant.issue(client, proof, &provider.random, now);
     let won = provider
         .store
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
@@ -137,12 +170,13 @@ async fn exchange(
 const LOOKS: usize = 3;
 
 /// RFC 6749 §6, OpenID Connect Core §12.
-async fn refreshed(
-    provider: &Provider,
-    client: &Client,
-    form: &Parameters,
-    asked: Timestamp,
-) -> Result<Answer, Error> {
+async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, Error> {
+    let TokenRequest {
+        client,
+        form,
+        proof,
+        at,
+    } = asked;
     client.metadata.refresh_lifetime().ok_or(NO_REFRESH)?;
     let shown = form.first("refresh_token").ok_or(Refusal::new(
         Code::InvalidRequest,
@@ -154,7 +188,9 @@ async fn refreshed(
         let record = store.refresh_token(shown, &client.client_id).await?;
         let record = record.ok_or(refresh::UNKNOWN)?;
         let grant = &record.grant;
-        let turn = match refresh::turn(&record, client, asked) {
+        // A thief without the key cannot even end the grant by showing it.
+        is_bound(record.key.as_ref(), proof)?;
+        let turn = match refresh::turn(&record, client, at) {
             Ok(turn) => turn,
             Err(rejected) => {
                 if rejected.ends_grant {
@@ -167,7 +203,7 @@ async fn refreshed(
         let narrow = refresh::narrow(grant, form.first("scope"))?.for_client(client);
         let tokens = Tokens {
             scope: narrow.scope.clone(),
-            ..grant.issue(client, &provider.random, asked)
+            ..grant.issue(client, proof, &provider.random, at)
         };
         let rotation = Rotation {
             shown,
@@ -175,10 +211,7 @@ async fn refreshed(
             grant: grant.id,
             turn,
         };
-        if store
-            .rotate_refresh_token(&rotation, &tokens, asked)
-            .await?
-        {
+        if store.rotate_refresh_token(&rotation, &tokens, at).await? {
             // OpenID Connect Core §12.2: the nonce was the login's, not this answer's.
             let again = Grant {
                 nonce: None,
@@ -204,7 +237,7 @@ async fn handed_out(
     let keys = provider.keyring.current().await?;
     let mut answer = json!({
         "access_token": tokens.access.expose(),
-        "token_type": "Bearer",
+        "token_type": token_type(tokens.access_key.as_ref()),
         "expires_in": ACCESS_TOKEN_LIFETIME.0,
         "scope": grant.scope,
         "id_token": keys.sign(algorithm, "JWT", &claims)?,

@@ -3,17 +3,19 @@
 use serde_json::Value;
 
 use super::answer::{self, Answer};
+use super::dpop::{self, Asked};
 use super::input::{Request, Unreadable};
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
+use crate::token::dpop::is_bound;
 use crate::token::userinfo;
 
 pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> {
     if request.has_query() {
         return Err(IN_QUERY.into());
     }
-    tell(&provider, header_token(&request)?).await
+    tell(&provider, &request, "GET", shown(&request)?).await
 }
 
 /// RFC 6750 §2.2: the token may stand in the form instead.
@@ -21,11 +23,11 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     if request.has_query() {
         return Err(IN_QUERY.into());
     }
-    let in_header = header_token(&request)?;
-    let in_form = form_token(&request)?;
+    let in_header = shown(&request)?;
+    let in_form = form_token(&request)?.map(Shown::Bearer);
     match (in_header, in_form) {
         (Some(_), Some(_)) => Err(IN_TWO_PLACES.into()),
-        (in_header, in_form) => tell(&provider, in_header.or(in_form)).await,
+        (in_header, in_form) => tell(&provider, &request, "POST", in_header.or(in_form)).await,
     }
 }
 
@@ -42,18 +44,28 @@ const INVALID_TOKEN: Refusal = Refusal::new(
     "the access token is unknown, expired or revoked",
 );
 
-/// RFC 6750 §2.1.
-fn header_token(request: &Request) -> Result<Option<String>, Refusal> {
+/// An access token, by how it was shown.
+enum Shown {
+    /// By itself (RFC 6750 §2.1).
+    Bearer(String),
+    /// With a proof (RFC 9449 §7.1).
+    Dpop(String),
+}
+
+fn shown(request: &Request) -> Result<Option<Shown>, Refusal> {
     let Some(header) = request.header("authorization") else {
         return Ok(None);
     };
     match header.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Some(token.trim().to_owned()))
+            Ok(Some(Shown::Bearer(token.trim().to_owned())))
+        }
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("dpop") => {
+            Ok(Some(Shown::Dpop(token.trim().to_owned())))
         }
         _ => Err(Refusal::new(
             Code::InvalidRequest,
-            "the Authorization header is not Bearer",
+            "the Authorization header is neither Bearer nor DPoP",
         )),
     }
 }
@@ -70,18 +82,43 @@ fn form_token(request: &Request) -> Result<Option<String>, Refusal> {
     }
 }
 
-async fn tell(provider: &Provider, token: Option<String>) -> Result<Answer, Error> {
-    let Some(token) = token else {
+async fn tell(
+    provider: &Provider,
+    request: &Request,
+    method: &str,
+    shown: Option<Shown>,
+) -> Result<Answer, Error> {
+    let Some(shown) = shown else {
         return Ok(answer::challenge(None));
     };
-    let token = Secret::<secret::AccessToken>::parse(&token).ok_or(INVALID_TOKEN)?;
+    let (text, proves) = match &shown {
+        Shown::Bearer(token) => (token, false),
+        Shown::Dpop(token) => (token, true),
+    };
+    let token = Secret::<secret::AccessToken>::parse(text).ok_or(INVALID_TOKEN)?;
     let now = provider.clock.now();
-    let grant = provider.store.grant_of_token(token.digest(), now).await?;
-    let grant = grant.ok_or(INVALID_TOKEN)?;
-    let client = provider.store.client(grant.client_id.as_str()).await?;
-    let client = client.ok_or(INVALID_TOKEN)?;
+    let record = provider.store.access_token(token.digest(), now).await?;
+    let record = record.ok_or(INVALID_TOKEN)?;
+    // RFC 9449 §7.1, §7.2: a token goes by the way that it was given for, and by no other.
+    if record.key.is_some() != proves {
+        return Err(INVALID_TOKEN.into());
+    }
+    if proves {
+        let here = Asked {
+            method,
+            path: "/userinfo",
+            token: Some(text),
+        };
+        let proof = dpop::proof(provider, request, here).await?;
+        is_bound(record.key.as_ref(), proof.as_ref())?;
+    }
     // A grant may be older than what its client is entitled to now.
-    let grant = grant.for_client(&client);
+    let client = provider
+        .store
+        .client(record.grant.client_id.as_str())
+        .await?;
+    let client = client.ok_or(INVALID_TOKEN)?;
+    let grant = record.grant.for_client(&client);
     let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
         return Ok(Answer::json(&Value::Object(userinfo::claims(&grant))));
     };

@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::json;
 
@@ -101,23 +102,8 @@ impl Jwks {
     /// RFC 7515 §5.2, RFC 8725 §3.1: what one of these keys signed, by `only` this algorithm where
     /// one is registered. Keys that a token names by address or carries itself are never looked at.
     pub fn verify(&self, token: &str, only: Option<ClientAlgorithm>) -> Option<Signed> {
-        let (message, signature) = token.rsplit_once('.')?;
-        let (header, payload) = message.split_once('.')?;
-        let header: Map<String, Value> = object(header)?;
-        let algorithm = ClientAlgorithm::parse(header.get("alg")?.as_str()?)?;
-        // RFC 7515 §4.1.11: extensions that must be understood, of which we know none.
-        if header.contains_key("crit") || only.is_some_and(|only| only != algorithm) {
-            return None;
-        }
-        self.verifiers(header.get("kid"), algorithm)
-            .any(|key| {
-                let by = algorithm.of_library();
-                crypto::verify(signature, message.as_bytes(), &key, by).unwrap_or(false)
-            })
-            .then_some(())?;
-        Some(Signed {
-            typ: header.get("typ").cloned(),
-            claims: object(payload)?,
+        signed(token, only, |kid, algorithm, holds| {
+            self.verifiers(kid, algorithm).any(holds)
         })
     }
 
@@ -134,6 +120,57 @@ impl Jwks {
     }
 }
 
+/// One public key, which somebody shows instead of having registered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwk(Value);
+
+impl Jwk {
+    /// RFC 7517 §4: a key like those of a set.
+    pub fn parse(value: &Value) -> Option<Jwk> {
+        Jwks::parse(json!({ "keys": [value] })).map(|_| Jwk(value.clone()))
+    }
+
+    /// What this key signed by an algorithm, whatever the token calls the key.
+    pub fn verify(&self, token: &str, algorithm: ClientAlgorithm) -> Option<Signed> {
+        signed(token, Some(algorithm), |_, algorithm, holds| {
+            verifier(&self.0, algorithm).is_some_and(holds)
+        })
+    }
+
+    /// RFC 7638 §3, RFC 8037 §2: by which this key is known and no other.
+    pub fn thumbprint(&self) -> Thumbprint {
+        let required: &[&str] = match self.0["kty"].as_str() {
+            Some("EC") => &["crv", "kty", "x", "y"],
+            Some("RSA") => &["e", "kty", "n"],
+            _ => &["crv", "kty", "x"],
+        };
+        let members: Vec<String> = required
+            .iter()
+            .map(|name| format!("\"{name}\":{}", self.0[*name]))
+            .collect();
+        let digest = Sha256::digest(format!("{{{}}}", members.join(",")));
+        Thumbprint(URL_SAFE_NO_PAD.encode(digest))
+    }
+}
+
+/// The SHA-256 thumbprint of a key, in base64url (RFC 7638).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Thumbprint(String);
+
+impl Thumbprint {
+    /// Takes what has the shape of one.
+    pub fn parse(text: &str) -> Option<Thumbprint> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (bytes.len() == 32).then(|| Thumbprint(text.to_owned()))
+    }
+
+    /// As it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A token that was verified.
 #[derive(Debug)]
 pub struct Signed {
@@ -141,6 +178,31 @@ pub struct Signed {
     pub typ: Option<Value>,
     /// What it says.
     pub claims: Map<String, Value>,
+}
+
+/// RFC 7515 §5.2. `known` says whether a key of that name and algorithm holds.
+fn signed(
+    token: &str,
+    only: Option<ClientAlgorithm>,
+    known: impl FnOnce(Option<&Value>, ClientAlgorithm, &dyn Fn(DecodingKey) -> bool) -> bool,
+) -> Option<Signed> {
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, payload) = message.split_once('.')?;
+    let header: Map<String, Value> = object(header)?;
+    let algorithm = ClientAlgorithm::parse(header.get("alg")?.as_str()?)?;
+    // RFC 7515 §4.1.11: extensions that must be understood, of which we know none.
+    if header.contains_key("crit") || only.is_some_and(|only| only != algorithm) {
+        return None;
+    }
+    let holds = |key: DecodingKey| {
+        let by = algorithm.of_library();
+        crypto::verify(signature, message.as_bytes(), &key, by).unwrap_or(false)
+    };
+    known(header.get("kid"), algorithm, &holds).then_some(())?;
+    Some(Signed {
+        typ: header.get("typ").cloned(),
+        claims: object(payload)?,
+    })
 }
 
 fn object(part: &str) -> Option<Map<String, Value>> {
@@ -211,7 +273,6 @@ impl<'de> Deserialize<'de> for Jwks {
 mod tests {
     use super::*;
     use crate::testing::Signer;
-    use serde_json::json;
 
     #[test]
     fn a_signature_is_verified_by_a_registered_key_and_algorithm_alone() {
@@ -326,6 +387,27 @@ mod tests {
             }
             let token = stranger.sign(&header, &json!({}));
             assert!(jwks.verify(&token, Some(algorithm)).is_none());
+        }
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_the_rfcs() {
+        let _shows = crate::shows!(accepting "TK-23");
+        for (key, thumbprint) in [
+            // RFC 7638 §3.1.
+            (
+                json!({"kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29", "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}),
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            ),
+            // RFC 8037 appendix A.3.
+            (
+                json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+                "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            ),
+        ] {
+            let found = Jwk::parse(&key).expect("a key").thumbprint();
+            assert_eq!(found.as_str(), thumbprint);
+            assert_eq!(Thumbprint::parse(thumbprint), Some(found));
         }
     }
 }

@@ -2,19 +2,22 @@
 
 use sqlx::FromRow;
 
+use super::column::thumbprint;
 use super::grant::GrantRow;
 use super::{Result, Store, Tx, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
+use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, kind as secret};
-use crate::token::grant::{Grant, Tokens};
+use crate::token::grant::Tokens;
 use crate::token::introspection::AccessRecord;
 
 #[derive(FromRow)]
 struct AccessRow {
     token_expires_at: Timestamp,
     token_scope: Option<String>,
+    token_dpop_jkt: Option<String>,
     #[sqlx(flatten)]
     grant: GrantRow,
 }
@@ -28,6 +31,7 @@ impl Store {
     ) -> Result<Option<AccessRecord>> {
         let row: Option<AccessRow> = on!(&self.db, |db| sqlx::query_as(
             "SELECT t.expires_at AS token_expires_at, t.scope AS token_scope,
+                    t.dpop_jkt AS token_dpop_jkt,
                     g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
                     g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
                FROM access_token t JOIN client_grant g ON g.id = t.grant_id
@@ -41,6 +45,7 @@ impl Store {
             let grant = self.read_grant(row.grant)?;
             Ok(AccessRecord {
                 expires_at: row.token_expires_at,
+                key: thumbprint("access_token", row.token_dpop_jkt.as_deref())?,
                 grant: match row.token_scope {
                     Some(scope) => grant.narrowed(&scope),
                     None => grant,
@@ -48,16 +53,6 @@ impl Store {
             })
         })
         .transpose()
-    }
-
-    /// The grant behind an access token, if both are alive.
-    pub async fn grant_of_token(
-        &self,
-        token: Digest<secret::AccessToken>,
-        now: Timestamp,
-    ) -> Result<Option<Grant>> {
-        let record = self.access_token(token, now).await?;
-        Ok(record.map(|record| record.grant))
     }
 
     /// Ends an access token of a client. Another client's stays as it is.
@@ -82,12 +77,14 @@ impl Store {
 
 pub(super) async fn insert(tx: &mut Tx, grant: Id<kind::Grant>, tokens: &Tokens) -> Result<()> {
     on!(tx, |tx| sqlx::query(
-        "INSERT INTO access_token (digest, grant_id, expires_at, scope) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO access_token (digest, grant_id, expires_at, scope, dpop_jkt)
+         VALUES ($1, $2, $3, $4, $5)"
     )
     .bind(tokens.access.digest().as_bytes())
     .bind(grant.to_string())
     .bind(tokens.access_expires_at)
     .bind(&tokens.scope)
+    .bind(tokens.access_key.as_ref().map(Thumbprint::as_str))
     .execute(&mut **tx)
     .await
     .map(|_| ())

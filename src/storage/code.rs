@@ -2,12 +2,14 @@
 
 use sqlx::FromRow;
 
+use super::column::thumbprint;
 use super::grant::GrantRow;
 use super::{Result, Store, Tx, commit, on};
 use crate::authorize::pkce::Challenge;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::ClientId;
+use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, kind as secret};
 use crate::token::code::{CodeRecord, Issued};
 
@@ -15,6 +17,7 @@ use crate::token::code::{CodeRecord, Issued};
 struct CodeRow {
     redirect_uri: String,
     challenge: Option<String>,
+    dpop_jkt: Option<String>,
     code_expires_at: Timestamp,
     used_at: Option<Timestamp>,
     #[sqlx(flatten)]
@@ -28,8 +31,9 @@ impl Store {
         digest: Digest<secret::Code>,
         client_id: &ClientId,
     ) -> Result<Option<CodeRecord>> {
-        let row: Option<CodeRow> = on!(&self.db, |db| sqlx::query_as(
-            "SELECT c.redirect_uri, c.challenge, c.expires_at AS code_expires_at, c.used_at,
+        let row: Option<CodeRow> = on!(&self.db, |db| {
+            sqlx::query_as(
+            "SELECT c.redirect_uri, c.challenge, c.dpop_jkt, c.expires_at AS code_expires_at, c.used_at,
                     g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
                     g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
                FROM code c JOIN client_grant g ON g.id = c.grant_id
@@ -38,11 +42,13 @@ impl Store {
         .bind(digest.as_bytes())
         .bind(client_id)
         .fetch_optional(db)
-        .await)?;
+        .await
+        })?;
         row.map(|row| {
             Ok(CodeRecord {
                 redirect_uri: row.redirect_uri,
                 challenge: row.challenge.as_deref().and_then(Challenge::parse),
+                dpop_jkt: thumbprint("code", row.dpop_jkt.as_deref())?,
                 expires_at: row.code_expires_at,
                 is_used: row.used_at.is_some(),
                 grant: self.read_grant(row.grant)?,
@@ -87,18 +93,21 @@ pub(super) async fn spend(
 }
 
 pub(super) async fn insert(tx: &mut Tx, issued: &Issued) -> Result<()> {
-    on!(tx, |tx| sqlx::query(
-        "INSERT INTO code (digest, grant_id, client_id, redirect_uri, challenge, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6)"
+    on!(tx, |tx| {
+        sqlx::query(
+        "INSERT INTO code (digest, grant_id, client_id, redirect_uri, challenge, dpop_jkt, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
     )
     .bind(issued.code.digest().as_bytes())
     .bind(issued.grant.id.to_string())
     .bind(&issued.grant.client_id)
     .bind(&issued.redirect_uri)
     .bind(issued.challenge.as_ref().map(Challenge::as_str))
+    .bind(issued.dpop_jkt.as_ref().map(Thumbprint::as_str))
     .bind(issued.expires_at)
     .execute(&mut **tx)
     .await
     .map(|_| ())
-    .map_err(Fault::from))
+    .map_err(Fault::from)
+    })
 }

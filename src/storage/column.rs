@@ -3,6 +3,7 @@
 
 use crate::error::Fault;
 use crate::id::Id;
+use crate::jose::jwks::Thumbprint;
 use crate::secret::Digest;
 
 /// A row of a table, named for the faults that reading it may bring.
@@ -23,4 +24,10 @@ impl Row<'_> {
     pub fn digest<K>(&self, column: &'static str, bytes: &[u8]) -> Result<Digest<K>, Fault> {
         Digest::from_bytes(bytes).ok_or_else(|| self.fault(column))
     }
+}
+
+/// A column `dpop_jkt`.
+pub fn thumbprint(table: &'static str, text: Option<&str>) -> Result<Option<Thumbprint>, Fault> {
+    let read = |text| Thumbprint::parse(text).ok_or(Fault::Row(table, "dpop_jkt", String::new()));
+    text.map(read).transpose()
 }

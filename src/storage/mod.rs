@@ -9,6 +9,7 @@ mod client;
 mod code;
 mod column;
 mod data_key;
+mod dpop_proof;
 mod evidence;
 mod grant;
 mod job;

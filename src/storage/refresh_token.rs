@@ -2,11 +2,13 @@
 
 use sqlx::FromRow;
 
+use super::column::thumbprint;
 use super::grant::{self, GrantRow};
 use super::{Result, Store, Tx, access_token, commit, on, rollback};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
+use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, kind as secret};
 use crate::token::grant::Tokens;
 use crate::token::refresh::{GRACE, RefreshRecord, Turn};
@@ -14,6 +16,7 @@ use crate::token::refresh::{GRACE, RefreshRecord, Turn};
 #[derive(FromRow)]
 struct RefreshRow {
     token_expires_at: Timestamp,
+    token_dpop_jkt: Option<String>,
     used_at: Option<Timestamp>,
     replaced_at: Option<Timestamp>,
     used_again_at: Option<Timestamp>,
@@ -43,7 +46,8 @@ impl Store {
         client_id: &ClientId,
     ) -> Result<Option<RefreshRecord>> {
         let row: Option<RefreshRow> = on!(&self.db, |db| sqlx::query_as(
-            "SELECT t.expires_at AS token_expires_at, t.used_at, t.replaced_at,
+            "SELECT t.expires_at AS token_expires_at, t.dpop_jkt AS token_dpop_jkt,
+                    t.used_at, t.replaced_at,
                     (SELECT max(s.replaced_at) FROM refresh_token s
                       WHERE s.predecessor = t.digest) AS used_again_at,
                     (SELECT count(*) FROM refresh_token s
@@ -61,6 +65,7 @@ impl Store {
         row.map(|row| {
             Ok(RefreshRecord {
                 expires_at: row.token_expires_at,
+                key: thumbprint("refresh_token", row.token_dpop_jkt.as_deref())?,
                 used_at: row.used_at,
                 is_replaced: row.replaced_at.is_some(),
                 used_again_at: row.used_again_at,
@@ -152,14 +157,15 @@ pub(super) async fn insert(
         return Ok(());
     };
     on!(tx, |tx| sqlx::query(
-        "INSERT INTO refresh_token (digest, grant_id, client_id, predecessor, expires_at)
-         VALUES ($1, $2, $3, $4, $5)"
+        "INSERT INTO refresh_token (digest, grant_id, client_id, predecessor, expires_at, dpop_jkt)
+         VALUES ($1, $2, $3, $4, $5, $6)"
     )
     .bind(token.digest().as_bytes())
     .bind(grant.to_string())
     .bind(client_id)
     .bind(predecessor.as_ref().map(Digest::as_bytes))
     .bind(*expires_at)
+    .bind(tokens.refresh_key.as_ref().map(Thumbprint::as_str))
     .execute(&mut **tx)
     .await
     .map(|_| ())

@@ -1,12 +1,14 @@
 //! Authorization codes: issued once, exchanged once (RFC 6749 §4.1.2–3, OpenID Connect Core
 //! §3.1.3).
 
+use super::dpop::{self, Proof};
 use super::grant::Grant;
 use crate::authorize::pkce::{self, Challenge, Misfit};
 use crate::authorize::request::AuthorizationRequest;
 use crate::authorize::request_object::Once;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
+use crate::jose::jwks::Thumbprint;
 use crate::random::Random;
 use crate::secret::{Digest, Secret, kind as secret};
 
@@ -24,6 +26,8 @@ pub struct Issued {
     pub redirect_uri: String,
     /// The PKCE challenge that it is bound to.
     pub challenge: Option<Challenge>,
+    /// The key that it is bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<Thumbprint>,
     /// Its end.
     pub expires_at: Timestamp,
     /// The pushed request that it answers, spent in the same commit.
@@ -45,6 +49,7 @@ impl Issued {
             grant,
             redirect_uri: request.return_address.as_str().to_owned(),
             challenge: request.challenge.clone(),
+            dpop_jkt: request.dpop_jkt.clone(),
             expires_at: now + LIFETIME,
             pushed: request.pushed,
             once: request.once,
@@ -59,6 +64,8 @@ pub struct CodeRecord {
     pub redirect_uri: String,
     /// The PKCE challenge that it is bound to.
     pub challenge: Option<Challenge>,
+    /// The key that it is bound to.
+    pub dpop_jkt: Option<Thumbprint>,
     /// Its end.
     pub expires_at: Timestamp,
     /// Whether it was exchanged, or burnt, before.
@@ -74,6 +81,8 @@ pub struct Redemption<'a> {
     pub redirect_uri: Option<&'a str>,
     /// The PKCE verifier.
     pub code_verifier: Option<&'a str>,
+    /// The proof of possession that came with it.
+    pub proof: Option<&'a Proof>,
 }
 
 /// A code that is not exchanged, and what follows from that.
@@ -123,6 +132,11 @@ pub fn exchange<'r>(
             Consequence::BurnCode,
         ));
     }
+    // RFC 9449 §10: whoever brings it without the key has it from somewhere.
+    dpop::is_bound(record.dpop_jkt.as_ref(), redemption.proof).map_err(|refusal| Rejected {
+        refusal,
+        consequence: Consequence::BurnCode,
+    })?;
     pkce::verify(record.challenge.as_ref(), redemption.code_verifier).map_err(|misfit| {
         let description = match misfit {
             Misfit::Missing => "code_verifier is missing",
@@ -151,6 +165,7 @@ mod tests {
             {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
         CodeRecord {
             redirect_uri: URI.into(),
+            dpop_jkt: None,
             challenge: Challenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             expires_at: NOW + LIFETIME,
             is_used: false,
@@ -180,6 +195,7 @@ mod tests {
         let redemption = Redemption {
             redirect_uri: uri,
             code_verifier: verifier,
+            proof: None,
         };
         exchange(Some(record), redemption, now)
             .map(|_| ())
@@ -218,6 +234,7 @@ mod tests {
         let redemption = Redemption {
             redirect_uri: Some(URI),
             code_verifier: None,
+            proof: None,
         };
         assert_eq!(
             exchange(None, redemption, NOW)

@@ -1,5 +1,6 @@
 //! What one client receives from one login. Everything that it gets ends with it.
 
+use super::dpop::Proof;
 use super::refresh;
 use crate::authorize::request::{AuthorizationRequest, Scope};
 use crate::claims::release::{Identity, Release};
@@ -7,6 +8,7 @@ use crate::claims::subject::subject;
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{ClientId, Id, kind};
+use crate::jose::jwks::Thumbprint;
 use crate::random::Random;
 use crate::secret::{Key, Secret, kind as secret};
 use crate::session::Session;
@@ -90,9 +92,23 @@ impl Grant {
         grant
     }
 
-    /// Tokens for a client: an access token always, a refresh token where it may have one.
-    pub fn issue(&self, client: &Client, random: &Random, now: Timestamp) -> Tokens {
+    /// Tokens for a client: an access token always, a refresh token where it may have one. What a
+    /// client proved to have the key of is bound to that key; a refresh token is bound to a client that
+    /// authenticates already, which may use another key the next time (RFC 9449 §5).
+    pub fn issue(
+        &self,
+        client: &Client,
+        proof: Option<&Proof>,
+        random: &Random,
+        now: Timestamp,
+    ) -> Tokens {
+        let key = proof.map(|proof| proof.key.clone());
         Tokens {
+            refresh_key: match client.metadata.token_endpoint_auth.is_proof() {
+                true => None,
+                false => key.clone(),
+            },
+            access_key: key,
             access: Secret::fresh(random),
             access_expires_at: now + ACCESS_TOKEN_LIFETIME,
             scope: self.scope.clone(),
@@ -106,12 +122,16 @@ impl Grant {
 pub struct Tokens {
     /// For userinfo.
     pub access: Secret<secret::AccessToken>,
+    /// The key that it is worth nothing without.
+    pub access_key: Option<Thumbprint>,
     /// Its end.
     pub access_expires_at: Timestamp,
     /// Its scope.
     pub scope: String,
     /// For more of them, with its end.
     pub refresh: Option<(Secret<secret::RefreshToken>, Timestamp)>,
+    /// The key that this is worth nothing without.
+    pub refresh_key: Option<Thumbprint>,
 }
 
 impl Tokens {

@@ -2,17 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::dpop::token_type;
 use super::grant::Grant;
 use super::refresh::RefreshRecord;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
+use crate::jose::jwks::Thumbprint;
 
 /// An access token that is alive, with its grant.
 #[derive(Debug)]
 pub struct AccessRecord {
     /// Its end.
     pub expires_at: Timestamp,
+    /// The key that it is worth nothing without.
+    pub key: Option<Thumbprint>,
     /// What it stands for, as far as the token's own scope goes.
     pub grant: Grant,
 }
@@ -43,7 +47,11 @@ pub fn of_access_token(
                 && (caller.client_id == owner.client_id || caller.metadata.introspects) =>
         {
             let mut answer = active(&record.grant, record.expires_at, issuer);
-            answer["token_type"] = "Bearer".into();
+            answer["token_type"] = token_type(record.key.as_ref()).into();
+            if let Some(key) = &record.key {
+                // RFC 9449 §6.2.
+                answer["cnf"] = json!({ "jkt": key.as_str() });
+            }
             answer
         }
         _ => inactive(),
@@ -96,6 +104,7 @@ mod tests {
         let _shows =
             crate::shows!(accepting "IN-02", refusing "IN-02", accepting "O21", refusing "O21");
         let record = AccessRecord {
+            key: None,
             expires_at: NOW + Seconds(300),
             grant: grant("openid profile"),
         };
@@ -124,6 +133,7 @@ mod tests {
     fn a_refresh_token_is_told_of_to_its_client_alone() {
         let _shows = crate::shows!(accepting "IN-02", refusing "IN-02", refusing "O21");
         let mut record = RefreshRecord {
+            key: None,
             expires_at: NOW + Seconds(300),
             used_at: None,
             is_replaced: false,

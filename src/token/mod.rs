@@ -1,6 +1,7 @@
 //! Code → tokens → their afterlife (step 6).
 
 pub mod code;
+pub mod dpop;
 pub mod grant;
 pub mod id_token;
 pub mod introspection;

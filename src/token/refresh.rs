@@ -13,6 +13,7 @@ use crate::authorize::request::Scope;
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
+use crate::jose::jwks::Thumbprint;
 
 /// For how long after its first use a token works once more.
 pub const GRACE: Seconds = Seconds(60);
@@ -36,6 +37,8 @@ pub const UNKNOWN: Refusal = Refusal::new(
 pub struct RefreshRecord {
     /// Its end, as it was when it was given.
     pub expires_at: Timestamp,
+    /// The key that it is worth nothing without: a public client's.
+    pub key: Option<Thumbprint>,
     /// When it was used for the first time.
     pub used_at: Option<Timestamp>,
     /// Whether another one took its place before it was used.
@@ -97,6 +100,8 @@ pub fn turn(record: &RefreshRecord, client: &Client, asked: Timestamp) -> Result
     }
     let turn = match (record.used_at, record.used_again_at) {
         (None, _) => Turn::First,
+        // Whoever shows a public client's token again has no more than the one who lost it.
+        (Some(_), None) if !client.metadata.token_endpoint_auth.is_proof() => return reused,
         (Some(used_at), None) if asked < used_at + GRACE => Turn::Again,
         (_, Some(used_again_at)) if asked < used_again_at + AT_ONCE => {
             return Err(rejected("the refresh token was used twice before", false));
@@ -168,6 +173,7 @@ mod tests {
     fn record() -> RefreshRecord {
         RefreshRecord {
             expires_at: NOW + Seconds(3600),
+            key: None,
             used_at: None,
             is_replaced: false,
             used_again_at: None,

@@ -9,6 +9,7 @@ mod chromium;
 mod cors;
 mod crash;
 mod demands;
+mod dpop;
 mod evidence;
 mod example;
 mod failure;

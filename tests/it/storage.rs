@@ -355,6 +355,7 @@ async fn dump(database: &Database, directory: &std::path::Path) -> String {
 pub fn issued(clock: &Clock, random: &Random) -> Issued {
     let data = serde_json::json!({"user": {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});
     Issued {
+        dpop_jkt: None,
         code: Secret::fresh(random),
         grant: Grant {
             id: Id::fresh(random),
@@ -381,6 +382,8 @@ pub fn issued(clock: &Clock, random: &Random) -> Issued {
 pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
     Tokens {
         access: Secret::fresh(random),
+        access_key: None,
+        refresh_key: None,
         access_expires_at: now + Seconds(300),
         scope: "openid".into(),
         refresh: Some((Secret::fresh(random), now + Seconds(3600))),
@@ -498,7 +501,7 @@ on_both!(
             }
             assert_eq!(winners.len(), 1);
             let alive = one
-                .grant_of_token(winners[0].digest(), clock.now())
+                .access_token(winners[0].digest(), clock.now())
                 .await
                 .expect("asked");
             assert!(alive.is_none(), "the others ended what it got");

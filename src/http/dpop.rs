@@ -1,0 +1,40 @@
+//! The proof of possession that a request may come with (RFC 9449 §4.1).
+
+use super::input::Request;
+use crate::error::Error;
+use crate::provider::Provider;
+use crate::token::dpop::{self, Made, Proof, REPLAYED};
+
+/// What a request is, as its proof must have it.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// The path of the endpoint.
+    pub path: &'a str,
+    /// The access token that it came with, at a resource.
+    pub token: Option<&'a str>,
+}
+
+/// The proof of a request, verified and used up; `None` where none came. Whoever must authenticate has
+/// done so before, so that nobody else can use proofs up.
+pub async fn proof(
+    provider: &Provider,
+    request: &Request,
+    asked: Asked<'_>,
+) -> Result<Option<Proof>, Error> {
+    let endpoint = format!("{}{}", provider.config.issuer.url, asked.path);
+    let made = Made {
+        method: asked.method,
+        endpoint: &endpoint,
+        token: asked.token,
+    };
+    let headers: Vec<&str> = request.headers("dpop").collect();
+    let Some(proof) = dpop::read(&headers, made, provider.clock.now())? else {
+        return Ok(None);
+    };
+    match provider.store.spend_proof(&proof).await? {
+        true => Ok(Some(proof)),
+        false => Err(REPLAYED.into()),
+    }
+}
