@@ -2,20 +2,19 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, Error, bail};
 use clap::{Parser, Subcommand};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, evidence::Environment};
 use crate::bankid::party;
 use crate::clock::Clock;
-use crate::config::{Config, TlsFiles};
+use crate::config::Config;
 use crate::http;
+use crate::http::tls::{self, Clients};
 use crate::jose::algorithm::Algorithm;
 use crate::provider::Provider;
 use crate::random::Random;
@@ -153,9 +152,32 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let config = Config::read(file)?;
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let tls = config.tls.as_ref().map(tls).transpose()?;
+    let tls = config
+        .tls
+        .as_ref()
+        .map(|files| tls::server("listen", files, Clients::Unasked).map_err(Error::msg))
+        .transpose()?;
+    let mtls = config.mtls.as_ref().and_then(|mtls| mtls.listener.clone());
+    let mtls = mtls
+        .map(|(address, files)| {
+            let listener = TcpListener::bind(address)
+                .with_context(|| format!("mtls.address: cannot listen on {address}"))?;
+            let tls = tls::server("mtls", &files, Clients::MayShowCertificates);
+            Ok::<_, Error>((listener, tls.map_err(Error::msg)?))
+        })
+        .transpose()?;
     let provider = Provider::start(config, Clock::system(), Random::system()).await?;
     let served = http::serve(provider.clone(), listener, tls, runtime.handle().clone())?;
+    let mtls = mtls
+        .map(|(listener, tls)| {
+            http::serve(
+                provider.clone(),
+                listener,
+                Some(tls),
+                runtime.handle().clone(),
+            )
+        })
+        .transpose()?;
     let ops = match provider.config.ops {
         Some(address) => {
             let listener = TcpListener::bind(address)
@@ -172,32 +194,14 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     until_told_to_stop().await?;
     tracing::info!("stopping");
     provider.begin_to_stop();
-    served.handle.stop(true).await;
+    let stops = [Some(served), mtls].into_iter().flatten();
+    join_all(stops.map(|served| served.handle.stop(true))).await;
     provider.stop().await;
     // The last to go: it says that the node is stopping.
     if let Some(ops) = ops {
         ops.stop(false).await;
     }
     Ok(())
-}
-
-fn tls(files: &TlsFiles) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(&files.certificate_file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| {
-            format!(
-                "listen.tls_certificate_file {}",
-                files.certificate_file.display()
-            )
-        })?;
-    let key = PrivateKeyDer::from_pem_file(&files.key_file)
-        .with_context(|| format!("listen.tls_key_file {}", files.key_file.display()))?;
-    let mut config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("listen: certificate and key do not fit together")?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 /// Ends at SIGTERM or SIGINT.

@@ -11,9 +11,9 @@
 //! 4. When the order is complete and the browser is the one that began, the login ends: the person
 //!    has a [`session`], the client a [`token::grant`].
 //! 5. What the client may know of the person is decided by [`claims`].
-//! 6. The client exchanges its [`token::code`] for an ID token ([`token::id_token`]) and an access
-//!    token, and may ask [`token::userinfo`]. What comes later: [`token::refresh`],
-//!    [`token::introspection`], [`token::revocation`].
+//! 6. The client proves who it is ([`client::authentication`]) and exchanges its [`token::code`] for an
+//!    ID token ([`token::id_token`]) and an access token, and may ask [`token::userinfo`]. What comes
+//!    later: [`token::refresh`], [`token::introspection`], [`token::revocation`].
 //! 7. A [`session::logout`] ends what the login began, and every client that wants to hear of it is
 //!    told ([`session::notice`]), now or later ([`job`]).
 //!

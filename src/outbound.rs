@@ -45,6 +45,20 @@ pub enum Failure {
     Unreachable(&'static str),
 }
 
+/// Why what stands at an address was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unread {
+    /// The call came to nothing.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// It was answered by another status than 200; a redirect is one.
+    #[error("HTTP {0}")]
+    Status(u16),
+    /// More came than is read.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
 /// Makes the calls.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -93,6 +107,28 @@ impl Outbound {
 
     /// Sends a form, and says which status came back. What else comes back is not read.
     pub async fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<u16, Failure> {
+        let answer = self.http.post(self.guarded(url)?).form(form).send().await;
+        answer.map(|a| a.status().as_u16()).map_err(|e| failure(&e))
+    }
+
+    /// Reads what stands at an address, if that is at most so many bytes.
+    pub async fn fetch(&self, url: &str, most: usize) -> Result<Vec<u8>, Unread> {
+        let answer = self.http.get(self.guarded(url)?).send().await;
+        let mut answer = answer.map_err(|e| failure(&e))?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return Err(Unread::Status(answer.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(|e| failure(&e))? {
+            body.extend_from_slice(&part);
+            if body.len() > most {
+                return Err(Unread::TooLarge);
+            }
+        }
+        Ok(body)
+    }
+
+    fn guarded(&self, url: &str) -> Result<Url, Failure> {
         let url = Url::parse(url).map_err(|_| Failure::Forbidden)?;
         // An address that is written as one is never looked up.
         let literal = match url.host() {
@@ -105,8 +141,7 @@ impl Outbound {
         if url.scheme() != "https" || literal.is_some_and(|ip| !self.guard.admits(host, ip)) {
             return Err(Failure::Forbidden);
         }
-        let answer = self.http.post(url).form(form).send().await;
-        answer.map(|a| a.status().as_u16()).map_err(|e| failure(&e))
+        Ok(url)
     }
 }
 
@@ -441,6 +476,8 @@ mod tests {
             let url = form.replace('P', &port.to_string());
             let told = outbound.post_form(&url, &[("a", "b")]).await;
             assert_eq!(told, Err(Failure::Forbidden), "{form}");
+            let fetched = outbound.fetch(&url, 1).await;
+            assert_eq!(fetched, Err(Failure::Forbidden.into()), "{form}");
         }
         let heard = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
         assert!(heard.is_err(), "somebody connected");

@@ -11,11 +11,14 @@ use crate::authorize::Policy;
 use crate::authorize::request::Parameters;
 use crate::bankid::environment::Worth;
 use crate::bankid::party::{self, Parties};
+use crate::client::Client;
+use crate::client::keys::PublishedKeys;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::config::bankid::Profile;
 use crate::error::Fault;
 use crate::id::ClientId;
+use crate::jose::jwks::Jwks;
 use crate::jose::keyring::{KeySet, Keyring, REREAD_INTERVAL};
 use crate::login::LIFETIME;
 use crate::login::collector::Collector;
@@ -48,6 +51,8 @@ pub struct Parts {
     pub parties: Parties,
     /// Calls to clients.
     pub outbound: Outbound,
+    /// The keys that clients publish.
+    pub published_keys: PublishedKeys,
     /// How many logins and orders there may be.
     pub limits: Limits,
     /// What is measured.
@@ -147,6 +152,7 @@ impl Provider {
             keyring,
             parties,
             outbound,
+            published_keys: PublishedKeys::default(),
             limits: Limits::new(config_limits, &clock),
             metrics,
             followed,
@@ -296,6 +302,18 @@ impl Provider {
                 self.metrics.signing_key(algorithm, days_left);
             }
         }
+    }
+
+    /// Gives a client that publishes its keys those, preferably ones that fit.
+    pub async fn give_published_keys(
+        &self,
+        client: &mut Client,
+        fit: &(dyn Fn(&Jwks) -> bool + Sync),
+    ) {
+        let now = self.clock.now();
+        self.published_keys
+            .give(client, &self.outbound, fit, now)
+            .await;
     }
 
     async fn sweep(self) {

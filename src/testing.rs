@@ -1,6 +1,9 @@
 //! Binds tests to the requirements of `docs/requirements.md`. A test that passes writes down which
 //! ids it showed; `./test` compares them with the list.
 
+#[cfg(feature = "simulator")]
+pub mod certificates;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;

@@ -115,7 +115,7 @@ pub fn read(pushed: Option<Pushed>, when: When, now: Timestamp) -> Result<Parame
 
 /// RFC 9126 §6: a client that is registered so is heard by this way alone.
 pub fn may_ask_openly(raw: &Parameters, client: &Client) -> Result<(), Refused> {
-    if !client.metadata.require_pushed_authorization_requests {
+    if !client.metadata.requires_pushed_requests() {
         return Ok(());
     }
     let address = redirect_uri::resolve(raw, client).map_err(Refused::Page)?;

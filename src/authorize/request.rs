@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::pkce::Challenge;
 use super::redirect_uri::ReturnAddress;
-use super::request_object::Once;
 use super::{Answerable, Mistake, PageMistake, Refused};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::clock::Seconds;
 use crate::id::ClientId;
 use crate::jose::jwks::Thumbprint;
+use crate::jose::jwt::Once;
 use crate::secret::{Digest, kind as secret};
 
 /// The parameters of a request in the order they came. Names may repeat here; who reads them

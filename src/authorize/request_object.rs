@@ -7,8 +7,7 @@ use super::request::Parameters;
 use super::{Answerable, Mistake, PageMistake, Refused, redirect_uri};
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
-use crate::jose::jwks::Signed;
-use crate::secret::Digest;
+use crate::jose::jwt::{Once, Signed, Times};
 
 /// Where a signed request may say that it is meant for.
 #[derive(Clone, Copy, Debug)]
@@ -17,19 +16,6 @@ pub struct Audience<'a> {
     pub issuer: &'a str,
     /// Its authorization endpoint.
     pub endpoint: &'a str,
-}
-
-/// The kind of the name of a signed request (RFC 7519 §4.1.7).
-#[derive(Debug)]
-pub enum Jti {}
-
-/// A name that a client may use once.
-#[derive(Clone, Copy, Debug)]
-pub struct Once {
-    /// The name.
-    pub jti: Digest<Jti>,
-    /// After this the request is too old anyway.
-    pub expires_at: Timestamp,
 }
 
 /// What a request asks for, wherever it stood.
@@ -41,8 +27,6 @@ pub struct Unfolded {
     pub once: Option<Once>,
 }
 
-/// How far a client's clock may be ahead of ours.
-const AHEAD: Seconds = Seconds(10);
 /// How long a request may be good.
 const LONGEST: Seconds = Seconds(24 * 60 * 60);
 /// How long a pushed one may, and how old it may be.
@@ -85,7 +69,7 @@ pub fn unfold(
     let times = Times::read(&signed.claims).ok_or_else(bad)?;
     let meant = [audience.issuer, audience.endpoint];
     // A login that it led to in time goes on.
-    let in_time = when == When::Underway || times.admit(LONGEST, now);
+    let in_time = when == When::Underway || in_time(&times, LONGEST, now);
     if !is_meant_for(&signed, client, &meant) || !in_time {
         return Err(bad());
     }
@@ -93,7 +77,7 @@ pub fn unfold(
         return Err(objection(Mistake::RequestObjectDiffers));
     }
     Ok(Unfolded {
-        once: once(&signed.claims, &times),
+        once: times.once(&signed.claims),
         parameters: asked,
     })
 }
@@ -127,7 +111,7 @@ pub fn unfold_pushed(
     let in_time = times
         .not_before
         .is_some_and(|from| now < from + LONGEST_PUSHED)
-        && times.admit(LONGEST_PUSHED, now);
+        && in_time(&times, LONGEST_PUSHED, now);
     if !is_meant_for(&signed, client, &[issuer]) || !in_time {
         return Err(bad);
     }
@@ -136,7 +120,7 @@ pub fn unfold_pushed(
         Some(other) if other != client.client_id.as_str() => Err(bad),
         _ => Ok(Unfolded {
             parameters,
-            once: once(&signed.claims, &times),
+            once: times.once(&signed.claims),
         }),
     }
 }
@@ -147,11 +131,15 @@ fn read(raw: &Parameters, client: &Client) -> Result<Option<Signed>, Mistake> {
     match (raw.first("request"), &metadata.jwks) {
         (None, _) if metadata.require_signed_request_object => Err(Mistake::NotSigned),
         (None, _) => Ok(None),
+        // It has keys, but they could not be had.
+        (Some(_), None) if metadata.jwks_uri.is_some() => Err(Mistake::RequestObjectBad),
         (Some(_), None) => Err(Mistake::RequestObject),
         (Some(_), Some(_)) if raw.first("request_uri").is_some() => Err(Mistake::RequestTwice),
         (Some(token), Some(jwks)) => {
-            let signed = jwks.verify(token, metadata.request_object_signing_alg);
-            let signed = signed.ok_or(Mistake::RequestObjectBad)?;
+            let signed = jwks
+                .verify(token, metadata.request_object_signing_alg)
+                .filter(|signed| metadata.profile.takes_algorithm(signed.algorithm))
+                .ok_or(Mistake::RequestObjectBad)?;
             Ok(Some(signed))
         }
     }
@@ -159,14 +147,7 @@ fn read(raw: &Parameters, client: &Client) -> Result<Option<Signed>, Mistake> {
 
 /// RFC 9101 §4, §10.8; RFC 8725 §3.11: it is a request, from this client and to us.
 fn is_meant_for(signed: &Signed, client: &Client, audience: &[&str]) -> bool {
-    let is_request = match &signed.typ {
-        None => true,
-        Some(typ) => typ.as_str().is_some_and(|typ| {
-            let typ = typ.to_ascii_lowercase();
-            let typ = typ.strip_prefix("application/").unwrap_or(&typ);
-            matches!(typ, "jwt" | "oauth-authz-req+jwt")
-        }),
-    };
+    let is_request = signed.is_of_kind("oauth-authz-req+jwt");
     let ours = |value: &Value| value.as_str().is_some_and(|aud| audience.contains(&aud));
     let to_us = match signed.claims.get("aud") {
         Some(Value::Array(several)) => several.iter().any(ours),
@@ -177,36 +158,9 @@ fn is_meant_for(signed: &Signed, client: &Client, audience: &[&str]) -> bool {
     is_request && to_us && issuer == Some(client.client_id.as_str())
 }
 
-struct Times {
-    not_before: Option<Timestamp>,
-    expires_at: Timestamp,
-}
-
-impl Times {
-    /// RFC 7519 §4.1.4, §4.1.5. One without an end would be good for ever.
-    fn read(claims: &Map<String, Value>) -> Option<Times> {
-        let time = |value: &Value| value.as_i64().filter(|t| (0..1 << 40).contains(t));
-        Some(Times {
-            not_before: match claims.get("nbf") {
-                Some(value) => Some(Timestamp(time(value)?)),
-                None => None,
-            },
-            expires_at: Timestamp(time(claims.get("exp")?)?),
-        })
-    }
-
-    fn admit(&self, longest: Seconds, now: Timestamp) -> bool {
-        let from = self.not_before.unwrap_or(now);
-        now < self.expires_at && from <= now + AHEAD && self.expires_at <= from + longest
-    }
-}
-
-fn once(claims: &Map<String, Value>, times: &Times) -> Option<Once> {
-    let jti = claims.get("jti").and_then(Value::as_str)?;
-    Some(Once {
-        jti: Digest::of(jti),
-        expires_at: times.expires_at,
-    })
+fn in_time(times: &Times, longest: Seconds, now: Timestamp) -> bool {
+    let from = times.not_before.unwrap_or(now);
+    times.hold(now) && times.expires_at <= from + longest
 }
 
 /// What says something of the token and nothing of the request (RFC 7519 §4.1).
@@ -235,7 +189,9 @@ fn parameters(claims: &Map<String, Value>) -> Option<Parameters> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Profile;
     use crate::id::ClientId;
+    use crate::secret::Digest;
     use crate::testing::Signer;
     use serde_json::json;
 
@@ -438,5 +394,26 @@ mod tests {
         let later = NOW + Seconds(600);
         let underway = tried(header(), json!({}), When::Underway, later);
         assert!(underway.0, "a login goes on");
+    }
+
+    #[test]
+    fn a_fapi_client_signs_by_its_profiles_algorithms() {
+        let _shows = crate::shows!(accepting "JK-07", refusing "JK-07");
+        let signer = Signer::new();
+        let mut client = client(&signer, true);
+        for (profile, alg, taken) in [
+            (Profile::Standard, "RS256", true),
+            (Profile::Fapi2, "RS256", false),
+            (Profile::Fapi2, "ES384", false),
+            (Profile::Fapi2, "PS256", true),
+            (Profile::Fapi2, "ES256", true),
+            (Profile::Fapi2, "EdDSA", true),
+        ] {
+            client.metadata.profile = profile;
+            let token = signer.sign(&json!({"alg": alg}), &claims(json!({})));
+            let got = unfold_pushed(&raw(&token, &[]), &client, AUDIENCE.issuer, NOW);
+            let expected = (!taken).then_some(Mistake::RequestObjectBad);
+            assert_eq!(got.err(), expected, "{profile:?} {alg}");
+        }
     }
 }

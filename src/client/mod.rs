@@ -1,13 +1,22 @@
 //! Who asks: a registered application (RFC 6749 §2), and what it may have.
 
+pub mod assertion;
 pub mod authentication;
 pub mod bankid;
+pub mod certificate;
+pub mod distinguished_name;
+pub mod keys;
+pub mod method;
 pub mod origin;
 pub mod refresh;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use self::assertion::Audience;
 use self::bankid::Demands;
+use self::certificate::CertificateSubject;
+pub use self::method::Authentication;
 use self::refresh::RefreshTokens;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::message::Language;
@@ -55,9 +64,18 @@ pub struct Metadata {
     /// Whether that page needs to be told which session has ended. It always is.
     #[serde(default)]
     pub frontchannel_logout_session_required: bool,
+    /// Which rules it lives by where specifications differ.
+    #[serde(default)]
+    pub profile: Profile,
     /// How it proves who it is.
     #[serde(default)]
     pub token_endpoint_auth: Authentication,
+    /// The one algorithm that it signs assertions with; any that fits its keys, when it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<ClientAlgorithm>,
+    /// What its certificate says, where others issue it (RFC 8705 §2.1.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth: Option<CertificateSubject>,
     /// Whether it must use PKCE. A public client always must.
     #[serde(default)]
     pub pkce: Pkce,
@@ -67,6 +85,9 @@ pub struct Metadata {
     /// The public keys that it signs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Jwks>,
+    /// Where it publishes them instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<CalledUri>,
     /// The one algorithm that it signs requests with; any that fits its keys, when it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<ClientAlgorithm>,
@@ -116,7 +137,86 @@ fn yes() -> bool {
 impl Metadata {
     /// Whether this client must send a code challenge (RFC 9700 §2.1.1).
     pub fn requires_pkce(&self) -> bool {
-        self.pkce == Pkce::Required || self.token_endpoint_auth == Authentication::None
+        self.pkce == Pkce::Required
+            || self.profile == Profile::Fapi2
+            || self.token_endpoint_auth == Authentication::None
+    }
+
+    /// Whether this client must leave its requests with us beforehand (RFC 9126 §6, FAPI 2.0 §5.3.2.2).
+    pub fn requires_pushed_requests(&self) -> bool {
+        self.require_pushed_authorization_requests || self.profile == Profile::Fapi2
+    }
+
+    /// What does not go together.
+    pub fn check(&self) -> Result<(), String> {
+        let told = |what: &str| Err(what.to_owned());
+        let method = self.token_endpoint_auth;
+        if !self.has_frame_of_its_own() {
+            return told(
+                "frontchannel_logout_uri must have scheme, host and port of a redirect URI",
+            );
+        }
+        if !self.profile.takes(method) {
+            return told(
+                "profile fapi2 takes private_key_jwt, tls_client_auth and self_signed_tls_client_auth as token_endpoint_auth",
+            );
+        }
+        let by_key = method == Authentication::PrivateKeyJwt;
+        let by_own_certificate = method == Authentication::SelfSignedTlsClientAuth;
+        if self.jwks.is_some() && self.jwks_uri.is_some() {
+            return told("jwks and jwks_uri exclude each other");
+        }
+        if by_own_certificate && self.jwks.is_none() && self.jwks_uri.is_none() {
+            return told("this token_endpoint_auth needs jwks or jwks_uri");
+        }
+        if self.token_endpoint_auth_signing_alg.is_some() && !by_key {
+            return told("token_endpoint_auth_signing_alg is for private_key_jwt alone");
+        }
+        if by_key && !self.can_sign(self.token_endpoint_auth_signing_alg) {
+            return told(
+                "private_key_jwt needs jwks_uri, or a key in jwks that fits its algorithm and profile",
+            );
+        }
+        let by_issued_certificate = method == Authentication::TlsClientAuth;
+        if by_issued_certificate != self.tls_client_auth.is_some() {
+            return told(
+                "tls_client_auth names the certificate's subject, for that token_endpoint_auth alone",
+            );
+        }
+        if !method.is_proof() {
+            if !self.refresh_tokens.is_off() && !self.dpop_bound_access_tokens {
+                return told(
+                    "a public client has refresh_tokens only with dpop_bound_access_tokens",
+                );
+            }
+            if self.introspects {
+                return told("a public client cannot have introspects");
+            }
+        }
+        // RFC 9101 §10.5.
+        let signs = self.require_signed_request_object || self.request_object_signing_alg.is_some();
+        if signs && !self.can_sign(self.request_object_signing_alg) {
+            return told(
+                "signed requests need jwks_uri, or a key in jwks that fits their algorithm and profile",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether it has a key for this algorithm, or for any, that its profile takes. What it publishes
+    /// is looked at when it is used.
+    fn can_sign(&self, algorithm: Option<ClientAlgorithm>) -> bool {
+        let fits = |algorithm: &ClientAlgorithm| {
+            let has_key = match &self.jwks {
+                Some(keys) => keys.fits(*algorithm),
+                None => self.jwks_uri.is_some(),
+            };
+            self.profile.takes_algorithm(*algorithm) && has_key
+        };
+        match algorithm {
+            Some(algorithm) => fits(&algorithm),
+            None => ClientAlgorithm::ALL.iter().any(fits),
+        }
     }
 
     /// How long what came of a login may be refreshed. A public client's refresh token would be worth
@@ -148,7 +248,7 @@ impl Metadata {
 pub struct CalledUri(String);
 
 impl CalledUri {
-    /// Back-Channel Logout §2.2.
+    /// OpenID Connect Core §10.1, Back-Channel Logout §2.2.
     pub fn parse(text: &str) -> Option<CalledUri> {
         let uri = RedirectUri::parse(text)?;
         uri.as_str()
@@ -171,32 +271,54 @@ impl<'de> Deserialize<'de> for CalledUri {
     }
 }
 
-/// How a client proves who it is at the token endpoint.
+/// The rules that a client lives by where specifications ask for opposite things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Authentication {
-    /// By a secret, in the header or in the form (RFC 6749 §2.3.1).
+pub enum Profile {
+    /// OpenID Connect, with what has grown around it.
     #[default]
-    ClientSecret,
-    /// Not at all: a public client (RFC 6749 §2.1).
-    None,
+    Standard,
+    /// The FAPI 2.0 Security Profile.
+    Fapi2,
 }
 
-impl Authentication {
-    /// All of them, for discovery.
-    pub const ALL: [Authentication; 2] = [Authentication::ClientSecret, Authentication::None];
+impl Profile {
+    /// FAPI 2.0 §5.3.2.1: only what nobody can repeat.
+    pub fn takes(self, authentication: Authentication) -> bool {
+        use Authentication::{PrivateKeyJwt, SelfSignedTlsClientAuth, TlsClientAuth};
+        let strong = [PrivateKeyJwt, TlsClientAuth, SelfSignedTlsClientAuth];
+        self == Profile::Standard || strong.contains(&authentication)
+    }
 
-    /// The registered names of what is taken (OpenID Connect Core §9).
-    pub fn methods(self) -> &'static [&'static str] {
-        match self {
-            Authentication::ClientSecret => &["client_secret_basic", "client_secret_post"],
-            Authentication::None => &["none"],
+    /// FAPI 2.0 §5.4.1.
+    pub fn takes_algorithm(self, algorithm: ClientAlgorithm) -> bool {
+        use ClientAlgorithm::{ES256, EdDSA, PS256};
+        self == Profile::Standard || [PS256, ES256, EdDSA].contains(&algorithm)
+    }
+
+    /// What a client assertion may be meant for. FAPI 2.0 §5.3.2.1: the issuer as a string, because an
+    /// endpoint's address can be somebody else's idea (RFC 7523bis). OpenID Connect Core §9, RFC 9126
+    /// §2: endpoints too, and several of ours.
+    pub fn takes_audience(self, meant_for: &Value, audience: &Audience) -> bool {
+        let is_ours = |one: &Value| {
+            let is = |name: &String| one.as_str() == Some(name);
+            is(&audience.issuer) || audience.endpoints.iter().any(is)
+        };
+        match (self, meant_for) {
+            (Profile::Fapi2, one) => one.as_str() == Some(&audience.issuer),
+            (Profile::Standard, Value::Array(several)) => {
+                !several.is_empty() && several.iter().all(is_ours)
+            }
+            (Profile::Standard, one) => is_ours(one),
         }
     }
 
-    /// Whether it proves anything (RFC 6749 §2.1).
-    pub fn is_proof(self) -> bool {
-        self != Authentication::None
+    /// How long a client assertion may be good. Libraries are found that make them for an hour.
+    pub fn longest_assertion(self) -> Seconds {
+        match self {
+            Profile::Standard => Seconds(60 * 60),
+            Profile::Fapi2 => Seconds(10 * 60),
+        }
     }
 }
 
@@ -288,6 +410,7 @@ impl<'de, const MOST: usize> Deserialize<'de> for Line<MOST> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_name_cannot_hide_or_turn_text() {
@@ -344,5 +467,81 @@ mod tests {
             plain.get("bankid").is_none(),
             "an older version need not know it"
         );
+    }
+
+    #[test]
+    fn what_a_client_is_registered_with_goes_together() {
+        let _shows = crate::shows!(accepting "TK-11", refusing "TK-11", accepting "JK-07", refusing "JK-07",
+            accepting "JK-08", refusing "JK-08");
+        let all = crate::testing::Signer::new().jwks();
+        let one = |at: usize| json!({"keys": [all["keys"][at]]});
+        let (rsa, ec, p384) = (one(0), one(1), one(2));
+        let checked = |more: &Value| {
+            let mut metadata =
+                json!({"client_name": "A", "redirect_uris": ["https://a.example/cb"]});
+            for (name, value) in more.as_object().into_iter().flatten() {
+                metadata[name] = value.clone();
+            }
+            let metadata: Metadata = serde_json::from_value(metadata).expect("metadata");
+            metadata.check()
+        };
+        let subject = json!({"san_dns": "a.example"});
+        let uri = "https://a.example/jwks";
+        for sound in [
+            json!({}),
+            json!({"jwks": rsa}),
+            json!({"jwks": rsa, "require_signed_request_object": true}),
+            json!({"jwks": rsa, "request_object_signing_alg": "PS256"}),
+            json!({"token_endpoint_auth": "client_secret_post"}),
+            json!({"token_endpoint_auth": "private_key_jwt", "jwks": rsa}),
+            json!({"token_endpoint_auth": "private_key_jwt", "jwks": p384,
+                "token_endpoint_auth_signing_alg": "ES384"}),
+            json!({"token_endpoint_auth": "self_signed_tls_client_auth", "jwks": ec}),
+            json!({"token_endpoint_auth": "tls_client_auth", "tls_client_auth": subject}),
+            json!({"token_endpoint_auth": "private_key_jwt", "jwks_uri": uri,
+                "token_endpoint_auth_signing_alg": "RS256"}),
+            json!({"token_endpoint_auth": "self_signed_tls_client_auth", "jwks_uri": uri}),
+            json!({"jwks_uri": uri, "require_signed_request_object": true}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "tls_client_auth",
+                "tls_client_auth": subject}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "self_signed_tls_client_auth",
+                "jwks": ec}),
+        ] {
+            assert_eq!(checked(&sound), Ok(()), "{sound}");
+        }
+        for bad in [
+            json!({"jwks": rsa, "jwks_uri": uri}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks_uri": uri,
+                "token_endpoint_auth_signing_alg": "RS256"}),
+            json!({"require_signed_request_object": true}),
+            json!({"request_object_signing_alg": "PS256"}),
+            json!({"jwks": rsa, "request_object_signing_alg": "ES256"}),
+            json!({"token_endpoint_auth": "private_key_jwt"}),
+            json!({"token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "token_endpoint_auth_signing_alg": "ES256"}),
+            json!({"token_endpoint_auth_signing_alg": "ES256", "jwks": ec}),
+            json!({"token_endpoint_auth": "self_signed_tls_client_auth"}),
+            json!({"token_endpoint_auth": "tls_client_auth"}),
+            json!({"tls_client_auth": subject}),
+            json!({"profile": "fapi2"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "client_secret_basic"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "none"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": p384}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "token_endpoint_auth_signing_alg": "RS256"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "request_object_signing_alg": "RS256"}),
+        ] {
+            assert!(checked(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_fapi_client_pushes_its_requests_and_uses_pkce() {
+        let metadata = json!({"client_name": "A", "redirect_uris": ["https://a.example/cb"],
+            "profile": "fapi2", "pkce": "accepted"});
+        let metadata: Metadata = serde_json::from_value(metadata).expect("metadata");
+        assert!(metadata.requires_pkce() && metadata.requires_pushed_requests());
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::bankid::BankId;
+use super::mtls::Mtls;
 use super::{Findings, text_or_file, written};
 use crate::client::authentication::ClientSecret;
 use crate::client::{Authentication, Client, Metadata};
@@ -41,11 +42,30 @@ pub(super) fn check_all(
         .collect()
 }
 
-/// What clients need of BankID, and BankID's section must have.
-pub(super) fn check_with(clients: &[RegisteredClient], bankid: &BankId, found: &mut Findings) {
+/// What clients need of other sections.
+pub(super) fn check_with(
+    clients: &[RegisteredClient],
+    bankid: Option<&BankId>,
+    mtls: Option<&Mtls>,
+    found: &mut Findings,
+) {
     for RegisteredClient { client, .. } in clients {
-        let demands = &client.metadata.bankid;
         let key = format!("client.{}", client.client_id);
+        match client.metadata.token_endpoint_auth {
+            Authentication::TlsClientAuth
+                if mtls.is_none_or(|mtls| mtls.authorities.is_empty()) =>
+            {
+                found.add(&key, "tls_client_auth needs mtls.client_ca_file");
+            }
+            Authentication::SelfSignedTlsClientAuth if mtls.is_none() => {
+                found.add(&key, "self_signed_tls_client_auth needs the section mtls");
+            }
+            _ => {}
+        }
+        let Some(bankid) = bankid else {
+            continue;
+        };
+        let demands = &client.metadata.bankid;
         if !bankid.profiles.iter().any(|p| p.name == demands.profile()) {
             found.add(
                 &key,
@@ -64,24 +84,8 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         Some(sector) => sector.clone(),
         None => sole_host(&written.metadata)?,
     };
-    if !written.metadata.has_frame_of_its_own() {
-        return Err(
-            "frontchannel_logout_uri must have scheme, host and port of a redirect URI".to_owned(),
-        );
-    }
     written.metadata.bankid.check()?;
-    signed_requests(&written.metadata)?;
-    if !written.metadata.token_endpoint_auth.is_proof() {
-        let proves = written.metadata.dpop_bound_access_tokens;
-        if !written.metadata.refresh_tokens.is_off() && !proves {
-            return Err(
-                "a public client has refresh_tokens only with dpop_bound_access_tokens".to_owned(),
-            );
-        }
-        if written.metadata.introspects {
-            return Err("a public client cannot have introspects".to_owned());
-        }
-    }
+    written.metadata.check()?;
     if written
         .metadata
         .personal_number
@@ -101,19 +105,6 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     })
 }
 
-/// RFC 9101 §10.5: whoever signs needs keys, and keys that the algorithm fits.
-fn signed_requests(metadata: &Metadata) -> Result<(), String> {
-    let fits = match (&metadata.jwks, metadata.request_object_signing_alg) {
-        (None, Some(_)) => false,
-        (None, None) => !metadata.require_signed_request_object,
-        (Some(jwks), algorithm) => algorithm.is_none_or(|algorithm| jwks.fits(algorithm)),
-    };
-    match fits {
-        true => Ok(()),
-        false => Err("signed requests need a key in jwks that fits their algorithm".to_owned()),
-    }
-}
-
 /// The secret, and the one before it while an application still uses that.
 fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSecret>>, String> {
     let (now, before) = (
@@ -125,9 +116,9 @@ fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSe
     );
     let is_written =
         |(text, file): (&Option<String>, &Option<PathBuf>)| text.is_some() || file.is_some();
-    if written.metadata.token_endpoint_auth == Authentication::None {
+    if !written.metadata.token_endpoint_auth.has_secret() {
         return match is_written(now) || is_written(before) {
-            true => Err("a public client (token_endpoint_auth = none) has no secret".to_owned()),
+            true => Err("a client with this token_endpoint_auth has no secret".to_owned()),
             false => Ok(Vec::new()),
         };
     }
@@ -155,41 +146,4 @@ fn sole_host(metadata: &Metadata) -> Result<String, String> {
     let same = metadata.redirect_uris.iter().all(|uri| uri.host() == host);
     same.then_some(host)
         .ok_or_else(|| "redirect_uris are on several hosts: name a sector".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Signer;
-    use serde_json::json;
-
-    #[test]
-    fn whoever_signs_requests_has_a_key_that_fits() {
-        let _shows = crate::shows!(accepting "JK-08", refusing "JK-08");
-        let mut keys = Signer::new().jwks();
-        keys["keys"].as_array_mut().expect("a list").truncate(1);
-        let checked = |more: serde_json::Value| {
-            let mut metadata =
-                json!({"client_name": "A", "redirect_uris": ["https://a.example/cb"]});
-            for (name, value) in more.as_object().into_iter().flatten() {
-                metadata[name] = value.clone();
-            }
-            signed_requests(&serde_json::from_value(metadata).expect("metadata")).is_ok()
-        };
-        for sound in [
-            json!({}),
-            json!({"jwks": keys}),
-            json!({"jwks": keys, "require_signed_request_object": true}),
-            json!({"jwks": keys, "request_object_signing_alg": "PS256"}),
-        ] {
-            assert!(checked(sound.clone()), "{sound}");
-        }
-        for bad in [
-            json!({"require_signed_request_object": true}),
-            json!({"request_object_signing_alg": "PS256"}),
-            json!({"jwks": keys, "request_object_signing_alg": "ES256"}),
-        ] {
-            assert!(!checked(bad.clone()), "{bad}");
-        }
-    }
 }

@@ -6,6 +6,7 @@ pub mod bankid;
 pub mod client;
 pub mod identity;
 pub mod issuer;
+pub mod mtls;
 pub mod outbound;
 pub mod written;
 
@@ -25,6 +26,7 @@ use crate::secret::Key;
 use bankid::BankId;
 use client::RegisteredClient;
 use issuer::Issuer;
+use mtls::Mtls;
 use written::Written;
 
 /// A configuration that holds together.
@@ -40,6 +42,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where clients show certificates, if anywhere.
+    pub mtls: Option<Mtls>,
     /// Where the database is.
     pub database_url: String,
     /// The key that wraps all others.
@@ -179,10 +183,19 @@ impl Config {
         let master_key = found.take("keys", master_key(&written.keys, base));
         let rotation = rotation(&written.keys, &mut found);
         let clients = client::check_all(written.client, base, &mut found);
-        if let Some(bankid) = &bankid {
-            client::check_with(&clients, bankid, &mut found);
-        }
-        let tls = tls(&written.listen, base, &mut found);
+        let listen = &written.listen;
+        let tls = tls_files(
+            "listen",
+            listen.tls_certificate_file.as_deref(),
+            listen.tls_key_file.as_deref(),
+            base,
+            &mut found,
+        );
+        let mtls = match (written.mtls, &issuer) {
+            (Some(written), Some(issuer)) => mtls::check(written, issuer, listen, base, &mut found),
+            _ => None,
+        };
+        client::check_with(&clients, bankid.as_ref(), mtls.as_ref(), &mut found);
         let outbound = outbound::check(written.outbound, base, &mut found);
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
@@ -193,6 +206,7 @@ impl Config {
                 listen: written.listen.address,
                 ops: written.ops.address,
                 tls,
+                mtls,
                 trusted_proxies: written.listen.trusted_proxies,
                 database_url: written.database.url,
                 master_key,
@@ -228,8 +242,14 @@ fn one(key: &str, reason: String) -> Problems {
     }])
 }
 
-fn tls(listen: &written::Listen, base: &Path, found: &mut Findings) -> Option<TlsFiles> {
-    match (&listen.tls_certificate_file, &listen.tls_key_file) {
+fn tls_files(
+    section: &str,
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+    base: &Path,
+    found: &mut Findings,
+) -> Option<TlsFiles> {
+    match (certificate, key) {
         (None, None) => None,
         (Some(certificate), Some(key)) => Some(TlsFiles {
             certificate_file: base.join(certificate),
@@ -237,7 +257,7 @@ fn tls(listen: &written::Listen, base: &Path, found: &mut Findings) -> Option<Tl
         }),
         _ => {
             found.add(
-                "listen",
+                section,
                 "tls_certificate_file and tls_key_file belong together",
             );
             None

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::identity::Passphrase;
 use crate::client::Metadata;
+use crate::client::certificate::HeaderFormat;
 use crate::id::ClientId;
 
 /// The whole file.
@@ -24,6 +25,8 @@ pub struct Written {
     /// Where requests are taken.
     #[serde(default)]
     pub listen: Listen,
+    /// Where clients show certificates.
+    pub mtls: Option<Mtls>,
     /// Where the operator's machines look.
     #[serde(default)]
     pub ops: Ops,
@@ -75,6 +78,27 @@ impl Default for Listen {
             trusted_proxies: Vec::new(),
         }
     }
+}
+
+/// `[mtls]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mtls {
+    /// The address that clients with certificates call: `https://mtls.login.example.se`. Another one
+    /// than the issuer, so that no browser is asked for a certificate.
+    pub url: String,
+    /// Address and port of a listener of our own, when TLS ends here and not in a proxy.
+    pub address: Option<SocketAddr>,
+    /// A PEM file with the certificate chain that is shown there.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// A PEM file with its key.
+    pub tls_key_file: Option<PathBuf>,
+    /// A PEM file with the authorities that issue the certificates of `tls_client_auth`.
+    pub client_ca_file: Option<PathBuf>,
+    /// The header in which a proxy of `listen.trusted_proxies` hands over the client's certificate.
+    pub certificate_header: Option<String>,
+    /// How it stands there; `rfc9440` when it is not said.
+    pub certificate_format: Option<HeaderFormat>,
 }
 
 /// `[ops]`

@@ -18,13 +18,14 @@ use crate::bankid::message::Language;
 use crate::claims::release::Release;
 use crate::client::Client;
 use crate::error::{Error, Refusal};
+use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
 use crate::login::binding::{Bounced, ChoiceForm, FORM_LIFETIME};
 use crate::login::device::Offers;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::standing;
-use crate::storage::{SessionRow, Unissued};
+use crate::storage::{SessionRow, SignedKind, Unissued};
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
@@ -114,9 +115,13 @@ pub async fn admit(
         Ok(client_id) => client_id,
         Err(mistake) => return Ok(Err(Refused::Page(mistake))),
     };
-    let Some(client) = provider.store.client(client_id).await? else {
+    let Some(mut client) = provider.store.client(client_id).await? else {
         return Ok(Err(Refused::Page(PageMistake::ClientUnknown)));
     };
+    if let Some(token) = raw.first("request") {
+        let fit = |keys: &Jwks| keys.verify(token, None).is_some();
+        provider.give_published_keys(&mut client, &fit).await;
+    }
     let digest = match pushed::brought(raw) {
         Ok(digest) => digest,
         Err(mistake) => return Ok(Err(Refused::Page(mistake))),
@@ -156,7 +161,10 @@ pub async fn admit(
         Err(refused) => return Ok(Err(refused)),
     };
     if let (Some(once), When::Brought) = (&request.once, when)
-        && provider.store.is_spent(&client.client_id, once).await?
+        && provider
+            .store
+            .is_spent(SignedKind::RequestObject, client.client_id.as_str(), once)
+            .await?
     {
         return Ok(Err(already_answered(&request)));
     }

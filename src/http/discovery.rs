@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::provider::Provider;
 
 pub async fn document(provider: Provider, _: Request) -> Result<Answer, Error> {
-    let document = discovery::document(&provider.config.issuer.url, &provider.policy.acr);
+    let (config, acr) = (&provider.config, &provider.policy.acr);
+    let document = discovery::document(&config.issuer.url, acr, config.mtls.as_ref());
     Ok(Answer::public_json(&document))
 }
 

@@ -3,6 +3,7 @@
 use super::input::Request;
 use crate::error::Error;
 use crate::provider::Provider;
+use crate::storage::SignedKind;
 use crate::token::dpop::{self, Made, Proof, REPLAYED};
 
 /// What a request is, as its proof must have it.
@@ -23,7 +24,7 @@ pub async fn proof(
     request: &Request,
     asked: Asked<'_>,
 ) -> Result<Option<Proof>, Error> {
-    let endpoint = format!("{}{}", provider.config.issuer.url, asked.path);
+    let endpoint = format!("{}{}", request.called_at(&provider.config), asked.path);
     let made = Made {
         method: asked.method,
         endpoint: &endpoint,
@@ -33,7 +34,8 @@ pub async fn proof(
     let Some(proof) = dpop::read(&headers, made, provider.clock.now())? else {
         return Ok(None);
     };
-    match provider.store.spend_proof(&proof).await? {
+    let (kind, key) = (SignedKind::DpopProof, proof.key.as_str());
+    match provider.store.spend(kind, key, &proof.once).await? {
         true => Ok(Some(proof)),
         false => Err(REPLAYED.into()),
     }

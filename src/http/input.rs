@@ -11,18 +11,24 @@ use percent_encoding::percent_decode_str;
 use super::answer::View;
 use crate::authorize::request::Parameters;
 use crate::bankid::message::Language;
+use crate::client::certificate::Presented;
+use crate::config::Config;
 use crate::config::issuer::Issuer;
+use crate::discovery::is_aliased;
 use crate::id::Id;
 use crate::provider::Provider;
 use crate::secret::{Kind, Secret};
 
 /// A request as plain values, which can be sent to another thread.
 pub struct Request {
+    target: String,
     path: Vec<(String, String)>,
     query: String,
     body: Bytes,
     headers: Vec<(&'static str, String)>,
     host: Option<String>,
+    /// The certificate that the client showed where certificates are shown, if it did.
+    pub certificate: Option<Presented>,
     /// The address that the request came from, by way of the proxies that we trust.
     pub ip: IpAddr,
 }
@@ -49,7 +55,7 @@ const HEADERS: [&str; 9] = [
 
 impl Request {
     /// Reads everything that a door may need.
-    pub fn read(request: &HttpRequest, body: Bytes, trusted: &[IpNet]) -> Request {
+    pub fn read(request: &HttpRequest, body: Bytes, config: &Config) -> Request {
         let mut headers = Vec::new();
         for name in HEADERS {
             for value in request.headers().get_all(name) {
@@ -67,6 +73,7 @@ impl Request {
             .filter_map(|value| value.to_str().ok())
             .collect();
         Request {
+            target: request.path().to_owned(),
             path: request
                 .match_info()
                 .iter()
@@ -75,8 +82,9 @@ impl Request {
             query: request.query_string().to_owned(),
             body,
             headers,
+            certificate: certificate(request, peer, config),
             host: host(request),
-            ip: caller(peer, &forwarded.join(","), trusted),
+            ip: caller(peer, &forwarded.join(","), &config.trusted_proxies),
         }
     }
 
@@ -97,13 +105,30 @@ impl Request {
 
     /// Whether the caller's address is its own, as far as we know: one of our proxies' is everyone's.
     pub fn ip_is_a_callers(&self, trusted: &[IpNet]) -> bool {
-        !trusted.iter().any(|net| net.contains(&self.ip))
+        !is_one_of(self.ip, trusted)
     }
 
-    /// Whether the request was meant for this issuer. A door behind another name would make
-    /// cookies and addresses that belong to nobody.
-    pub fn is_for(&self, issuer: &Issuer) -> bool {
-        self.host.as_deref() == Some(issuer.authority.as_str())
+    /// Whether the request was meant for this issuer, or for an endpoint that is also where clients
+    /// show certificates. A door behind another name would make cookies and addresses that belong to
+    /// nobody.
+    pub fn is_for(&self, config: &Config) -> bool {
+        let is_alias = self.alias(config).is_some() && is_aliased(&self.target);
+        self.is_at(&config.issuer) || is_alias
+    }
+
+    /// The address of ours that the request was sent to, as the configuration writes it.
+    pub fn called_at<'a>(&self, config: &'a Config) -> &'a str {
+        &self.alias(config).unwrap_or(&config.issuer).url
+    }
+
+    /// The address where clients show certificates, if the request was sent there.
+    fn alias<'a>(&self, config: &'a Config) -> Option<&'a Issuer> {
+        let mtls = config.mtls.as_ref().map(|mtls| &mtls.address);
+        mtls.filter(|address| self.is_at(address) && !self.is_at(&config.issuer))
+    }
+
+    fn is_at(&self, address: &Issuer) -> bool {
+        self.host.as_deref() == Some(address.authority.as_str())
     }
 
     /// A part of the path that is an id.
@@ -185,6 +210,26 @@ impl Request {
     }
 }
 
+/// RFC 9440 §4: the certificate of the connection that came to us, or of the one that came to a proxy
+/// of ours. From anyone else the header says nothing.
+fn certificate(request: &HttpRequest, peer: IpAddr, config: &Config) -> Option<Presented> {
+    let mtls = config.mtls.as_ref()?;
+    if host(request)? != mtls.address.authority {
+        return None;
+    }
+    if let Some(presented) = request.conn_data::<Presented>() {
+        return Some(presented.clone());
+    }
+    let header = mtls.header.as_ref()?;
+    let mut values = request.headers().get_all(&header.name);
+    match (values.next(), values.next()) {
+        (Some(value), None) if is_one_of(plain(peer), &config.trusted_proxies) => {
+            Presented::of_header(value.to_str().ok()?, header.format)
+        }
+        _ => None,
+    }
+}
+
 /// The authority of the request: HTTP/2 has it in the target, HTTP/1.1 in `Host`, which must be
 /// there once.
 fn host(request: &HttpRequest) -> Option<String> {
@@ -198,13 +243,16 @@ fn host(request: &HttpRequest) -> Option<String> {
     }
 }
 
+fn is_one_of(ip: IpAddr, networks: &[IpNet]) -> bool {
+    networks.iter().any(|network| network.contains(&ip))
+}
+
 /// The right-most hop that is not one of our proxies; an address that does not parse ends the
 /// search at the hop that named it.
 fn caller(peer: IpAddr, forwarded: &str, trusted: &[IpNet]) -> IpAddr {
-    let is_ours = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     let mut caller = plain(peer);
     for hop in forwarded.rsplit(',') {
-        if !is_ours(&caller) {
+        if !is_one_of(caller, trusted) {
             break;
         }
         match address(hop.trim()) {

@@ -20,6 +20,7 @@ mod page;
 mod par;
 mod returning;
 mod revoke;
+pub mod tls;
 mod token;
 mod userinfo;
 mod words;
@@ -174,6 +175,7 @@ pub fn serve(
             .app_data(web::PayloadConfig::new(BODY_LIMIT))
             .configure(routes)
     })
+    .on_connect(tls::remember_certificates)
     .disable_signals()
     .client_request_timeout(Duration::from_secs(5))
     .keep_alive(Duration::from_secs(15))
@@ -268,9 +270,9 @@ where
             Ok(body) => (body, None),
             Err(error) => (web::Bytes::new(), Some(error)),
         };
-        let request = Request::read(&request, body, &provider.config.trusted_proxies);
+        let request = Request::read(&request, body, &provider.config);
         let view = request.view(&provider);
-        let answer = match (request.is_for(&provider.config.issuer), unreadable) {
+        let answer = match (request.is_for(&provider.config), unreadable) {
             (false, _) => answer::misdirected(),
             (true, Some(error)) => {
                 answer::unreadable(face, error.as_response_error().status_code(), &view)
@@ -290,11 +292,11 @@ where
 }
 
 async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpResponse {
-    let issuer = &data.provider.config.issuer;
-    let request = Request::read(&request, web::Bytes::new(), &[]);
-    let answer = match request.is_for(issuer) {
+    let config = &data.provider.config;
+    let request = Request::read(&request, web::Bytes::new(), config);
+    let answer = match request.is_for(config) {
         true => answer::not_found(&request.view(&data.provider)),
         false => answer::misdirected(),
     };
-    answer.into_response(issuer)
+    answer.into_response(&config.issuer)
 }

@@ -12,6 +12,7 @@ use crate::authorize::request::Parameters;
 use crate::authorize::{Mistake, pushed};
 use crate::client::Authentication;
 use crate::error::{Error, Refusal};
+use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::token::dpop::{Proof, asked_for};
@@ -21,11 +22,15 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     if form.size() > REQUEST_LIMIT {
         return Ok(answer::too_large());
     }
-    let client = token::client(&provider, &request, &form).await?;
+    let mut client = token::client(&provider, &request, &form).await?;
     // Anyone may call themselves a public client, and every request takes room.
     let is_known = client.metadata.token_endpoint_auth != Authentication::None;
     if !is_known && !provider.limits.admit_login(request.ip) {
         return Ok(answer::too_many());
+    }
+    if let Some(token) = form.first("request") {
+        let fit = |keys: &Jwks| keys.verify(token, None).is_some();
+        provider.give_published_keys(&mut client, &fit).await;
     }
     let (issuer, now) = (&provider.config.issuer.url, provider.clock.now());
     let keys = provider.keys_to_read(&form).await?;

@@ -8,12 +8,14 @@ use super::dpop::{self, Asked};
 use super::input::{Request, Unreadable};
 use crate::authorize::request::Parameters;
 use crate::client::Client;
-use crate::client::authentication::{Credentials, authenticate};
+use crate::client::authentication::{Credentials, Measure, Mistake, Sent, authenticate};
 use crate::clock::Timestamp;
+use crate::discovery;
 use crate::error::{Code, Error, Refusal};
+use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
-use crate::storage::{Exchange, Rotation};
+use crate::storage::{Exchange, Rotation, SignedKind};
 use crate::token::code::{self, Consequence, Redemption};
 use crate::token::dpop::{MISSING, Proof, is_bound, token_type};
 use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant, Tokens};
@@ -95,22 +97,52 @@ pub async fn client(
     request: &Request,
     form: &Parameters,
 ) -> Result<Client, Error> {
-    let credentials = Credentials::read(
-        request.header("authorization"),
-        form.first("client_id"),
-        form.first("client_secret"),
-    )?;
-    let client = provider
+    let credentials = Credentials::read(Sent {
+        authorization: request.header("authorization"),
+        client_id: form.first("client_id"),
+        client_secret: form.first("client_secret"),
+        client_assertion_type: form.first("client_assertion_type"),
+        client_assertion: form.first("client_assertion"),
+        certificate: request.certificate.as_ref(),
+    })?;
+    let now = provider.clock.now();
+    let mut client = provider
         .store
         .client(credentials.client_id.as_str())
         .await?;
-    let now = provider.clock.now();
+    if let Some(client) = &mut client
+        && client.metadata.token_endpoint_auth.has_keys()
+    {
+        let fit = |keys: &Jwks| credentials.fit(keys, now);
+        provider.give_published_keys(client, &fit).await;
+    }
     let secrets = provider
         .store
         .client_secrets(&credentials.client_id, now)
         .await?;
-    authenticate(&credentials, client.as_ref(), &secrets)?;
-    client.ok_or_else(|| Refusal::new(Code::InvalidClient, "client authentication failed").into())
+    let mtls = provider.config.mtls.as_ref();
+    let measure = Measure {
+        secrets: &secrets,
+        audience: &discovery::assertion_audience(&provider.config.issuer.url, mtls),
+        authorities: mtls.map_or(&[], |mtls| &mtls.authorities),
+        now,
+    };
+    let refused = |mistake: Mistake| {
+        tracing::info!(client = %credentials.client_id, %mistake, "a client did not authenticate");
+        Refusal::from(mistake)
+    };
+    let (client, once) = authenticate(&credentials, client, measure).map_err(refused)?;
+    if let Some(once) = once {
+        let kind = SignedKind::ClientAssertion;
+        if !provider
+            .store
+            .spend(kind, client.client_id.as_str(), &once)
+            .await?
+        {
+            return Err(refused(Mistake::Replayed).into());
+        }
+    }
+    Ok(client)
 }
 
 async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, Error> {

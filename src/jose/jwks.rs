@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::json;
+use super::jwt::{Signed, object};
+use super::public_key::{self, PublicKey};
 
 /// An algorithm that clients may sign with (RFC 7518 §3.1, RFC 8037 §3.1): whatever we can verify. It is
 /// not [`Algorithm`](super::algorithm::Algorithm), for each of which we have a key. `none` is not one.
@@ -94,6 +95,14 @@ impl Jwks {
         sound.then_some(Jwks(value))
     }
 
+    /// RFC 7517 §5: a set that others keep may hold keys that are none for us. They are passed over.
+    pub fn published(set: Map<String, Value>) -> Option<Jwks> {
+        let keys = set.get("keys")?.as_array()?.iter();
+        let one = |key: &Value| Jwks::parse(json!({"keys": [key]})).is_some();
+        let ours: Vec<&Value> = keys.filter(|key| one(key)).take(KEYS).collect();
+        Jwks::parse(json!({"keys": ours}))
+    }
+
     /// Whether one of these keys verifies what is signed by this algorithm.
     pub fn fits(&self, algorithm: ClientAlgorithm) -> bool {
         self.verifiers(None, algorithm).next().is_some()
@@ -104,6 +113,17 @@ impl Jwks {
     pub fn verify(&self, token: &str, only: Option<ClientAlgorithm>) -> Option<Signed> {
         signed(token, only, |kid, algorithm, holds| {
             self.verifiers(kid, algorithm).any(holds)
+        })
+    }
+
+    /// The keys, each with its certificate.
+    pub fn registered(&self) -> impl Iterator<Item = Registered> + '_ {
+        let keys = self.0["keys"].as_array().into_iter().flatten();
+        keys.filter_map(|key| {
+            Some(Registered {
+                key: PublicKey::of_jwk(key)?,
+                certificate: public_key::certificate_of_jwk(key),
+            })
         })
     }
 
@@ -171,15 +191,6 @@ impl Thumbprint {
     }
 }
 
-/// A token that was verified.
-#[derive(Debug)]
-pub struct Signed {
-    /// What kind of token it says that it is.
-    pub typ: Option<Value>,
-    /// What it says.
-    pub claims: Map<String, Value>,
-}
-
 /// RFC 7515 §5.2. `known` says whether a key of that name and algorithm holds.
 fn signed(
     token: &str,
@@ -200,15 +211,11 @@ fn signed(
     };
     known(header.get("kid"), algorithm, &holds).then_some(())?;
     Some(Signed {
+        algorithm,
         typ: header.get("typ").cloned(),
         claims: object(payload)?,
     })
 }
-
-fn object(part: &str) -> Option<Map<String, Value>> {
-    json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
-}
-
 /// RFC 7517 §4.2, §4.3.
 fn is_for_signatures(key: &Value) -> bool {
     let verifies = |operations: &Value| {
@@ -218,45 +225,21 @@ fn is_for_signatures(key: &Value) -> bool {
     key.get("use").is_none_or(|of| of == "sig") && key.get("key_ops").is_none_or(verifies)
 }
 
-/// RFC 7518 §6.2, §6.3; RFC 8037 §2: the key for one algorithm, if it is one of that family and
-/// strong enough.
+/// The key for one algorithm, if it is one of that family.
 fn verifier(key: &Value, algorithm: ClientAlgorithm) -> Option<DecodingKey> {
-    if key.get("alg").is_some_and(|alg| alg != algorithm.as_str()) {
-        return None;
-    }
-    let member = |name: &str| key.get(name).and_then(Value::as_str);
-    let bytes = |name: &str| URL_SAFE_NO_PAD.decode(member(name)?).ok();
-    let holds = |name: &str, length: usize| bytes(name).is_some_and(|b| b.len() == length);
-    let on_curve = |curve: &str, length: usize| {
-        let sound = member("crv") == Some(curve) && holds("x", length) && holds("y", length);
-        sound.then(|| DecodingKey::from_ec_components(member("x")?, member("y")?).ok())?
-    };
-    match (algorithm, member("kty")?) {
-        (ClientAlgorithm::RS256 | ClientAlgorithm::PS256, "RSA") => {
-            let sound = (2048..=8192).contains(&bits(&bytes("n")?)) && is_exponent(&bytes("e")?);
-            sound.then(|| DecodingKey::from_rsa_components(member("n")?, member("e")?).ok())?
-        }
-        (ClientAlgorithm::ES256, "EC") => on_curve("P-256", 32),
-        (ClientAlgorithm::ES384, "EC") => on_curve("P-384", 48),
-        (ClientAlgorithm::EdDSA, "OKP") => {
-            let sound = member("crv") == Some("Ed25519") && holds("x", 32);
-            sound.then(|| DecodingKey::from_ed_components(member("x")?).ok())?
-        }
-        _ => None,
+    match key.get("alg") {
+        Some(alg) if alg != algorithm.as_str() => None,
+        _ => PublicKey::of_jwk(key)?.verifier(algorithm),
     }
 }
 
-/// How many bits a number has.
-fn bits(number: &[u8]) -> usize {
-    match number.iter().position(|byte| *byte != 0) {
-        Some(first) => (number.len() - first) * 8 - number[first].leading_zeros() as usize,
-        None => 0,
-    }
-}
-
-/// An RSA exponent that hides what it is raised to: odd, at least 3, and no larger than libraries take.
-fn is_exponent(number: &[u8]) -> bool {
-    (2..=33).contains(&bits(number)) && number.last().is_some_and(|last| last % 2 == 1)
+/// A key of a set with what is registered for it.
+#[derive(Debug)]
+pub struct Registered {
+    /// The key.
+    pub key: PublicKey,
+    /// The certificate that holds it, in DER, if the set names one.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl<'de> Deserialize<'de> for Jwks {
@@ -365,6 +348,30 @@ mod tests {
             json!([]),
         ] {
             assert!(Jwks::parse(empty).is_none());
+        }
+    }
+
+    #[test]
+    fn of_a_set_that_others_keep_what_is_for_us_is_taken() {
+        let _shows = crate::shows!(accepting "JK-05", refusing "JK-05", accepting "JK-09");
+        let signer = Signer::new();
+        let mut keys = signer.jwks();
+        let list = keys["keys"].as_array_mut().expect("a list");
+        let mut weak = list[0].clone();
+        weak["n"] = json!(URL_SAFE_NO_PAD.encode([0xff; 128]));
+        let private = json!({"kty": "oct", "k": "AAAA"});
+        let odd = json!({"kty": "EC", "crv": "P-521", "x": "AAAA", "y": "AAAA"});
+        let encrypts = json!({"use": "enc", "kty": "RSA", "n": "AQAB", "e": "AQAB"});
+        list.splice(0..0, [json!(1), weak.clone(), private, odd, encrypts]);
+        assert!(Jwks::parse(keys.clone()).is_none());
+        let published = |set: Value| Jwks::published(set.as_object()?.clone());
+        let taken = published(keys).expect("keys");
+        for algorithm in ClientAlgorithm::ALL {
+            let token = signer.sign(&json!({"alg": algorithm.as_str()}), &json!({}));
+            assert!(taken.verify(&token, None).is_some());
+        }
+        for none in [json!({"keys": [weak]}), json!({"keys": []}), json!({})] {
+            assert!(published(none).is_none());
         }
     }
 

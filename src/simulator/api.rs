@@ -22,6 +22,7 @@ use super::signature::SignedOrder;
 use super::whim::{ErrorCode, What, merge};
 use crate::bankid::evidence::Function;
 use crate::clock::Timestamp;
+use crate::http::tls::peer_certificates;
 
 /// The most that a body may hold.
 pub const BODY_LIMIT: usize = 512 * 1024;
@@ -31,15 +32,8 @@ struct Peer(CertificateDer<'static>);
 
 /// Remembers the client's certificate of a connection.
 pub fn remember_peer(connection: &dyn Any, extensions: &mut Extensions) {
-    type Tls = actix_tls::accept::rustls_0_23::TlsStream<actix_web::rt::net::TcpStream>;
-    if let Some(tls) = connection.downcast_ref::<Tls>()
-        && let Some(leaf) = tls
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-    {
-        extensions.insert(Peer(leaf.clone().into_owned()));
+    if let Some([leaf, ..]) = peer_certificates(connection) {
+        extensions.insert(Peer(leaf.clone()));
     }
 }
 

@@ -7,9 +7,10 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
+use super::replay::{self, SignedKind};
 use super::{
     Ended, Result, Store, Tx, access_token, code, commit, on, person, pushed_request,
-    refresh_token, request_object, rollback, session,
+    refresh_token, rollback, session,
 };
 use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;
@@ -202,7 +203,13 @@ impl Store {
             return Ok(false);
         }
         if let Some(once) = &issued.once
-            && !request_object::spend(tx, &issued.grant.client_id, once).await?
+            && !replay::spend(
+                tx,
+                SignedKind::RequestObject,
+                issued.grant.client_id.as_str(),
+                once,
+            )
+            .await?
         {
             return Ok(false);
         }

@@ -1,11 +1,12 @@
 //! The table `pushed_request`.
 
-use super::{Result, Store, Tx, commit, on, request_object, rollback};
+use super::replay::{self, SignedKind};
+use super::{Result, Store, Tx, commit, on, rollback};
 use crate::authorize::pushed::Pushed;
 use crate::authorize::request::Parameters;
-use crate::authorize::request_object::Once;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
+use crate::jose::jwt::Once;
 use crate::secret::{Digest, Place, kind as secret};
 
 fn parameters_of(request: &str) -> Place<'_> {
@@ -33,7 +34,7 @@ impl Store {
             .seal_json(parameters_of(&place), parameters, &self.random);
         let mut tx = self.begin().await?;
         if let Some(once) = once
-            && !request_object::spend(&mut tx, client_id, once).await?
+            && !replay::spend(&mut tx, SignedKind::RequestObject, client_id.as_str(), once).await?
         {
             rollback(tx).await?;
             return Ok(false);

@@ -14,7 +14,7 @@ const KEPT: Seconds = Seconds(24 * 60 * 60);
 const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
-    /// Removes evidence, jobs, used proofs, pushed requests and the names of signed ones whose time is up, and
+    /// Removes evidence, jobs, pushed requests and the names of what was signed whose time is up, and
     /// logins, sessions, grants, codes and tokens that ended a day ago. Safe to run on several nodes at
     /// once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
@@ -28,10 +28,13 @@ impl Store {
                 now,
             ),
             ("DELETE FROM evidence WHERE expires_at < $1", now),
-            ("DELETE FROM dpop_proof WHERE expires_at < $1", now),
             ("DELETE FROM job WHERE expires_at < $1", now),
             (
-                "DELETE FROM request_object WHERE expires_at < $1",
+                "DELETE FROM replay WHERE kind <> 'request_object' AND expires_at < $1",
+                now,
+            ),
+            (
+                "DELETE FROM replay WHERE kind = 'request_object' AND expires_at < $1",
                 now - UNDERWAY,
             ),
             (

@@ -5,10 +5,10 @@ use super::dpop::{self, Proof};
 use super::grant::Grant;
 use crate::authorize::pkce::{self, Challenge, Misfit};
 use crate::authorize::request::AuthorizationRequest;
-use crate::authorize::request_object::Once;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
+use crate::jose::jwt::Once;
 use crate::random::Random;
 use crate::secret::{Digest, Secret, kind as secret};
 

@@ -10,23 +10,20 @@ use url::Url;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::{ClientAlgorithm, Jwk, Thumbprint};
+use crate::jose::jwt::Once;
 use crate::secret::Digest;
 
 /// What proofs may be signed with, for discovery (RFC 9449 §5.1): what every profile allows.
-pub const ALGORITHMS: [ClientAlgorithm; 4] = [
+pub const ALGORITHMS: [ClientAlgorithm; 3] = [
     ClientAlgorithm::ES256,
     ClientAlgorithm::PS256,
     ClientAlgorithm::EdDSA,
-    ClientAlgorithm::ES384,
 ];
 
 /// How far a proof's clock may be from ours (RFC 9449 §11.1).
 const WINDOW: Seconds = Seconds(60);
 /// The most that a proof may hold: one with the largest RSA key that we take has room in it.
 const LIMIT: usize = 8 * 1024;
-
-/// The kind of what names a proof, under its key.
-pub enum ProofName {}
 
 /// What a proof must have been made for.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +41,8 @@ pub struct Made<'a> {
 pub struct Proof {
     /// The key that signed it.
     pub key: Thumbprint,
-    /// What it is known by until its end.
-    pub name: Digest<ProofName>,
-    /// When it is too old anyway.
-    pub expires_at: Timestamp,
+    /// What it is known by, under its key.
+    pub once: Once,
 }
 
 const BAD: Refusal = Refusal::new(
@@ -99,9 +94,11 @@ fn verified(proof: &str, made: Made<'_>, now: Timestamp) -> Option<Proof> {
         && is_fresh
         && is_of_the_token;
     holds.then(|| Proof {
-        name: Digest::of(&format!("{}.{name}", key.thumbprint().as_str())),
         key: key.thumbprint(),
-        expires_at: issued_at + WINDOW + Seconds(1),
+        once: Once {
+            jti: Digest::of(name),
+            expires_at: issued_at + WINDOW + Seconds(1),
+        },
     })
 }
 

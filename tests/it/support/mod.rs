@@ -5,7 +5,9 @@ pub mod backend;
 pub mod browser;
 pub mod chromium;
 pub mod database;
+pub mod mtls;
 pub mod phone;
+pub mod publisher;
 pub mod receiver;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -125,6 +127,10 @@ pub struct Options {
     pub told: Option<Told>,
     /// More keys of the section `keys`.
     pub keys: &'static str,
+    /// More of the section `listen`.
+    pub listen: &'static str,
+    /// More sections.
+    pub sections: String,
 }
 
 /// Host names of different registrable domains.
@@ -144,6 +150,8 @@ impl Options {
             evidence: false,
             told: None,
             keys: "",
+            listen: "",
+            sections: String::new(),
         }
     }
 }
@@ -247,6 +255,8 @@ impl App {
             told: options.told.as_ref(),
             evidence: options.evidence,
             keys: options.keys,
+            more_of_listen: options.listen,
+            sections: &options.sections,
             issuer: &issuer,
             listen: provider_address,
             tls: tls.is_some(),
@@ -474,6 +484,8 @@ struct Placed<'a> {
     told: Option<&'a Told>,
     evidence: bool,
     keys: &'a str,
+    more_of_listen: &'a str,
+    sections: &'a str,
     issuer: &'a str,
     listen: SocketAddr,
     tls: bool,
@@ -508,6 +520,8 @@ fn configuration(at: &Placed<'_>) -> String {
 [listen]
 address = "{listen}"
 {tls}
+{more_of_listen}
+{sections}
 [database]
 url = "{database}"
 [keys]
@@ -629,6 +643,8 @@ pkce = "accepted"
         signing = signing(),
         keys = at.keys,
         issuer = at.issuer,
+        more_of_listen = at.more_of_listen,
+        sections = at.sections,
         listen = at.listen,
         database = at.database,
         api_port = at.api_port,

@@ -1,0 +1,103 @@
+//! What clients sign says of itself (RFC 7519 §4.1, RFC 8725 §3): its kind, its times and its name.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::jwks::ClientAlgorithm;
+use crate::clock::{Seconds, Timestamp};
+use crate::json;
+use crate::secret::Digest;
+
+/// How far a client's clock may be ahead of ours.
+pub const AHEAD: Seconds = Seconds(10);
+
+/// A token that was verified.
+#[derive(Debug)]
+pub struct Signed {
+    /// What it was signed by.
+    pub algorithm: ClientAlgorithm,
+    /// What kind of token it says that it is.
+    pub typ: Option<Value>,
+    /// What it says.
+    pub claims: Map<String, Value>,
+}
+
+impl Signed {
+    /// RFC 8725 §3.11: whether it is of this kind, or says of none.
+    pub fn is_of_kind(&self, kind: &str) -> bool {
+        match &self.typ {
+            None => true,
+            Some(typ) => typ.as_str().is_some_and(|typ| {
+                let typ = typ.to_ascii_lowercase();
+                let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+                typ == "jwt" || typ == kind
+            }),
+        }
+    }
+}
+
+/// When a token is good.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// RFC 7519 §4.1.6.
+    pub issued_at: Option<Timestamp>,
+    /// RFC 7519 §4.1.5.
+    pub not_before: Option<Timestamp>,
+    /// RFC 7519 §4.1.4. One without an end would be good for ever.
+    pub expires_at: Timestamp,
+}
+
+impl Times {
+    /// RFC 7519 §4.1.4–6: nothing, where the end is missing or one of them is no time.
+    pub fn read(claims: &Map<String, Value>) -> Option<Times> {
+        let time = |value: &Value| value.as_i64().filter(|t| (0..1 << 40).contains(t));
+        let optional = |name: &str| match claims.get(name) {
+            Some(value) => Some(Some(Timestamp(time(value)?))),
+            None => Some(None),
+        };
+        Some(Times {
+            issued_at: optional("iat")?,
+            not_before: optional("nbf")?,
+            expires_at: Timestamp(time(claims.get("exp")?)?),
+        })
+    }
+
+    /// Whether it has begun, by a clock that may be a little ahead, and has not ended.
+    pub fn hold(&self, now: Timestamp) -> bool {
+        let begins = self.issued_at.max(self.not_before);
+        now < self.expires_at && begins.is_none_or(|begins| begins <= now + AHEAD)
+    }
+
+    /// RFC 7519 §4.1.7: the name that the token may be used by once, if it has one.
+    pub fn once(&self, claims: &Map<String, Value>) -> Option<Once> {
+        let jti = claims.get("jti")?.as_str().filter(|jti| !jti.is_empty())?;
+        Some(Once {
+            jti: Digest::of(jti),
+            expires_at: self.expires_at,
+        })
+    }
+}
+
+/// The kind of the name of a token (RFC 7519 §4.1.7).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Jti {}
+
+/// A name that may be used once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The name.
+    pub jti: Digest<Jti>,
+    /// After this the token is too old anyway.
+    pub expires_at: Timestamp,
+}
+
+/// What a token says, true or not: to find whose keys it would be verified with.
+pub fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
+    object(token.split('.').nth(1)?)
+}
+
+/// A part of a token (RFC 7515 §3.1).
+pub(super) fn object(part: &str) -> Option<Map<String, Value>> {
+    json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
