@@ -153,6 +153,7 @@ fn authentication(mtls: Option<&Mtls>) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": assertions,
         "introspection_endpoint_auth_methods_supported": proving,
         "introspection_endpoint_auth_signing_alg_values_supported": assertions,
+        "introspection_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
     })
 }
 

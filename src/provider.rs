@@ -12,6 +12,7 @@ use crate::authorize::request::Parameters;
 use crate::bankid::environment::Worth;
 use crate::bankid::party::{self, Parties};
 use crate::client::Client;
+use crate::client::guessing::Guesses;
 use crate::client::keys::PublishedKeys;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub outbound: Outbound,
     /// The keys that clients publish.
     pub published_keys: PublishedKeys,
+    /// Who tries clients' secrets out.
+    pub guesses: Guesses,
     /// How many logins and orders there may be.
     pub limits: Limits,
     /// What is measured.
@@ -153,6 +156,7 @@ impl Provider {
             parties,
             outbound,
             published_keys: PublishedKeys::default(),
+            guesses: Guesses::default(),
             limits: Limits::new(config_limits, &clock),
             metrics,
             followed,

@@ -167,7 +167,7 @@ pub fn resolve(raw: &Parameters, client: &Client) -> Result<ReturnAddress, PageM
         return Err(PageMistake::ResponseMode);
     }
     let signing = || Signing {
-        algorithm: client.metadata.authorization_signed_response_alg,
+        algorithm: client.metadata.authorization_algorithm(),
         audience: client.client_id.clone(),
     };
     Ok(ReturnAddress {

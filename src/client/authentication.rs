@@ -128,6 +128,11 @@ impl Credentials {
         }
     }
 
+    /// Whether somebody who does not know could hit upon it.
+    pub fn is_guess(&self) -> bool {
+        matches!(self.proof, Proof::Secret { .. })
+    }
+
     /// Whether a client that goes by its keys holds one of these, as far as it shows.
     pub fn fit(&self, keys: &Jwks, now: Timestamp) -> bool {
         match &self.proof {

@@ -5,6 +5,7 @@ pub mod authentication;
 pub mod bankid;
 pub mod certificate;
 pub mod distinguished_name;
+pub mod guessing;
 pub mod keys;
 pub mod method;
 pub mod origin;
@@ -116,15 +117,20 @@ pub struct Metadata {
     /// Whether it is a resource server, which may ask what other clients' access tokens are worth.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub introspects: bool,
-    /// What its ID tokens are signed with.
-    #[serde(default)]
-    pub id_token_signed_response_alg: Algorithm,
+    /// What its ID tokens are signed with; what its profile has, when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<Algorithm>,
     /// What userinfo's answers to it are signed with; they are JSON when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<Algorithm>,
-    /// What answers to its authorization requests are signed with, where a request asks for that.
-    #[serde(default)]
-    pub authorization_signed_response_alg: Algorithm,
+    /// What answers to its authorization requests are signed with, where a request asks for that; what
+    /// its profile has, when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_signed_response_alg: Option<Algorithm>,
+    /// What it is told of tokens with, where it asks for a signed answer (RFC 9701 §6); what its profile
+    /// has, when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_signed_response_alg: Option<Algorithm>,
     /// What it asks of BankID.
     #[serde(default, skip_serializing_if = "Demands::are_usual")]
     pub bankid: Demands,
@@ -147,6 +153,31 @@ impl Metadata {
         self.require_pushed_authorization_requests || self.profile == Profile::Fapi2
     }
 
+    /// Whether all that it receives is bound to a key that it proves to have (RFC 9449 §5.2, FAPI 2.0
+    /// §5.3.2.1).
+    pub fn requires_bound_tokens(&self) -> bool {
+        self.dpop_bound_access_tokens || self.profile == Profile::Fapi2
+    }
+
+    /// What its ID tokens are signed with (OpenID Connect Dynamic Client Registration §2).
+    pub fn id_token_algorithm(&self) -> Algorithm {
+        self.signed_by(self.id_token_signed_response_alg)
+    }
+
+    /// What answers to its authorization requests are signed with (JARM §3).
+    pub fn authorization_algorithm(&self) -> Algorithm {
+        self.signed_by(self.authorization_signed_response_alg)
+    }
+
+    /// What it is told of tokens with (RFC 9701 §6).
+    pub fn introspection_algorithm(&self) -> Algorithm {
+        self.signed_by(self.introspection_signed_response_alg)
+    }
+
+    fn signed_by(&self, chosen: Option<Algorithm>) -> Algorithm {
+        chosen.unwrap_or(self.profile.usual_algorithm())
+    }
+
     /// What does not go together.
     pub fn check(&self) -> Result<(), String> {
         let told = |what: &str| Err(what.to_owned());
@@ -160,6 +191,19 @@ impl Metadata {
             return told(
                 "profile fapi2 takes private_key_jwt, tls_client_auth and self_signed_tls_client_auth as token_endpoint_auth",
             );
+        }
+        let ours = [
+            Some(self.id_token_algorithm()),
+            Some(self.authorization_algorithm()),
+            Some(self.introspection_algorithm()),
+            self.userinfo_signed_response_alg,
+        ];
+        if !ours
+            .into_iter()
+            .flatten()
+            .all(|a| self.profile.has_algorithm(a))
+        {
+            return told("profile fapi2 has PS256, ES256 and EdDSA for what we sign");
         }
         let by_key = method == Authentication::PrivateKeyJwt;
         let by_own_certificate = method == Authentication::SelfSignedTlsClientAuth;
@@ -296,6 +340,20 @@ impl Profile {
         self == Profile::Standard || [PS256, ES256, EdDSA].contains(&algorithm)
     }
 
+    /// FAPI 2.0 §5.4.1, of what we sign.
+    pub fn has_algorithm(self, algorithm: Algorithm) -> bool {
+        self == Profile::Standard || algorithm != Algorithm::RS256
+    }
+
+    /// What we sign with for a client that names no algorithm: OpenID Connect has RS256, FAPI 2.0 its
+    /// like that may still be used.
+    pub fn usual_algorithm(self) -> Algorithm {
+        match self {
+            Profile::Standard => Algorithm::RS256,
+            Profile::Fapi2 => Algorithm::PS256,
+        }
+    }
+
     /// What a client assertion may be meant for. FAPI 2.0 §5.3.2.1: the issuer as a string, because an
     /// endpoint's address can be somebody else's idea (RFC 7523bis). OpenID Connect Core §9, RFC 9126
     /// §2: endpoints too, and several of ours.
@@ -428,6 +486,7 @@ mod tests {
             "id_token_signed_response_alg",
             "userinfo_signed_response_alg",
             "authorization_signed_response_alg",
+            "introspection_signed_response_alg",
         ] {
             for wrong in ["none", "HS256", "RS512", "rs256", ""] {
                 let table = format!("{text}{name} = \"{wrong}\"").parse().expect("TOML");
@@ -503,6 +562,9 @@ mod tests {
             json!({"token_endpoint_auth": "self_signed_tls_client_auth", "jwks_uri": uri}),
             json!({"jwks_uri": uri, "require_signed_request_object": true}),
             json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "EdDSA"}),
+            json!({"id_token_signed_response_alg": "RS256"}),
             json!({"profile": "fapi2", "token_endpoint_auth": "tls_client_auth",
                 "tls_client_auth": subject}),
             json!({"profile": "fapi2", "token_endpoint_auth": "self_signed_tls_client_auth",
@@ -525,6 +587,12 @@ mod tests {
             json!({"token_endpoint_auth": "tls_client_auth"}),
             json!({"tls_client_auth": subject}),
             json!({"profile": "fapi2"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "id_token_signed_response_alg": "RS256"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "userinfo_signed_response_alg": "RS256"}),
+            json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": rsa,
+                "introspection_signed_response_alg": "RS256"}),
             json!({"profile": "fapi2", "token_endpoint_auth": "client_secret_basic"}),
             json!({"profile": "fapi2", "token_endpoint_auth": "none"}),
             json!({"profile": "fapi2", "token_endpoint_auth": "private_key_jwt", "jwks": p384}),

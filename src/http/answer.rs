@@ -129,9 +129,9 @@ impl Answer {
         }
     }
 
-    /// A JWT (RFC 7519 §10.3.1).
-    pub fn jwt(token: String) -> Answer {
-        Answer::new(StatusCode::OK, "application/jwt", token)
+    /// A JWT of some media type (RFC 7519 §10.3.1 has the general one).
+    pub fn jwt(media_type: &'static str, token: String) -> Answer {
+        Answer::new(StatusCode::OK, media_type, token)
     }
 
     /// Done, and nothing to say of it.
@@ -351,9 +351,12 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
     }
 }
 
-/// A body that is too large, or that broke off.
+/// A body that is too large, too slow, or that broke off.
 pub fn unreadable(face: Face, status: StatusCode, view: &View) -> Answer {
-    let refusal = Refusal::new(Code::InvalidRequest, "the body is too large or incomplete");
+    let refusal = Refusal::new(
+        Code::InvalidRequest,
+        "the body is too large, too slow or incomplete",
+    );
     match face {
         Face::Page => refusal_page(status, refusal, view),
         Face::Json | Face::Resource => {
@@ -375,12 +378,10 @@ pub fn too_large() -> Answer {
 
 /// RFC 9126 §2.3: more requests than one caller may make.
 pub fn too_many() -> Answer {
-    let refusal = Refusal::new(Code::TemporarilyUnavailable, "too many requests");
-    let answer = Answer {
-        status: StatusCode::TOO_MANY_REQUESTS,
-        ..refused_json(refusal)
-    };
-    answer.with(header::RETRY_AFTER, "5")
+    refused_json(Refusal::new(
+        Code::TemporarilyUnavailable,
+        "too many requests",
+    ))
 }
 
 /// RFC 6749 §5.2. A client that failed to authenticate is told how it could.
@@ -393,6 +394,10 @@ fn refused_json(refusal: Refusal) -> Answer {
     if refusal.code == Code::InvalidClient {
         answer.status = StatusCode::UNAUTHORIZED;
         return answer.with(header::WWW_AUTHENTICATE, "Basic realm=\"portvakt\"");
+    }
+    if refusal.code == Code::TemporarilyUnavailable {
+        answer.status = StatusCode::TOO_MANY_REQUESTS;
+        return answer.with(header::RETRY_AFTER, "5");
     }
     answer
 }

@@ -3,9 +3,10 @@
 
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::assets::url;
+use super::bounce;
 use super::input::{Request, Unreadable};
 use super::login;
-use super::page::{Bounce, Choice, Frame};
+use super::page::{Choice, Frame};
 use crate::authorize::interaction::{self, Decision};
 use crate::authorize::pushed::{self, When};
 use crate::authorize::redirect_uri::ReturnAddress;
@@ -20,7 +21,7 @@ use crate::client::Client;
 use crate::error::{Error, Refusal};
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
-use crate::login::binding::{Bounced, ChoiceForm, FORM_LIFETIME};
+use crate::login::binding::{ChoiceForm, FORM_LIFETIME};
 use crate::login::device::Offers;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
@@ -48,38 +49,25 @@ pub fn readable(raw: Result<Parameters, Unreadable>) -> Option<Parameters> {
     raw.ok().filter(|raw| raw.size() <= REQUEST_LIMIT)
 }
 
-/// OpenID Connect Core §3.1.2.1 allows POST. Sent by another site, it comes without our cookies, so
-/// its parameters make one more way, by a form of ours.
+const CONTINUED: bounce::Door = bounce::Door {
+    path: "/authorize/continue",
+    heading: |words| words.heading,
+};
+
+/// OpenID Connect Core §3.1.2.1 allows POST.
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return Ok(unreadable(&provider, &request));
     };
     let language = language(&parameters, &request);
-    let bounced = Bounced {
-        parameters,
-        issued_at: provider.clock.now(),
-    };
-    let frame = Frame::new(language, provider.config.bankid.worth);
-    Ok(Answer::page(&Bounce {
-        heading: frame.words.heading,
-        action: "/authorize/continue",
-        frame,
-        request: bounced.seal(&provider.keys.forms, &provider.random),
-        script: url("bounce.js"),
-    }))
+    Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
 /// The second half of [`post`].
 pub async fn resume(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let stale = || Ok(answer::stale_form(&request.view(&provider)));
-    if !request.is_from_our_pages(&provider.config.issuer) {
-        return stale();
-    }
-    let form = request.form(FORM_LIMIT).unwrap_or_default();
-    let sealed = form.first("request").unwrap_or_default();
-    match Bounced::open(sealed, &provider.keys.forms, provider.clock.now()) {
-        Some(bounced) => answer_to(&provider, &request, bounced.parameters, Way::Post).await,
-        None => stale(),
+    match bounce::brought(&provider, CONTINUED, &request) {
+        Some(parameters) => answer_to(&provider, &request, parameters, Way::Post).await,
+        None => Ok(answer::stale_form(&request.view(&provider))),
     }
 }
 

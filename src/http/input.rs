@@ -1,10 +1,13 @@
 //! What a request says, read strictly: forms without surprises, cookies, and the caller's address.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
 use actix_web::http::header;
-use actix_web::web::Bytes;
+use actix_web::rt::time::timeout;
+use actix_web::web::{Bytes, Payload};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
@@ -33,6 +36,21 @@ pub struct Request {
     pub ip: IpAddr,
 }
 
+/// The most that a request's body may hold.
+const BODY_LIMIT: usize = 64 * 1024;
+/// How long a body may take to arrive: whoever sends it byte by byte must not keep a place for long.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The body of a request, or what is answered instead.
+pub async fn body(payload: Payload) -> Result<Bytes, StatusCode> {
+    match timeout(BODY_TIMEOUT, payload.to_bytes_limited(BODY_LIMIT)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(StatusCode::BAD_REQUEST),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
 /// A form that is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(
@@ -41,7 +59,8 @@ pub struct Unreadable(
 );
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 9] = [
+const HEADERS: [&str; 10] = [
+    "accept",
     "accept-language",
     "authorization",
     "content-type",

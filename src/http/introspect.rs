@@ -31,5 +31,12 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         }
         Shown::Other => introspection::inactive(),
     };
-    Ok(Answer::json(&answer))
+    if !introspection::is_signed_for(request.headers("accept")) {
+        return Ok(Answer::json(&answer));
+    }
+    let claims = introspection::signed_claims(answer, &caller, issuer, now);
+    let keys = provider.keyring.current().await?;
+    let algorithm = caller.metadata.introspection_algorithm();
+    let token = keys.sign(algorithm, introspection::TYP, &claims)?;
+    Ok(Answer::jwt(introspection::JWT, token))
 }

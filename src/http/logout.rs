@@ -2,14 +2,13 @@
 //! shows that it means the session of this browser; otherwise the person is asked.
 
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
-use super::assets::url;
 use super::authorize::{FORM_LIMIT, PARAMETER_LIMIT, SESSION_COOKIE, language, readable};
+use super::bounce;
 use super::input::Request;
-use super::page::{Bounce, Frame, LogOut, LoggedOut};
+use super::page::{Frame, LogOut, LoggedOut};
 use crate::authorize::request::Parameters;
 use crate::authorize::response::{self, Departure, Location};
 use crate::error::Error;
-use crate::login::binding::Bounced;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::delivery;
@@ -20,38 +19,25 @@ pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> 
     answer_to(&provider, &request, raw, Way::Get).await
 }
 
-/// RP-Initiated Logout §2 allows POST. Sent by another site, it comes without our cookies, so its
-/// parameters make one more way, by a form of ours.
+const CONTINUED: bounce::Door = bounce::Door {
+    path: "/logout/continue",
+    heading: |words| words.log_out,
+};
+
+/// RP-Initiated Logout §2 allows POST.
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return answer_to(&provider, &request, None, Way::Post).await;
     };
     let language = language(&parameters, &request);
-    let bounced = Bounced {
-        parameters,
-        issued_at: provider.clock.now(),
-    };
-    let frame = Frame::new(language, provider.config.bankid.worth);
-    Ok(Answer::page(&Bounce {
-        heading: frame.words.log_out,
-        action: "/logout/continue",
-        frame,
-        request: bounced.seal(&provider.keys.forms, &provider.random),
-        script: url("bounce.js"),
-    }))
+    Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
 /// The second half of [`post`].
 pub async fn resume(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let stale = || Ok(answer::stale_form(&request.view(&provider)));
-    if !request.is_from_our_pages(&provider.config.issuer) {
-        return stale();
-    }
-    let form = request.form(FORM_LIMIT).unwrap_or_default();
-    let sealed = form.first("request").unwrap_or_default();
-    match Bounced::open(sealed, &provider.keys.forms, provider.clock.now()) {
-        Some(bounced) => answer_to(&provider, &request, Some(bounced.parameters), Way::Post).await,
-        None => stale(),
+    match bounce::brought(&provider, CONTINUED, &request) {
+        Some(parameters) => answer_to(&provider, &request, Some(parameters), Way::Post).await,
+        None => Ok(answer::stale_form(&request.view(&provider))),
     }
 }
 

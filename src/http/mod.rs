@@ -7,6 +7,7 @@
 pub mod answer;
 mod assets;
 mod authorize;
+mod bounce;
 mod cors;
 mod discovery;
 mod dpop;
@@ -154,8 +155,6 @@ pub struct Served {
     pub task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
-/// The most that a request's body may hold.
-const BODY_LIMIT: usize = 64 * 1024;
 const SHUTDOWN_SECONDS: u64 = 25;
 
 /// Serves a provider on a bound listener. The doors run on `runtime`.
@@ -169,17 +168,12 @@ pub fn serve(
         provider,
         runtime: runtime.clone(),
     });
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .configure(routes)
-    })
-    .on_connect(tls::remember_certificates)
-    .disable_signals()
-    .client_request_timeout(Duration::from_secs(5))
-    .keep_alive(Duration::from_secs(15))
-    .shutdown_timeout(SHUTDOWN_SECONDS);
+    let server = HttpServer::new(move || App::new().app_data(data.clone()).configure(routes))
+        .on_connect(tls::remember_certificates)
+        .disable_signals()
+        .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(15))
+        .shutdown_timeout(SHUTDOWN_SECONDS);
     let server = match tls {
         None => server.listen(listener)?,
         Some(tls) => server.listen_rustls_0_23(listener, (*tls).clone())?,
@@ -261,22 +255,18 @@ where
     F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
     Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
 {
-    let handler = move |data: web::Data<Handlers>,
-                        request: HttpRequest,
-                        body: Result<web::Bytes, actix_web::Error>| async move {
+    let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
         // A body that could not be read says nothing; why is answered below.
-        let (body, unreadable) = match body {
+        let (body, unreadable) = match input::body(payload).await {
             Ok(body) => (body, None),
-            Err(error) => (web::Bytes::new(), Some(error)),
+            Err(status) => (web::Bytes::new(), Some(status)),
         };
         let request = Request::read(&request, body, &provider.config);
         let view = request.view(&provider);
         let answer = match (request.is_for(&provider.config), unreadable) {
             (false, _) => answer::misdirected(),
-            (true, Some(error)) => {
-                answer::unreadable(face, error.as_response_error().status_code(), &view)
-            }
+            (true, Some(status)) => answer::unreadable(face, status, &view),
             (true, None) => {
                 let work = data.runtime.spawn(door(provider.clone(), request));
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));

@@ -19,6 +19,7 @@ use crate::storage::{Exchange, Rotation, SignedKind};
 use crate::token::code::{self, Consequence, Redemption};
 use crate::token::dpop::{MISSING, Proof, is_bound, token_type};
 use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant, Tokens};
+use crate::token::refresh::Turn;
 use crate::token::{GrantType, id_token, refresh};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
@@ -32,7 +33,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         token: None,
     };
     let proof = dpop::proof(&provider, &request, here).await?;
-    if client.metadata.dpop_bound_access_tokens && proof.is_none() {
+    if client.metadata.requires_bound_tokens() && proof.is_none() {
         return Err(MISSING.into());
     }
     let asked = TokenRequest {
@@ -74,6 +75,10 @@ const CROWDED: Refusal = Refusal::new(
     Code::InvalidGrant,
     "the refresh token was used many times at once",
 );
+const GUESSED: Refusal = Refusal::new(
+    Code::TemporarilyUnavailable,
+    "too many wrong secrets for this client from this address: try again in a minute",
+);
 const ALREADY_USED: Refusal = Refusal::new(Code::InvalidGrant, "the code was used before");
 
 /// RFC 6749 §3.2: a form, each parameter once, and nothing in the query.
@@ -106,6 +111,11 @@ pub async fn client(
         certificate: request.certificate.as_ref(),
     })?;
     let now = provider.clock.now();
+    let is_limited = provider.config.limits.is_some() && credentials.is_guess();
+    let (id, ip, guesses) = (&credentials.client_id, request.ip, &provider.guesses);
+    if is_limited && !guesses.admit(id, ip, now) {
+        return Err(GUESSED.into());
+    }
     let mut client = provider
         .store
         .client(credentials.client_id.as_str())
@@ -129,6 +139,9 @@ pub async fn client(
     };
     let refused = |mistake: Mistake| {
         tracing::info!(client = %credentials.client_id, %mistake, "a client did not authenticate");
+        if is_limited {
+            guesses.failed(id, ip, now);
+        }
         Refusal::from(mistake)
     };
     let (client, once) = authenticate(&credentials, client, measure).map_err(refused)?;
@@ -176,6 +189,7 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
                 }
                 (Consequence::EndGrant, Some(record)) => {
                     tracing::warn!(grant = %record.grant.id, "a code was used twice");
+                    provider.metrics.reused("code");
                     provider.store.end_grant(record.grant.id, now).await?;
                 }
                 _ => {}
@@ -192,6 +206,7 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         Exchange::Won => handed_out(provider, client, grant, &tokens).await,
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
+            provider.metrics.reused("code");
             Err(ALREADY_USED.into())
         }
     }
@@ -227,6 +242,7 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
             Err(rejected) => {
                 if rejected.ends_grant {
                     tracing::warn!(grant = %grant.id, "a refresh token is in two hands");
+                    provider.metrics.reused("refresh_token");
                     store.end_grant(grant.id, provider.clock.now()).await?;
                 }
                 return Err(rejected.refusal.into());
@@ -236,6 +252,10 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
         let tokens = Tokens {
             scope: narrow.scope.clone(),
             ..grant.issue(client, proof, &provider.random, at)
+        };
+        let tokens = match turn {
+            Turn::Kept => tokens.keeping(),
+            Turn::First | Turn::Again => tokens,
         };
         let rotation = Rotation {
             shown,
@@ -263,7 +283,7 @@ async fn handed_out(
     tokens: &Tokens,
 ) -> Result<Answer, Error> {
     let (issuer, acr) = (&provider.config.issuer.url, &provider.policy.acr);
-    let algorithm = client.metadata.id_token_signed_response_alg;
+    let algorithm = client.metadata.id_token_algorithm();
     let at_hash = id_token::half_hash(algorithm, tokens.access.expose());
     let claims = id_token::claims(grant, issuer, acr, at_hash, provider.clock.now());
     let keys = provider.keyring.current().await?;

@@ -124,5 +124,8 @@ async fn tell(
     };
     let claims = userinfo::signed_claims(&grant, &provider.config.issuer.url, now);
     let keys = provider.keyring.current().await?;
-    Ok(Answer::jwt(keys.sign(algorithm, "JWT", &claims)?))
+    Ok(Answer::jwt(
+        "application/jwt",
+        keys.sign(algorithm, "JWT", &claims)?,
+    ))
 }

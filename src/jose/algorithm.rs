@@ -7,10 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// An algorithm that we sign with, each with a key. Clients may sign with more
 /// ([`ClientAlgorithm`](super::jwks::ClientAlgorithm)). `none` is not one, and neither is a MAC: a client's secret is kept
 /// as a digest, and could be guessed from what was made with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256, which every client knows (OpenID Connect Core §15.1).
-    #[default]
     RS256,
     /// RSASSA-PSS with SHA-256.
     PS256,

@@ -90,21 +90,23 @@ pub struct Bounced {
     pub issued_at: Timestamp,
 }
 
-const BOUNCED: Place<'static> = Place {
-    table: "form",
-    column: "bounced",
-    row: "",
-};
+fn bounced(door: &str) -> Place<'_> {
+    Place {
+        table: "form",
+        column: "bounced",
+        row: door,
+    }
+}
 
 impl Bounced {
-    /// Seals the request, so that nothing but what was admitted here can come back.
-    pub fn seal(&self, sealer: &Sealer, random: &Random) -> String {
-        URL_SAFE_NO_PAD.encode(sealer.seal_json(BOUNCED, self, random))
+    /// Seals the request for the door that it goes on to, so that nothing but what came can come back.
+    pub fn seal(&self, door: &str, sealer: &Sealer, random: &Random) -> String {
+        URL_SAFE_NO_PAD.encode(sealer.seal_json(bounced(door), self, random))
     }
 
     /// Opens a request that was on its way for no longer than a form may be.
-    pub fn open(text: &str, sealer: &Sealer, now: Timestamp) -> Option<Bounced> {
-        let bounced: Bounced = open(text, BOUNCED, sealer)?;
+    pub fn open(text: &str, door: &str, sealer: &Sealer, now: Timestamp) -> Option<Bounced> {
+        let bounced: Bounced = open(text, bounced(door), sealer)?;
         (now < bounced.issued_at + FORM_LIFETIME).then_some(bounced)
     }
 }
@@ -170,10 +172,25 @@ mod tests {
             Some(form.login)
         );
         assert!(
-            Bounced::open(&sealed, &sealer, NOW).is_none(),
+            Bounced::open(&sealed, "", &sealer, NOW).is_none(),
             "one form is not another"
         );
         assert!(ChoiceForm::open("", &mine, &sealer, NOW).is_none());
+    }
+
+    #[test]
+    fn what_goes_on_to_one_door_opens_no_other() {
+        let random = Random::seeded(1);
+        let sealer = Sealer::new(1, &Key::fresh(&random));
+        let sent = Bounced {
+            parameters: Parameters::from_pairs([("a".to_owned(), "b".to_owned())]),
+            issued_at: NOW,
+        };
+        let sealed = sent.seal("/a", &sealer, &random);
+        let opened = |door: &str, now| Bounced::open(&sealed, door, &sealer, now).is_some();
+        assert!(opened("/a", NOW));
+        assert!(!opened("/b", NOW));
+        assert!(!opened("/a", NOW + FORM_LIFETIME));
     }
 
     #[test]

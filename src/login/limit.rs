@@ -133,7 +133,7 @@ impl Limits {
 }
 
 /// What is counted as one caller.
-fn network(ip: IpAddr) -> IpAddr {
+pub fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V6(v6) => {
             let upper = u128::from(v6) >> 64 << 64;

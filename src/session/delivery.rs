@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::notice::{self, Notice, Verdict};
+use crate::client::Metadata;
 use crate::error::Fault;
 use crate::job::{Job, Task};
 use crate::outbound::Failure;
@@ -65,7 +66,7 @@ async fn deliver(provider: &Provider, job: &Job) {
 async fn try_to_deliver(provider: &Provider, job: &Job, notice: &Notice) -> Result<(), Fault> {
     let client = provider.store.client(notice.client_id.as_str()).await?;
     let metadata = client.map(|client| client.metadata);
-    let algorithm = metadata.as_ref().map(|m| m.id_token_signed_response_alg);
+    let algorithm = metadata.as_ref().map(Metadata::id_token_algorithm);
     let uri = metadata.and_then(|metadata| metadata.backchannel_logout_uri);
     let (Some(uri), Some(algorithm)) = (uri, algorithm) else {
         // It is no longer registered, or no longer wants to be told.

@@ -91,6 +91,7 @@ impl Store {
         let won = match rotation.turn {
             Turn::First => lives && spend(&mut tx, rotation, now).await?,
             Turn::Again => lives && replace_successor(&mut tx, rotation, now).await?,
+            Turn::Kept => lives && keep(&mut tx, rotation, tokens, now).await?,
         };
         if !won {
             rollback(tx).await?;
@@ -143,6 +144,30 @@ async fn replace_successor(tx: &mut Tx, rotation: &Rotation<'_>, now: Timestamp)
     .execute(&mut **tx)
     .await
     .map(|done| done.rows_affected()))?;
+    Ok(rows > 0)
+}
+
+/// One use of many: the token's end is put off.
+async fn keep(
+    tx: &mut Tx,
+    rotation: &Rotation<'_>,
+    tokens: &Tokens,
+    now: Timestamp,
+) -> Result<bool> {
+    let rows = on!(tx, |tx| {
+        sqlx::query(
+        "UPDATE refresh_token SET expires_at = CASE WHEN expires_at > $4 THEN expires_at ELSE $4 END
+          WHERE digest = $1 AND client_id = $2 AND used_at IS NULL AND replaced_at IS NULL
+            AND expires_at > $3"
+    )
+    .bind(rotation.shown.as_bytes())
+    .bind(rotation.client_id)
+    .bind(now)
+    .bind(tokens.kept_until.unwrap_or(now))
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected())
+    })?;
     Ok(rows > 0)
 }
 

@@ -25,6 +25,7 @@ pub struct Metrics {
     orders_ended: Family<End, Counter>,
     logins_ended: Family<Outcome, Counter>,
     logout_notices: Family<Outcome, Counter>,
+    reuses: Family<Kind, Counter>,
     certificate_days_left: Family<Profile, Gauge>,
     signing_key_days_left: Family<Signs, Gauge>,
 }
@@ -49,6 +50,11 @@ struct End {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -104,6 +110,7 @@ impl Default for Metrics {
         let orders_ended = Family::default();
         let logins_ended = Family::default();
         let logout_notices = Family::default();
+        let reuses = Family::default();
         let certificate_days_left = Family::default();
         let signing_key_days_left = Family::default();
         registry.register(
@@ -128,6 +135,11 @@ impl Default for Metrics {
             logout_notices.clone(),
         );
         registry.register(
+            "grants_ended_by_reuse",
+            "Grants that ended because a code or a refresh token was in two hands",
+            reuses.clone(),
+        );
+        registry.register(
             "bankid_certificate_days_left",
             "Days until a relying-party certificate can no longer be used",
             certificate_days_left.clone(),
@@ -144,6 +156,7 @@ impl Default for Metrics {
             orders_ended,
             logins_ended,
             logout_notices,
+            reuses,
             certificate_days_left,
             signing_key_days_left,
         }
@@ -196,6 +209,11 @@ impl Metrics {
     pub fn logout_notice(&self, outcome: &'static str) {
         let labels = Outcome { outcome };
         self.logout_notices.get_or_create(&labels).inc();
+    }
+
+    /// What should be in one hand was shown again: somebody took it, or a client is broken.
+    pub fn reused(&self, what: &'static str) {
+        self.reuses.get_or_create(&Kind { kind: what }).inc();
     }
 
     /// How long a certificate is still good for.

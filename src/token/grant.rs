@@ -113,6 +113,7 @@ impl Grant {
             access_expires_at: now + ACCESS_TOKEN_LIFETIME,
             scope: self.scope.clone(),
             refresh: refresh::end(self, client, now).map(|end| (Secret::fresh(random), end)),
+            kept_until: None,
         }
     }
 }
@@ -132,12 +133,24 @@ pub struct Tokens {
     pub refresh: Option<(Secret<secret::RefreshToken>, Timestamp)>,
     /// The key that this is worth nothing without.
     pub refresh_key: Option<Thumbprint>,
+    /// When the refresh token ends now that the client has and keeps.
+    pub kept_until: Option<Timestamp>,
 }
 
 impl Tokens {
+    /// The same for a client that keeps its refresh token and gets none.
+    pub fn keeping(self) -> Tokens {
+        Tokens {
+            kept_until: self.refresh.as_ref().map(|(_, end)| *end),
+            refresh: None,
+            ..self
+        }
+    }
+
     /// When the last of them ends.
     pub fn last_end(&self) -> Timestamp {
-        let refresh = self.refresh.as_ref().map(|(_, end)| *end);
+        let fresh = self.refresh.as_ref().map(|(_, end)| *end);
+        let refresh = fresh.or(self.kept_until);
         refresh.map_or(self.access_expires_at, |end| {
             end.max(self.access_expires_at)
         })

@@ -1,6 +1,6 @@
 //! Introspection (RFC 7662): what a token is worth now, told to whom it concerns.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::dpop::token_type;
 use super::grant::Grant;
@@ -72,6 +72,40 @@ pub fn of_refresh_token(
         Some(active(&record.grant, end, issuer))
     });
     told.unwrap_or_else(inactive)
+}
+
+/// The type of a signed answer (RFC 9701 §4, §5).
+pub const JWT: &str = "application/token-introspection+jwt";
+/// The same in the header of the token.
+pub const TYP: &str = "token-introspection+jwt";
+
+/// RFC 9701 §4: whether a request's `Accept` asks for a signed answer. Whoever takes both as well is
+/// given JSON, which everybody reads.
+pub fn is_signed_for<'a>(mut accept: impl Iterator<Item = &'a str>) -> bool {
+    let asks = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_it = parts.next().is_some_and(|of| of.eq_ignore_ascii_case(JWT));
+        let refuses = |weight: &str| weight.trim().parse().is_ok_and(|q: f32| q <= 0.0);
+        is_it && !parts.any(|part| part.strip_prefix("q=").is_some_and(refuses))
+    };
+    accept.any(|header| header.split(',').any(asks))
+}
+
+/// RFC 9701 §5: an answer to be signed. It says nothing of the token but in its one claim, so that
+/// it can never pass for the token.
+pub fn signed_claims(
+    answer: Value,
+    caller: &Client,
+    issuer: &str,
+    now: Timestamp,
+) -> Map<String, Value> {
+    let claims = [
+        ("iss", issuer.into()),
+        ("aud", caller.client_id.as_str().into()),
+        ("iat", now.0.into()),
+        ("token_introspection", answer),
+    ];
+    Map::from_iter(claims.map(|(name, value)| (name.to_owned(), value)))
 }
 
 /// RFC 7662 §2.2: nothing but that it is worth nothing, whatever the reason.
@@ -160,6 +194,33 @@ mod tests {
             !told(&record, &owner),
             "it is good for one more try, and no token to rely on"
         );
+    }
+
+    #[test]
+    fn a_signed_answer_is_asked_for_by_its_type() {
+        let _shows = crate::shows!(accepting "IN-04", refusing "IN-04");
+        for (accept, expected) in [
+            (vec!["application/token-introspection+jwt"], true),
+            (vec!["Application/Token-Introspection+JWT; q=0.5"], true),
+            (vec!["text/html, application/token-introspection+jwt"], true),
+            (
+                vec!["text/html", "application/token-introspection+jwt"],
+                true,
+            ),
+            (vec!["application/token-introspection+jwt;q=0"], false),
+            (vec!["application/token-introspection+jwt; q=0.000"], false),
+            (vec!["application/json"], false),
+            (vec!["application/jwt"], false),
+            (vec!["*/*"], false),
+            (vec![""], false),
+            (vec![], false),
+        ] {
+            assert_eq!(
+                is_signed_for(accept.iter().copied()),
+                expected,
+                "{accept:?}"
+            );
+        }
     }
 
     #[test]

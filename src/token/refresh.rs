@@ -1,5 +1,7 @@
 //! Refresh tokens (RFC 6749 §6, OpenID Connect Core §11–12): given where `offline_access` was
-//! approved, and rotated at every use, so that a stolen one is noticed (RFC 9700 §4.14.2).
+//! approved, and rotated at every use, so that a stolen one is noticed (RFC 9700 §4.14.2). Clients of
+//! FAPI 2.0 keep theirs: a stolen one is worth nothing without their key, and a lost answer costs them
+//! nothing (FAPI 2.0 §5.3.2.1).
 //!
 //! A client whose answer was lost, or which asked twice at once, has one more try: for a minute the
 //! predecessor works again, as long as its successor was not used, and a second successor then takes
@@ -10,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::grant::Grant;
 use crate::authorize::request::Scope;
-use crate::client::Client;
+use crate::client::{Client, Profile};
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
@@ -55,7 +57,7 @@ impl RefreshRecord {
     /// Until when it is taken, the one more try aside; `None` if it is not taken now. `client` is its
     /// own.
     pub fn live_until(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
-        let is_live = turn(self, client, now) == Ok(Turn::First);
+        let is_live = matches!(turn(self, client, now), Ok(Turn::First | Turn::Kept));
         self.end(client).filter(|_| is_live)
     }
 
@@ -73,6 +75,8 @@ pub enum Turn {
     First,
     /// The one more try, which costs the successor its life.
     Again,
+    /// One of any number: the client keeps the token.
+    Kept,
 }
 
 /// A token that is not taken, and what follows from that.
@@ -99,6 +103,7 @@ pub fn turn(record: &RefreshRecord, client: &Client, asked: Timestamp) -> Result
         return reused;
     }
     let turn = match (record.used_at, record.used_again_at) {
+        (None, _) if client.metadata.profile == Profile::Fapi2 => Turn::Kept,
         (None, _) => Turn::First,
         // Whoever shows a public client's token again has no more than the one who lost it.
         (Some(_), None) if !client.metadata.token_endpoint_auth.is_proof() => return reused,
@@ -205,6 +210,24 @@ mod tests {
         assert_eq!(tried(&used(), 0), Ok(Turn::Again));
         assert_eq!(tried(&used(), 59), Ok(Turn::Again));
         assert_eq!(tried(&used(), 60), Err(true));
+    }
+
+    #[test]
+    fn a_client_of_fapi_keeps_its_token() {
+        let _shows = crate::shows!(accepting "TK-27", refusing "TK-27");
+        let fapi = client(
+            "a",
+            json!({"profile": "fapi2", "refresh_tokens": {"lifetime_days": 1}}),
+        );
+        let at = |record: &RefreshRecord, later| {
+            turn(record, &fapi, NOW + Seconds(later)).map_err(|rejected| rejected.ends_grant)
+        };
+        assert_eq!(at(&record(), 0), Ok(Turn::Kept));
+        assert_eq!(at(&record(), 3599), Ok(Turn::Kept));
+        assert_eq!(at(&record(), 3600), Err(false));
+        assert!(record().live_until(&fapi, NOW).is_some());
+        // From before it was a client of FAPI.
+        assert_eq!(at(&used(), 60), Err(true));
     }
 
     #[test]

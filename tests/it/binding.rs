@@ -2,7 +2,7 @@
 
 use portvakt::shows;
 
-use crate::support::phone::TOLVAN;
+use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{Answer, App, Browser, Database, run};
 
 #[test]
@@ -116,5 +116,37 @@ fn a_second_finish_gets_no_second_code() {
         assert_eq!(again.status, 410);
         assert_eq!(again.location(), None);
         assert!(again.body.contains("Inloggningen är avslutad"));
+    });
+}
+
+#[test]
+fn nobody_begins_with_a_number() {
+    run(async {
+        let _shows = shows!(accepting "LI-08", refusing "LI-08");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let hinted = app.authorize_url(&[("login_hint", Some(TOLVAN))]);
+        let choice = browser.get(&hinted).await;
+        // Nothing can be typed, and what is sent all the same is not read.
+        let inputs = choice.body.matches("<input").count();
+        let hidden = choice.body.matches("type=\"hidden\"").count();
+        assert_eq!(
+            (inputs, choice.body.matches("<textarea").count()),
+            (hidden, 0)
+        );
+        let mut form = vec![("device", "other"), ("scripts", "off")];
+        let sealed = choice.value("form");
+        form.push(("form", &sealed));
+        for name in ["personal_number", "personalNumber", "login_hint", "pnr"] {
+            form.push((name, TOLVAN));
+        }
+        let pressed = browser.post(&choice.absolute("/login"), &form).await;
+        let login = browser.follow(&pressed).await;
+        let claimed = app.phone.scan(&login.qr_text(), ASA).await;
+        claimed.approve().await;
+        let answer = Answer::of(&browser.until_departure(&login).await);
+        let tokens = crate::token::redeem(&app, &answer).await;
+        let claims = crate::token::claims(&app, &tokens).await;
+        assert_eq!(claims["personal_number"], ASA);
     });
 }

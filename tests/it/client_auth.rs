@@ -9,6 +9,7 @@ use portvakt::testing::Signer;
 use serde_json::{Value, json};
 
 use crate::crash::Serving;
+use crate::dpop::Prover;
 use crate::support::mtls::Site;
 use crate::support::phone::TOLVAN;
 use crate::support::{App, Browser, Database, Options, SECRET, on_both, run};
@@ -119,6 +120,7 @@ async fn code_of(asserting: &Asserting<'_>) -> String {
     answer.code().to_owned()
 }
 
+/// By a key of its own each time.
 async fn exchange(app: &App, code: &str, assertion: &str) -> Told {
     let form = [
         ("grant_type", "authorization_code"),
@@ -128,7 +130,9 @@ async fn exchange(app: &App, code: &str, assertion: &str) -> Told {
         ("client_assertion_type", TYPE),
         ("client_assertion", assertion),
     ];
-    told(app.http.post(format!("{}/token", app.issuer)).form(&form)).await
+    let proof = Prover::new("ES256").proof(app, "POST", "/token", None);
+    let request = app.http.post(format!("{}/token", app.issuer)).form(&form);
+    told(request.header("DPoP", proof)).await
 }
 
 on_both!(

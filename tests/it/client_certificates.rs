@@ -12,6 +12,7 @@ use crate::client_auth::{
     CALLBACK, CHALLENGE, VERIFIER, discovery, is_unauthenticated, metadata, start_with,
 };
 use crate::crash::Serving;
+use crate::dpop::Prover;
 use crate::support::mtls::{Site, behind_proxy};
 use crate::support::phone::TOLVAN;
 use crate::support::{App, Browser, Database, Options, SECRET, on_both, run};
@@ -114,7 +115,7 @@ on_both!(
             "/authorize",
             "/jwks",
             "/.well-known/openid-configuration",
-            "/userinfo",
+            "/register",
             "/x",
         ] {
             let answer = holder
@@ -171,7 +172,15 @@ fn a_whole_login_goes_by_a_certificate() {
         let stranger = site.client(Some(&Made::self_signed()));
         let token_endpoint = alias("token_endpoint");
         is_unauthenticated(&told(stranger.post(&token_endpoint).form(&form)).await);
-        let tokens = told(http.post(&token_endpoint).form(&form)).await;
+        let key = Prover::new("ES256");
+        let bound = |url: &str| key.proof_at(&app, "POST", url, None);
+        let request = || http.post(&token_endpoint).form(&form);
+        // A proof is for the address that was called.
+        for elsewhere in [format!("{}/token", app.issuer), alias("userinfo_endpoint")] {
+            let refused = told(request().header("DPoP", bound(&elsewhere))).await;
+            assert_eq!(refused.body["error"], "invalid_dpop_proof");
+        }
+        let tokens = told(request().header("DPoP", bound(&token_endpoint))).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
     });
 }

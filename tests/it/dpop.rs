@@ -17,14 +17,14 @@ use crate::support::{Answer, App, Browser, CALLBACK, Database, Page, SECRET, on_
 use crate::token::{Told, told};
 
 /// A key, and the proofs that it signs, each with a name of its own.
-struct Prover {
+pub struct Prover {
     signer: Signer,
     alg: &'static str,
     made: std::sync::atomic::AtomicU32,
 }
 
 impl Prover {
-    fn new(alg: &'static str) -> Prover {
+    pub fn new(alg: &'static str) -> Prover {
         Prover {
             signer: Signer::new(),
             alg,
@@ -32,16 +32,21 @@ impl Prover {
         }
     }
 
-    fn jkt(&self) -> String {
+    pub fn jkt(&self) -> String {
         let key = Jwk::parse(&self.signer.jwk(self.alg)).expect("a key");
         key.thumbprint().as_str().to_owned()
     }
 
     /// A proof for a request, with an access token where there is one.
-    fn proof(&self, app: &App, method: &str, path: &str, token: Option<&str>) -> String {
+    pub fn proof(&self, app: &App, method: &str, path: &str, token: Option<&str>) -> String {
+        self.proof_at(app, method, &format!("{}{path}", app.issuer), token)
+    }
+
+    /// The same for any address.
+    pub fn proof_at(&self, app: &App, method: &str, url: &str, token: Option<&str>) -> String {
         let n = self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut claims = json!({
-            "jti": format!("proof-{n}"), "htm": method, "htu": format!("{}{path}", app.issuer),
+            "jti": format!("proof-{n}"), "htm": method, "htu": url,
             "iat": app.clock.now().0,
         });
         if let Some(token) = token {

@@ -300,7 +300,7 @@ fn a_renewal_is_tried_a_few_times_and_then_left_to_the_person() {
 #[test]
 fn a_flood_from_one_address_waits_and_others_log_in() {
     run(async {
-        let _shows = shows!(accepting "B13", refusing "B13");
+        let _shows = shows!(accepting "B13", refusing "B13", accepting "LI-11", refusing "LI-11");
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
         let limited = "[limits]\nlogins_per_address = 20\n[bankid]";

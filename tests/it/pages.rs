@@ -162,7 +162,7 @@ fn nothing_that_was_asked_is_shown_unescaped() {
 #[test]
 fn the_metadata_is_what_the_endpoints_do() {
     run(async {
-        let _shows = shows!(accepting "DI-01", accepting "DI-02", accepting "DI-03", accepting "DI-04", accepting "DI-05", accepting "DI-06", accepting "DI-09", accepting "DI-10", accepting "DI-13", accepting "DI-18", accepting "JK-01", accepting "JK-02", accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
+        let _shows = shows!(accepting "DI-01", accepting "DI-02", accepting "DI-03", accepting "DI-04", accepting "DI-05", accepting "DI-06", accepting "DI-09", accepting "DI-10", accepting "DI-13", accepting "DI-18", refusing "LO-13", accepting "JK-01", accepting "JK-02", accepting "GE-07", refusing "GE-07", accepting "AU-46", refusing "AU-46");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let page = browser
@@ -195,9 +195,15 @@ fn the_metadata_is_what_the_endpoints_do() {
         }
         let grants = serde_json::json!(["authorization_code", "refresh_token"]);
         assert_eq!(document["grant_types_supported"], grants);
-        let proving = serde_json::json!(["client_secret_basic", "client_secret_post"]);
+        let proving = serde_json::json!([
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt"
+        ]);
         let listed = &document["introspection_endpoint_auth_methods_supported"];
         assert_eq!(*listed, proving, "a public client cannot introspect");
+        // Browsers keep cookies from frames of other sites: what a frame could tell would be wrong.
+        assert_eq!(document.get("check_session_iframe"), None);
         for (name, value) in document.as_object().expect("an object") {
             assert!(
                 !value.as_array().is_some_and(Vec::is_empty),

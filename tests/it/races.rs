@@ -27,6 +27,9 @@ on_both!(
         let token = won[0].body["access_token"].as_str().expect("a token");
         let userinfo = crate::userinfo::ask(&app, token).await;
         assert_eq!(userinfo.status, 401);
+        // An operator can be woken by it.
+        let alarm = "portvakt_grants_ended_by_reuse_total{kind=\"code\"} ";
+        assert!(app.provider.metrics.text().contains(alarm));
     }
 );
 

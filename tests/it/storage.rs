@@ -387,6 +387,7 @@ pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
         access_expires_at: now + Seconds(300),
         scope: "openid".into(),
         refresh: Some((Secret::fresh(random), now + Seconds(3600))),
+        kept_until: None,
     }
 }
 
