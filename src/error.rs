@@ -55,6 +55,10 @@ codes! {
     InvalidScope = "invalid_scope",
     /// RFC 6750 §3.1.
     InvalidToken = "invalid_token",
+    /// RFC 6750 §3.1.
+    InsufficientScope = "insufficient_scope",
+    /// RFC 8707 §2.
+    InvalidTarget = "invalid_target",
     /// RFC 9449 §5.
     InvalidDpopProof = "invalid_dpop_proof",
     /// RFC 6749 §4.1.2.1.

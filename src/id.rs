@@ -21,6 +21,8 @@ pub mod kind {
     pub enum Session {}
     /// What one client received from one login.
     pub enum Grant {}
+    /// An access token that is a JWT; its id is its `jti` (RFC 9068 §2.2).
+    pub enum AccessToken {}
     /// Something that must happen later.
     pub enum Job {}
 }

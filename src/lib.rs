@@ -12,8 +12,9 @@
 //!    has a [`session`], the client a [`token::grant`].
 //! 5. What the client may know of the person is decided by [`claims`].
 //! 6. The client proves who it is ([`client::authentication`]) and exchanges its [`token::code`] for an
-//!    ID token ([`token::id_token`]) and an access token, and may ask [`token::userinfo`]. What comes
-//!    later: [`token::refresh`], [`token::introspection`], [`token::revocation`].
+//!    ID token ([`token::id_token`]) and an access token ([`token::access_token`]), and may ask
+//!    [`token::userinfo`]. What comes later: [`token::refresh`], [`token::introspection`],
+//!    [`token::revocation`].
 //! 7. A [`session::logout`] ends what the login began, and every client that wants to hear of it is
 //!    told ([`session::notice`]), now or later ([`job`]).
 //!

@@ -148,7 +148,10 @@ impl Provider {
         let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
         let config_limits = config.limits.clone();
         let provider = Provider(Arc::new(Parts {
-            policy: Policy { acr: acr(&config) },
+            policy: Policy {
+                issuer: config.issuer.url.clone(),
+                acr: acr(&config),
+            },
             config,
             store,
             keys,

@@ -64,6 +64,16 @@ pub struct Secret<K> {
     kind: PhantomData<fn() -> K>,
 }
 
+impl Secret<kind::AccessToken> {
+    /// An access token that was signed (RFC 9068) and is not read back by its shape, but by its `typ`.
+    pub fn signed(jwt: String) -> Self {
+        Secret {
+            text: jwt,
+            kind: PhantomData,
+        }
+    }
+}
+
 impl<K: Kind> Secret<K> {
     /// A secret that nobody has yet.
     pub fn fresh(random: &Random) -> Secret<K> {

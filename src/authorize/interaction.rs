@@ -116,7 +116,10 @@ mod tests {
             .iter()
             .chain(more)
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let policy = Policy { acr: "x".into() };
+        let policy = Policy {
+            issuer: "https://op.example".into(),
+            acr: "x".into(),
+        };
         let hint = |token: &str| (token == "token-of-s").then(|| "s".to_owned());
         admit(&Parameters::from_pairs(pairs), &client, &policy, &hint).expect("an admitted request")
     }

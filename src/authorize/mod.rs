@@ -10,6 +10,7 @@ pub mod pushed;
 pub mod redirect_uri;
 pub mod request;
 pub mod request_object;
+pub mod resource;
 pub mod response;
 
 use crate::bankid::personal_number::PersonalNumber;
@@ -20,10 +21,13 @@ use crate::jose::jwks::Thumbprint;
 use pkce::Challenge;
 use redirect_uri::ReturnAddress;
 use request::{AuthorizationRequest, Parameters, Prompt, Scope, parse_max_age};
+use resource::Resources;
 
 /// What the provider's configuration says of requests.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// Our name, which stands for userinfo among resources.
+    pub issuer: String,
     /// The authentication context class that a BankID login has here.
     pub acr: String,
 }
@@ -75,6 +79,8 @@ pub enum Mistake {
     ScopeWithoutOpenid,
     /// RFC 6749 §4.1.2.1.
     ScopePersonalNumber,
+    /// RFC 8707 §2.
+    Resource,
     /// RFC 7636 §4.4.1.
     ChallengeMissing,
     /// RFC 7636 §4.4.1.
@@ -133,6 +139,7 @@ impl From<Mistake> for Refusal {
                 Code::InvalidScope,
                 "this client is not entitled to the scope personal_number",
             ),
+            Mistake::Resource => return resource::INVALID_TARGET,
             Mistake::ChallengeMissing => (
                 Code::InvalidRequest,
                 "code_challenge is missing: this client must use PKCE",
@@ -261,12 +268,14 @@ fn rules(
     response_type(raw)?;
     by_reference(raw)?;
     let scope = scope(raw, client)?;
+    let resources = Resources::read(raw, client, &policy.issuer).map_err(|_| Mistake::Resource)?;
     let claims = claims(raw, policy)?;
     let expected_subject = expected_subject(raw, &claims, hint)?;
     Ok(AuthorizationRequest {
         client_id: client.client_id.clone(),
         return_address: return_address.clone(),
         scope,
+        resources,
         state: raw.first("state").map(str::to_owned),
         nonce: nonce(raw)?,
         challenge: Challenge::read(raw, client.metadata.requires_pkce())?,

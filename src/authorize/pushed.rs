@@ -161,7 +161,10 @@ mod tests {
     }
 
     fn pushed(changes: &[(&str, &str)]) -> Result<Parameters, Code> {
-        let policy = Policy { acr: "x".into() };
+        let policy = Policy {
+            issuer: "https://op.example".into(),
+            acr: "x".into(),
+        };
         let client = client(serde_json::json!({}));
         push(&parameters(changes), &client, &policy, &|_| None, "", NOW)
             .map(|unfolded| unfolded.parameters)
@@ -264,7 +267,10 @@ mod tests {
     fn a_client_that_must_push_is_not_heard_otherwise() {
         let _shows = crate::shows!(accepting "AU-41", refusing "AU-41");
         let strict = client(serde_json::json!({"require_pushed_authorization_requests": true}));
-        let policy = Policy { acr: "x".into() };
+        let policy = Policy {
+            issuer: "https://op.example".into(),
+            acr: "x".into(),
+        };
         assert!(push(&parameters(&[]), &strict, &policy, &|_| None, "", NOW).is_ok());
         match may_ask_openly(&parameters(&[("state", "s")]), &strict) {
             Err(Refused::Client(told)) => {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pkce::Challenge;
 use super::redirect_uri::ReturnAddress;
+use super::resource::{self, Resources};
 use super::{Answerable, Mistake, PageMistake, Refused};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
@@ -34,6 +35,15 @@ impl Parameters {
             .iter()
             .find(|(n, v)| n == name && !v.is_empty())
             .map(|(_, v)| v.as_str())
+    }
+
+    /// Every value of a parameter that may come more than once.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self
+            .0
+            .iter()
+            .filter(move |(n, v)| n == name && !v.is_empty());
+        named.map(|(_, value)| value.as_str())
     }
 
     /// All but these.
@@ -66,10 +76,14 @@ impl Parameters {
         self.0.iter().filter(|(n, _)| n == name).count() > 1
     }
 
-    /// Whether any parameter came more than once (RFC 6749 §3.1).
+    /// Whether any parameter came more than once (RFC 6749 §3.1) that may not: all may not but
+    /// `resource` (RFC 8707 §2).
     pub fn has_repetition(&self) -> bool {
-        let names: BTreeSet<&str> = self.0.iter().map(|(n, _)| n.as_str()).collect();
-        names.len() < self.0.len()
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        let mut seen = BTreeSet::new();
+        names
+            .filter(|name| *name != resource::PARAMETER)
+            .any(|name| !seen.insert(name))
     }
 }
 
@@ -91,6 +105,8 @@ pub struct AuthorizationRequest {
     pub return_address: ReturnAddress,
     /// The scope values that we know and that were asked for.
     pub scope: BTreeSet<Scope>,
+    /// The services that access tokens are asked for (RFC 8707 §2.1).
+    pub resources: Resources,
     /// Echoed in the answer.
     pub state: Option<String>,
     /// Copied to the ID token.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::pushed::When;
 use super::request::Parameters;
-use super::{Answerable, Mistake, PageMistake, Refused, redirect_uri};
+use super::{Answerable, Mistake, PageMistake, Refused, redirect_uri, resource};
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
 use crate::jose::jwt::{Once, Signed, Times};
@@ -172,6 +172,7 @@ fn parameters(claims: &Map<String, Value>) -> Option<Parameters> {
     let pairs: Option<Vec<(String, String)>> = claims
         .iter()
         .filter(|(name, value)| !OF_THE_TOKEN.contains(&name.as_str()) && !value.is_null())
+        .flat_map(|(name, value)| each(name, value).iter().map(move |value| (name, value)))
         .map(|(name, value)| {
             let text = match value {
                 Value::String(text) if text.chars().any(char::is_control) => return None,
@@ -184,6 +185,14 @@ fn parameters(claims: &Map<String, Value>) -> Option<Parameters> {
         .collect();
     let has_jti = claims.get("jti").is_none_or(Value::is_string);
     Some(Parameters::from_pairs(pairs?)).filter(|_| has_jti)
+}
+
+/// RFC 8707 §2: the one parameter that may come more than once is a list here.
+fn each<'v>(name: &str, value: &'v Value) -> &'v [Value] {
+    match value {
+        Value::Array(several) if name == resource::PARAMETER => several,
+        one => std::slice::from_ref(one),
+    }
 }
 
 #[cfg(test)]
@@ -369,6 +378,7 @@ mod tests {
             (json!({"request_uri": "x"}), (false, false)),
             (json!({"state": "a\u{0}"}), (false, false)),
             (json!({"x": ["y"], "z": true}), (true, true)),
+            (json!({"resource": ["urn:a", "urn:b\u{0}"]}), (false, false)),
         ] {
             assert_eq!(asked(changes.clone()), expected, "{changes}");
         }

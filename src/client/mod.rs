@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod distinguished_name;
 pub mod guessing;
 pub mod keys;
+pub mod machine;
 pub mod method;
 pub mod origin;
 pub mod refresh;
@@ -17,9 +18,11 @@ use serde_json::Value;
 use self::assertion::Audience;
 use self::bankid::Demands;
 use self::certificate::CertificateSubject;
+use self::machine::Machine;
 pub use self::method::Authentication;
 use self::refresh::RefreshTokens;
 use crate::authorize::redirect_uri::RedirectUri;
+use crate::authorize::resource::Resource;
 use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
 use crate::clock::Seconds;
@@ -43,7 +46,8 @@ pub struct Client {
 pub struct Metadata {
     /// The name that people see.
     pub client_name: Name,
-    /// Where answers may go, compared as whole strings.
+    /// Where answers may go, compared as whole strings. A client that nobody logs in to has none.
+    #[serde(default)]
     pub redirect_uris: Vec<RedirectUri>,
     /// The sites whose scripts may call the endpoints that applications call. None is implied by a
     /// redirect URI: most applications never call from a browser.
@@ -114,9 +118,22 @@ pub struct Metadata {
     /// Other clients may do so when they like.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dpop_bound_access_tokens: bool,
+    /// What its access tokens are made of.
+    #[serde(default, skip_serializing_if = "AccessTokens::are_opaque")]
+    pub access_token: AccessTokens,
+    /// The services that its access tokens may be for (RFC 8707), besides this provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Resource>,
+    /// Whether it is given access tokens for itself, and for what (RFC 6749 §4.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_credentials: Option<Machine>,
     /// Whether it is a resource server, which may ask what other clients' access tokens are worth.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub introspects: bool,
+    /// As which services it does: it is told of tokens for these. Without any, of those that are for
+    /// this provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serves: Vec<Resource>,
     /// What its ID tokens are signed with; what its profile has, when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Algorithm>,
@@ -236,6 +253,12 @@ impl Metadata {
             if self.introspects {
                 return told("a public client cannot have introspects");
             }
+            if self.client_credentials.is_some() {
+                return told("a public client cannot have client_credentials");
+            }
+        }
+        if !self.serves.is_empty() && !self.introspects {
+            return told("serves needs introspects");
         }
         // RFC 9101 §10.5.
         let signs = self.require_signed_request_object || self.request_object_signing_alg.is_some();
@@ -268,6 +291,12 @@ impl Metadata {
     pub fn refresh_lifetime(&self) -> Option<Seconds> {
         let lifetime = self.refresh_tokens.lifetime()?;
         (self.token_endpoint_auth.is_proof() || self.dpop_bound_access_tokens).then_some(lifetime)
+    }
+
+    /// What it may get for itself. A public client has no self to prove (RFC 6749 §4.4).
+    pub fn own_tokens(&self) -> Option<&Machine> {
+        let machine = self.client_credentials.as_ref();
+        machine.filter(|_| self.token_endpoint_auth.is_proof())
     }
 
     /// Front-Channel Logout §2: the page of a logout is where answers go, too, and a page.
@@ -377,6 +406,23 @@ impl Profile {
             Profile::Standard => Seconds(60 * 60),
             Profile::Fapi2 => Seconds(10 * 60),
         }
+    }
+}
+
+/// What a client's access tokens are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokens {
+    /// Random bits, which say nothing to whoever holds them.
+    #[default]
+    Opaque,
+    /// JWTs (RFC 9068), signed as its ID tokens are.
+    Jwt,
+}
+
+impl AccessTokens {
+    fn are_opaque(&self) -> bool {
+        *self == AccessTokens::Opaque
     }
 }
 

@@ -82,6 +82,8 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     let secrets = secrets(&written, base)?;
     let sector = match &written.sector {
         Some(sector) => sector.clone(),
+        // Nobody logs in to it. Should that change, people are strangers to all others there.
+        None if is_for_nobody(&written.metadata) => written.client_id.as_str().to_owned(),
         None => sole_host(&written.metadata)?,
     };
     written.metadata.bankid.check()?;
@@ -138,6 +140,12 @@ fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSe
     Ok(secrets)
 }
 
+/// Whether a client needs no redirect URI: one that has access tokens for itself, or takes others'.
+fn is_for_nobody(metadata: &Metadata) -> bool {
+    metadata.redirect_uris.is_empty()
+        && (metadata.client_credentials.is_some() || metadata.introspects)
+}
+
 /// OpenID Connect Core §8.1: redirect URIs on several hosts make no sector by themselves.
 fn sole_host(metadata: &Metadata) -> Result<String, String> {
     let host = metadata
@@ -146,4 +154,57 @@ fn sole_host(metadata: &Metadata) -> Result<String, String> {
     let same = metadata.redirect_uris.iter().all(|uri| uri.host() == host);
     same.then_some(host)
         .ok_or_else(|| "redirect_uris are on several hosts: name a sector".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_is_registered_for_holds_together() {
+        let _shows = crate::shows!(accepting "PV-MACHINE-1", refusing "PV-MACHINE-1", accepting "PV-RESOURCE-3", refusing "PV-RESOURCE-3");
+        let checked = |more: &str| {
+            let text = format!("client_id = \"a\"\nclient_name = \"A\"\n{more}");
+            let table: toml::Table = text.parse().expect("TOML");
+            let written = written::Client::try_from(table).map_err(|error| error.to_string())?;
+            check(written, Path::new("")).map(|registered| registered.client.sector)
+        };
+        let secret = format!("client_secret = \"{}\"\n", "s".repeat(SECRET_LENGTH));
+        let address = "redirect_uris = [\"https://a.example/cb\"]\n";
+        let machine = "client_credentials = { scopes = [\"read\"] }\n";
+        let serving = "introspects = true\nserves = [\"urn:a\"]\n";
+        for (sound, sector) in [
+            (vec![&*secret, address, machine], "a.example"),
+            (vec![&secret, machine, "resources = [\"urn:a\"]"], "a"),
+            (vec![&secret, serving], "a"),
+        ] {
+            assert_eq!(checked(&sound.concat()).as_deref(), Ok(sector), "{sound:?}");
+        }
+        for (bad, why) in [
+            (vec![&*secret], "redirect_uris must not be empty"),
+            (
+                vec!["token_endpoint_auth = \"none\"\n", address, machine],
+                "a public client cannot have client_credentials",
+            ),
+            (
+                vec![&secret, address, "serves = [\"urn:a\"]"],
+                "serves needs introspects",
+            ),
+            (
+                vec![&secret, "client_credentials = { scopes = [\"openid\"] }"],
+                "none of openid",
+            ),
+            (
+                vec![&secret, machine, "resources = [\"urn:a#b\"]"],
+                "without fragment",
+            ),
+            (
+                vec![&secret, machine, "access_token = \"jws\""],
+                "unknown variant",
+            ),
+        ] {
+            let error = checked(&bad.concat()).expect_err(why);
+            assert!(error.contains(why), "{error}");
+        }
+    }
 }

@@ -415,12 +415,16 @@ pub fn challenge(refusal: Option<Refusal>) -> Answer {
             let mut answer = refused_json(refusal);
             answer.status = match refusal.code {
                 Code::InvalidToken | Code::InvalidDpopProof => StatusCode::UNAUTHORIZED,
+                Code::InsufficientScope => StatusCode::FORBIDDEN,
                 _ => StatusCode::BAD_REQUEST,
             };
-            let said = format!(
+            let mut said = format!(
                 ", error=\"{}\", error_description=\"{}\"",
                 refusal.code, refusal.description
             );
+            if refusal.code == Code::InsufficientScope {
+                said += ", scope=\"openid\"";
+            }
             (answer, said)
         }
     };
@@ -428,7 +432,7 @@ pub fn challenge(refusal: Option<Refusal>) -> Answer {
     let proving = format!("DPoP realm=\"portvakt\", algs=\"{algorithms}\"{said}");
     let both = match refusal.map(|refusal| refusal.code) {
         Some(Code::InvalidDpopProof) => vec![proving],
-        None | Some(Code::InvalidToken) => vec![bearer, proving],
+        None | Some(Code::InvalidToken | Code::InsufficientScope) => vec![bearer, proving],
         Some(_) => vec![bearer],
     };
     for value in both {

@@ -1,17 +1,19 @@
 //! The token endpoint (RFC 6749 §3.2, OpenID Connect Core §3.1.3).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::authorize::PARAMETER_LIMIT;
 use super::dpop::{self, Asked};
 use super::input::{Request, Unreadable};
 use crate::authorize::request::Parameters;
-use crate::client::Client;
+use crate::authorize::resource::Resources;
 use crate::client::authentication::{Credentials, Measure, Mistake, Sent, authenticate};
+use crate::client::{AccessTokens, Client};
 use crate::clock::Timestamp;
 use crate::discovery;
 use crate::error::{Code, Error, Refusal};
+use crate::id::Id;
 use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
@@ -20,7 +22,7 @@ use crate::token::code::{self, Consequence, Redemption};
 use crate::token::dpop::{MISSING, Proof, is_bound, token_type};
 use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant, Tokens};
 use crate::token::refresh::Turn;
-use crate::token::{GrantType, id_token, refresh};
+use crate::token::{GrantType, access_token, client_credentials, id_token, refresh};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     // Requests that were sent at once came at once, however long each of them then waits.
@@ -45,6 +47,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     match form.first("grant_type").map(GrantType::parse) {
         Some(Some(GrantType::AuthorizationCode)) => exchange(&provider, asked).await,
         Some(Some(GrantType::RefreshToken)) => refreshed(&provider, asked).await,
+        Some(Some(GrantType::ClientCredentials)) => given(&provider, asked).await,
         Some(None) => Err(UNSUPPORTED_GRANT.into()),
         None => Err(Refusal::new(Code::InvalidRequest, "grant_type is missing").into()),
     }
@@ -65,7 +68,7 @@ struct TokenRequest<'a> {
 
 const UNSUPPORTED_GRANT: Refusal = Refusal::new(
     Code::UnsupportedGrantType,
-    "grant_type must be authorization_code or refresh_token",
+    "grant_type must be authorization_code, refresh_token or client_credentials",
 );
 const NO_REFRESH: Refusal = Refusal::new(
     Code::UnauthorizedClient,
@@ -81,7 +84,7 @@ const GUESSED: Refusal = Refusal::new(
 );
 const ALREADY_USED: Refusal = Refusal::new(Code::InvalidGrant, "the code was used before");
 
-/// RFC 6749 §3.2: a form, each parameter once, and nothing in the query.
+/// RFC 6749 §3.2: a form, each parameter once (but `resource`), and nothing in the query.
 pub fn form(request: &Request) -> Result<Parameters, Refusal> {
     let bad = |description| Refusal::new(Code::InvalidRequest, description);
     if request.has_query() {
@@ -197,7 +200,9 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
             return Err(rejected.refusal.into());
         }
     };
-    let tokens = grant.issue(client, proof, &provider.random, now);
+    let resources = grant.resources.narrowed(form, client, issuer(provider))?;
+    let tokens = grant.issue(client, proof, resources, &provider.random, now);
+    let tokens = in_form(provider, client, Some(grant), tokens).await?;
     let won = provider
         .store
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
@@ -249,14 +254,16 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
             }
         };
         let narrow = refresh::narrow(grant, form.first("scope"))?.for_client(client);
+        let resources = grant.resources.narrowed(form, client, issuer(provider))?;
         let tokens = Tokens {
             scope: narrow.scope.clone(),
-            ..grant.issue(client, proof, &provider.random, at)
+            ..grant.issue(client, proof, resources, &provider.random, at)
         };
         let tokens = match turn {
             Turn::Kept => tokens.keeping(),
             Turn::First | Turn::Again => tokens,
         };
+        let tokens = in_form(provider, client, Some(grant), tokens).await?;
         let rotation = Rotation {
             shown,
             client_id: &client.client_id,
@@ -275,6 +282,53 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
     Err(CROWDED.into())
 }
 
+/// RFC 6749 §4.4.2.
+async fn given(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, Error> {
+    let TokenRequest {
+        client,
+        form,
+        proof,
+        at,
+    } = asked;
+    let scope = client_credentials::scope(client, form.first("scope"))?;
+    let resources = Resources::read(form, client, issuer(provider))?;
+    let tokens = client_credentials::issue(proof, scope, resources, &provider.random, at);
+    let tokens = in_form(provider, client, None, tokens).await?;
+    let store = &provider.store;
+    store.keep_client_token(&client.client_id, &tokens).await?;
+    Ok(Answer::json(&access(&tokens)))
+}
+
+fn issuer(provider: &Provider) -> &str {
+    &provider.config.issuer.url
+}
+
+/// The access token as its client is registered to get it.
+async fn in_form(
+    provider: &Provider,
+    client: &Client,
+    grant: Option<&Grant>,
+    tokens: Tokens,
+) -> Result<Tokens, Error> {
+    if client.metadata.access_token == AccessTokens::Opaque {
+        return Ok(tokens);
+    }
+    let made = access_token::Made {
+        issuer: issuer(provider),
+        acr: &provider.policy.acr,
+        jti: Id::fresh(&provider.random),
+        at: provider.clock.now(),
+    };
+    let claims = access_token::claims(&tokens, &client.client_id, grant, made);
+    let keys = provider.keyring.current().await?;
+    let key = keys.signer(client.metadata.id_token_algorithm())?;
+    Ok(Tokens {
+        access: Secret::signed(key.sign(access_token::TYP, &claims)?),
+        access_kid: Some(key.kid.clone()),
+        ..tokens
+    })
+}
+
 /// OpenID Connect Core §3.1.3.3, §12.2.
 async fn handed_out(
     provider: &Provider,
@@ -282,20 +336,28 @@ async fn handed_out(
     grant: &Grant,
     tokens: &Tokens,
 ) -> Result<Answer, Error> {
-    let (issuer, acr) = (&provider.config.issuer.url, &provider.policy.acr);
+    let (issuer, acr) = (issuer(provider), &provider.policy.acr);
     let algorithm = client.metadata.id_token_algorithm();
     let at_hash = id_token::half_hash(algorithm, tokens.access.expose());
     let claims = id_token::claims(grant, issuer, acr, at_hash, provider.clock.now());
     let keys = provider.keyring.current().await?;
-    let mut answer = json!({
-        "access_token": tokens.access.expose(),
-        "token_type": token_type(tokens.access_key.as_ref()),
-        "expires_in": ACCESS_TOKEN_LIFETIME.0,
-        "scope": grant.scope,
-        "id_token": keys.sign(algorithm, "JWT", &claims)?,
-    });
+    let mut answer = access(tokens);
+    answer["id_token"] = keys.sign(algorithm, "JWT", &claims)?.into();
     if let Some((refresh_token, _)) = &tokens.refresh {
         answer["refresh_token"] = refresh_token.expose().into();
     }
     Ok(Answer::json(&answer))
+}
+
+/// RFC 6749 §5.1.
+fn access(tokens: &Tokens) -> Value {
+    let mut answer = json!({
+        "access_token": tokens.access.expose(),
+        "token_type": token_type(tokens.access_key.as_ref()),
+        "expires_in": ACCESS_TOKEN_LIFETIME.0,
+    });
+    if !tokens.scope.is_empty() {
+        answer["scope"] = tokens.scope.as_str().into();
+    }
+    answer
 }

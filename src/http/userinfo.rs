@@ -7,9 +7,8 @@ use super::dpop::{self, Asked};
 use super::input::{Request, Unreadable};
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
-use crate::secret::{Secret, kind as secret};
 use crate::token::dpop::is_bound;
-use crate::token::userinfo;
+use crate::token::{access_token, userinfo};
 
 pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> {
     if request.has_query() {
@@ -95,9 +94,9 @@ async fn tell(
         Shown::Bearer(token) => (token, false),
         Shown::Dpop(token) => (token, true),
     };
-    let token = Secret::<secret::AccessToken>::parse(text).ok_or(INVALID_TOKEN)?;
+    let digest = access_token::read(text).ok_or(INVALID_TOKEN)?;
     let now = provider.clock.now();
-    let record = provider.store.access_token(token.digest(), now).await?;
+    let record = provider.store.access_token(digest, now).await?;
     let record = record.ok_or(INVALID_TOKEN)?;
     // RFC 9449 §7.1, §7.2: a token goes by the way that it was given for, and by no other.
     if record.key.is_some() != proves {
@@ -112,13 +111,11 @@ async fn tell(
         let proof = dpop::proof(provider, request, here).await?;
         is_bound(record.key.as_ref(), proof.as_ref())?;
     }
+    let granted = userinfo::admit(&record, &provider.config.issuer.url)?;
     // A grant may be older than what its client is entitled to now.
-    let client = provider
-        .store
-        .client(record.grant.client_id.as_str())
-        .await?;
+    let client = provider.store.client(record.client_id.as_str()).await?;
     let client = client.ok_or(INVALID_TOKEN)?;
-    let grant = record.grant.for_client(&client);
+    let grant = granted.for_client(&client);
     let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
         return Ok(Answer::json(&Value::Object(userinfo::claims(&grant))));
     };

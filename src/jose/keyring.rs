@@ -213,6 +213,15 @@ impl KeySet {
         &self.jwks
     }
 
+    /// What signs by an algorithm now.
+    pub fn signer(&self, algorithm: Algorithm) -> Result<&SigningKey, Fault> {
+        let active = rotation::find(&self.records, algorithm, State::Active);
+        active
+            .and_then(|active| self.key(&active.kid))
+            .map(Arc::as_ref)
+            .ok_or_else(|| Fault::Signing(format!("for {algorithm}")))
+    }
+
     /// Signs claims as a JWT (RFC 7519) of the given `typ`.
     pub fn sign(
         &self,
@@ -220,9 +229,7 @@ impl KeySet {
         typ: &'static str,
         claims: &Map<String, Value>,
     ) -> Result<String, Fault> {
-        let missing = || Fault::Signing(format!("for {algorithm}"));
-        let active = rotation::find(&self.records, algorithm, State::Active).ok_or_else(missing)?;
-        self.key(&active.kid).ok_or_else(missing)?.sign(typ, claims)
+        self.signer(algorithm)?.sign(typ, claims)
     }
 
     /// OpenID Connect Core §3.1.2.1, `id_token_hint`: the subject of an ID token of ours for this

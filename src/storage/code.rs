@@ -34,8 +34,8 @@ impl Store {
         let row: Option<CodeRow> = on!(&self.db, |db| {
             sqlx::query_as(
             "SELECT c.redirect_uri, c.challenge, c.dpop_jkt, c.expires_at AS code_expires_at, c.used_at,
-                    g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
-                    g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
+                    g.id, g.client_id, g.session_id, g.subject, g.scope, g.resources, g.released,
+                    g.identity, g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
                FROM code c JOIN client_grant g ON g.id = c.grant_id
               WHERE c.digest = $1 AND c.client_id = $2"
         )

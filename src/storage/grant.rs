@@ -12,6 +12,7 @@ use super::{
     Ended, Result, Store, Tx, access_token, code, commit, on, person, pushed_request,
     refresh_token, rollback, session,
 };
+use crate::authorize::resource::Resources;
 use crate::bankid::evidence::record::Record;
 use crate::claims::release::Claim;
 use crate::clock::Timestamp;
@@ -220,8 +221,9 @@ impl Store {
             .seal_json(identity_of(&id), &grant.identity, &self.random);
         on!(&mut *tx, |tx| sqlx::query(
             "INSERT INTO client_grant (id, client_id, session_id, subject, scope, released,
-                                       identity, nonce, auth_time, txn, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+                                       identity, nonce, auth_time, txn, created_at, expires_at,
+                                       resources)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         )
         .bind(&id)
         .bind(&grant.client_id)
@@ -235,6 +237,7 @@ impl Store {
         .bind(grant.txn.to_string())
         .bind(now)
         .bind(grant.expires_at)
+        .bind(Json(&grant.resources))
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
@@ -285,6 +288,7 @@ impl Store {
             session: row.id("session_id", &stored.session_id)?,
             subject: stored.subject,
             scope: stored.scope,
+            resources: stored.resources.unwrap_or_default().0,
             released: stored.released.0,
             identity: self
                 .sealer
@@ -305,6 +309,7 @@ pub(super) struct GrantRow {
     session_id: String,
     subject: String,
     scope: String,
+    resources: Option<Json<Resources>>,
     released: Json<crate::claims::release::Release>,
     identity: Vec<u8>,
     nonce: Option<String>,

@@ -6,6 +6,7 @@
 
 mod access_token;
 mod client;
+mod client_token;
 mod code;
 mod column;
 mod data_key;

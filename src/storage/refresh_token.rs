@@ -53,8 +53,8 @@ impl Store {
                     (SELECT count(*) FROM refresh_token s
                       WHERE s.predecessor = t.digest
                         AND s.used_at IS NOT NULL) AS successors_used,
-                    g.id, g.client_id, g.session_id, g.subject, g.scope, g.released, g.identity,
-                    g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
+                    g.id, g.client_id, g.session_id, g.subject, g.scope, g.resources, g.released,
+                    g.identity, g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
                FROM refresh_token t JOIN client_grant g ON g.id = t.grant_id
               WHERE t.digest = $1 AND t.client_id = $2"
         )

@@ -43,6 +43,7 @@ impl Store {
             ),
             ("DELETE FROM login WHERE expires_at < $1", long_ended),
             ("DELETE FROM access_token WHERE expires_at < $1", long_ended),
+            ("DELETE FROM client_token WHERE expires_at < $1", long_ended),
             // With its code and its refresh tokens: used ones stay until then, because whoever shows
             // one again, however late, must still end what lives of it.
             ("DELETE FROM client_grant WHERE expires_at < $1", long_ended),

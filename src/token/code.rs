@@ -175,6 +175,7 @@ mod tests {
                 session: Id::fresh(&random),
                 subject: "s".into(),
                 scope: "openid".into(),
+                resources: Default::default(),
                 released: Release::default(),
                 identity: Identity::of(&serde_json::from_value(data).expect("data")),
                 nonce: None,

@@ -3,6 +3,7 @@
 use super::dpop::Proof;
 use super::refresh;
 use crate::authorize::request::{AuthorizationRequest, Scope};
+use crate::authorize::resource::Resources;
 use crate::claims::release::{Identity, Release};
 use crate::claims::subject::subject;
 use crate::client::Client;
@@ -31,6 +32,8 @@ pub struct Grant {
     pub subject: String,
     /// The scope that was granted.
     pub scope: String,
+    /// The services that its access tokens may be for.
+    pub resources: Resources,
     /// What the client may know, and where it stands.
     pub released: Release,
     /// The person.
@@ -63,6 +66,7 @@ impl Grant {
             session: session.id,
             subject: subject(subject_key, client, session.person),
             scope: Scope::list(&request.scope),
+            resources: request.resources.clone(),
             released: Release::decide(request, client),
             identity: session.identity.clone(),
             nonce: request.nonce.clone(),
@@ -92,13 +96,14 @@ impl Grant {
         grant
     }
 
-    /// Tokens for a client: an access token always, a refresh token where it may have one. What a
-    /// client proved to have the key of is bound to that key; a refresh token is bound to a client that
-    /// authenticates already, which may use another key the next time (RFC 9449 §5).
+    /// Tokens for a client: an access token for these resources always, a refresh token where it may
+    /// have one. What a client proved to have the key of is bound to that key; a refresh token is bound
+    /// to a client that authenticates already, which may use another key the next time (RFC 9449 §5).
     pub fn issue(
         &self,
         client: &Client,
         proof: Option<&Proof>,
+        resources: Resources,
         random: &Random,
         now: Timestamp,
     ) -> Tokens {
@@ -110,25 +115,31 @@ impl Grant {
             },
             access_key: key,
             access: Secret::fresh(random),
+            access_kid: None,
             access_expires_at: now + ACCESS_TOKEN_LIFETIME,
             scope: self.scope.clone(),
+            resources,
             refresh: refresh::end(self, client, now).map(|end| (Secret::fresh(random), end)),
             kept_until: None,
         }
     }
 }
 
-/// Fresh tokens of a grant, to be stored and handed out.
+/// Fresh tokens, to be stored and handed out.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// For userinfo.
+    /// For userinfo, and for other services.
     pub access: Secret<secret::AccessToken>,
+    /// Which key of ours signed it, when it is a JWT.
+    pub access_kid: Option<String>,
     /// The key that it is worth nothing without.
     pub access_key: Option<Thumbprint>,
     /// Its end.
     pub access_expires_at: Timestamp,
     /// Its scope.
     pub scope: String,
+    /// What it is for.
+    pub resources: Resources,
     /// For more of them, with its end.
     pub refresh: Option<(Secret<secret::RefreshToken>, Timestamp)>,
     /// The key that this is worth nothing without.
@@ -158,7 +169,7 @@ impl Tokens {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Somebody's grant to the client `a`, made at second 1000.
@@ -172,6 +183,7 @@ pub(super) mod tests {
             session: Id::fresh(&random),
             subject: "s".into(),
             scope: scope.into(),
+            resources: Resources::default(),
             released: Release::default(),
             identity: Identity::of(&serde_json::from_value(data).expect("data")),
             nonce: None,

@@ -2,24 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::access_token::{AccessRecord, confirmation, subject};
 use super::dpop::token_type;
-use super::grant::Grant;
 use super::refresh::RefreshRecord;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
-use crate::jose::jwks::Thumbprint;
-
-/// An access token that is alive, with its grant.
-#[derive(Debug)]
-pub struct AccessRecord {
-    /// Its end.
-    pub expires_at: Timestamp,
-    /// The key that it is worth nothing without.
-    pub key: Option<Thumbprint>,
-    /// What it stands for, as far as the token's own scope goes.
-    pub grant: Grant,
-}
+use crate::id::ClientId;
 
 /// RFC 7662 §2.1, §4: whoever asks must have proven who they are, so that nobody tries tokens out.
 pub fn admit(caller: &Client) -> Result<(), Refusal> {
@@ -32,9 +21,7 @@ pub fn admit(caller: &Client) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a caller may know of an access token: the client that it was issued to, and a resource
-/// server, which clients send it to. `owner` is the client that it was issued to, if it still is
-/// registered.
+/// RFC 7662 §2.1, §4. `owner` is the client that the token was issued to, if it still is registered.
 pub fn of_access_token(
     record: Option<&AccessRecord>,
     owner: Option<&Client>,
@@ -43,19 +30,36 @@ pub fn of_access_token(
 ) -> Value {
     match (record, owner) {
         (Some(record), Some(owner))
-            if owner.client_id == record.grant.client_id
-                && (caller.client_id == owner.client_id || caller.metadata.introspects) =>
+            if owner.client_id == record.client_id && concerns(record, caller, issuer) =>
         {
-            let mut answer = active(&record.grant, record.expires_at, issuer);
+            let told = Told {
+                client_id: &record.client_id,
+                subject: subject(&record.client_id, record.grant.as_ref()),
+                scope: &record.scope,
+                expires_at: record.expires_at,
+            };
+            let mut answer = active(told, issuer);
+            answer["aud"] = record.resources.audience(issuer);
             answer["token_type"] = token_type(record.key.as_ref()).into();
             if let Some(key) = &record.key {
                 // RFC 9449 §6.2.
-                answer["cnf"] = json!({ "jkt": key.as_str() });
+                answer["cnf"] = confirmation(key);
             }
             answer
         }
         _ => inactive(),
     }
+}
+
+/// RFC 7662 §4, RFC 8707 §3: an access token concerns the client that it was issued to, and the resource
+/// servers that it is for. One that says of no service that it is it takes what is for this provider.
+fn concerns(record: &AccessRecord, caller: &Client, issuer: &str) -> bool {
+    let (resources, served) = (&record.resources, &caller.metadata.serves);
+    let is_meant = || match served.is_empty() {
+        true => resources.hold_provider(issuer),
+        false => resources.meet(served),
+    };
+    caller.client_id == record.client_id || (caller.metadata.introspects && is_meant())
 }
 
 /// Of a refresh token only its own client is told: nobody else should ever hold one, and a resource
@@ -69,7 +73,13 @@ pub fn of_refresh_token(
     let own = record.filter(|record| record.grant.client_id == caller.client_id);
     let told = own.and_then(|record| {
         let end = record.live_until(caller, now)?;
-        Some(active(&record.grant, end, issuer))
+        let told = Told {
+            client_id: &record.grant.client_id,
+            subject: &record.grant.subject,
+            scope: &record.grant.scope,
+            expires_at: end,
+        };
+        Some(active(told, issuer))
     });
     told.unwrap_or_else(inactive)
 }
@@ -113,16 +123,27 @@ pub fn inactive() -> Value {
     json!({ "active": false })
 }
 
+/// What is told of a token of either kind.
+struct Told<'a> {
+    client_id: &'a ClientId,
+    subject: &'a str,
+    scope: &'a str,
+    expires_at: Timestamp,
+}
+
 /// RFC 7662 §2.2. Of the person nothing but the name that the token's client has for them.
-fn active(grant: &Grant, expires_at: Timestamp, issuer: &str) -> Value {
-    json!({
+fn active(told: Told<'_>, issuer: &str) -> Value {
+    let mut answer = json!({
         "active": true,
         "iss": issuer,
-        "client_id": grant.client_id.as_str(),
-        "sub": grant.subject,
-        "scope": grant.scope,
-        "exp": expires_at.0,
-    })
+        "client_id": told.client_id.as_str(),
+        "sub": told.subject,
+        "exp": told.expires_at.0,
+    });
+    if !told.scope.is_empty() {
+        answer["scope"] = told.scope.into();
+    }
+    answer
 }
 
 #[cfg(test)]
@@ -133,14 +154,69 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1000);
 
+    /// Somebody's token for some resources, to the client `a`.
+    fn record(resources: Value) -> AccessRecord {
+        AccessRecord {
+            expires_at: NOW,
+            key: None,
+            scope: "openid profile".into(),
+            resources: serde_json::from_value(resources).expect("resources"),
+            client_id: ClientId::parse("a").expect("an id"),
+            grant: Some(grant("openid profile")),
+        }
+    }
+
+    #[test]
+    fn a_resource_server_is_told_of_what_is_meant_for_it() {
+        let _shows = crate::shows!(accepting "PV-RESOURCE-3", refusing "PV-RESOURCE-3", accepting "IN-02", refusing "IN-02");
+        let owner = client("a", json!({"serves": ["urn:c"]}));
+        let serving =
+            |names: Value| client("server", json!({"introspects": true, "serves": names}));
+        let told = |resources: Value, caller: &Client| {
+            let record = record(resources);
+            of_access_token(Some(&record), Some(&owner), caller, "https://i")["active"] == true
+        };
+        for (resources, served, expected) in [
+            (json!([]), json!([]), true),
+            (json!(["https://i", "urn:a"]), json!([]), true),
+            (json!(["urn:a"]), json!([]), false),
+            (json!(["urn:a"]), json!(["urn:a"]), true),
+            (json!(["urn:a", "urn:b"]), json!(["urn:b", "urn:c"]), true),
+            (json!(["urn:a"]), json!(["urn:b"]), false),
+            (json!([]), json!(["urn:b"]), false),
+        ] {
+            let told = told(resources.clone(), &serving(served.clone()));
+            assert_eq!(told, expected, "{resources} {served}");
+        }
+        assert!(told(json!(["urn:a"]), &owner), "it is its own");
+        let quiet = client("server", json!({"serves": ["urn:a"]}));
+        assert!(!told(json!(["urn:a"]), &quiet));
+    }
+
+    #[test]
+    fn a_clients_own_token_speaks_of_the_client() {
+        let _shows = crate::shows!(accepting "PV-MACHINE-2");
+        let own = AccessRecord {
+            scope: String::new(),
+            grant: None,
+            ..record(json!(["urn:a", "urn:b"]))
+        };
+        let owner = client("a", json!({}));
+        let answer = of_access_token(Some(&own), Some(&owner), &owner, "https://i");
+        assert_eq!(
+            answer,
+            json!({"active": true, "iss": "https://i", "client_id": "a", "sub": "a",
+                "aud": ["urn:a", "urn:b"], "exp": 1000, "token_type": "Bearer"})
+        );
+    }
+
     #[test]
     fn a_token_is_told_of_to_its_client_and_to_resource_servers() {
         let _shows =
             crate::shows!(accepting "IN-02", refusing "IN-02", accepting "O21", refusing "O21");
         let record = AccessRecord {
-            key: None,
             expires_at: NOW + Seconds(300),
-            grant: grant("openid profile"),
+            ..record(json!([]))
         };
         let owner = client("a", json!({}));
         let server = client("server", json!({"introspects": true}));
@@ -151,7 +227,8 @@ mod tests {
             assert_eq!(
                 answer,
                 json!({"active": true, "iss": "https://i", "client_id": "a", "sub": "s",
-                    "scope": "openid profile", "exp": 1300, "token_type": "Bearer"})
+                    "aud": "https://i", "scope": "openid profile", "exp": 1300,
+                    "token_type": "Bearer"})
             );
             assert_eq!(told(None, Some(&owner), caller), inactive());
             assert_eq!(

@@ -1,5 +1,7 @@
 //! Code → tokens → their afterlife (step 6).
 
+pub mod access_token;
+pub mod client_credentials;
 pub mod code;
 pub mod dpop;
 pub mod grant;
@@ -18,17 +20,24 @@ pub enum GrantType {
     AuthorizationCode,
     /// RFC 6749 §6.
     RefreshToken,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
 }
 
 impl GrantType {
     /// All of them, for discovery.
-    pub const ALL: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+    pub const ALL: [GrantType; 3] = [
+        GrantType::AuthorizationCode,
+        GrantType::RefreshToken,
+        GrantType::ClientCredentials,
+    ];
 
     /// The value as it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
             GrantType::AuthorizationCode => "authorization_code",
             GrantType::RefreshToken => "refresh_token",
+            GrantType::ClientCredentials => "client_credentials",
         }
     }
 
@@ -38,8 +47,8 @@ impl GrantType {
     }
 }
 
-/// A token that somebody shows without being believed. Its prefix tells its kind, whatever
-/// `token_type_hint` says.
+/// A token that somebody shows without being believed. Its prefix, or its `typ`, tells its kind,
+/// whatever `token_type_hint` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     /// By its shape an access token.
@@ -53,8 +62,8 @@ pub enum Shown {
 impl Shown {
     /// Reads a token of either kind.
     pub fn read(text: &str) -> Shown {
-        if let Some(token) = Secret::<secret::AccessToken>::parse(text) {
-            Shown::Access(token.digest())
+        if let Some(digest) = access_token::read(text) {
+            Shown::Access(digest)
         } else if let Some(token) = Secret::<secret::RefreshToken>::parse(text) {
             Shown::Refresh(token.digest())
         } else {

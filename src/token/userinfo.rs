@@ -2,8 +2,29 @@
 
 use serde_json::{Map, Value};
 
+use super::access_token::AccessRecord;
 use super::grant::Grant;
 use crate::clock::Timestamp;
+use crate::error::{Code, Refusal};
+
+const NOT_FOR_US: Refusal = Refusal::new(
+    Code::InvalidToken,
+    "the access token is for other services than userinfo",
+);
+const NOBODYS: Refusal = Refusal::new(
+    Code::InsufficientScope,
+    "the access token has no openid in its scope",
+);
+
+/// RFC 8707 §3, OpenID Connect Core §5.3.1: a token that is for this provider, and of a person. Every
+/// grant has `openid` in its scope; what a client has for itself never does.
+pub fn admit<'r>(record: &'r AccessRecord, issuer: &str) -> Result<&'r Grant, Refusal> {
+    match &record.grant {
+        None => Err(NOBODYS),
+        Some(_) if !record.resources.hold_provider(issuer) => Err(NOT_FOR_US),
+        Some(grant) => Ok(grant),
+    }
+}
 
 /// The claims that were released here, and always the subject, the same as in the ID token.
 pub fn claims(grant: &Grant) -> Map<String, Value> {

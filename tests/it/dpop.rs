@@ -58,7 +58,7 @@ impl Prover {
 }
 
 /// A token request of a client that has the secret, or of a public one.
-async fn asked(app: &App, client: &str, form: &[(&str, &str)], proof: Option<&str>) -> Told {
+pub async fn asked(app: &App, client: &str, form: &[(&str, &str)], proof: Option<&str>) -> Told {
     let mut request = app.http.post(format!("{}/token", app.issuer)).form(form);
     if !form.iter().any(|(name, _)| *name == "client_id") {
         request = request.basic_auth(client, Some(SECRET));
@@ -75,7 +75,7 @@ async fn asked(app: &App, client: &str, form: &[(&str, &str)], proof: Option<&st
     told
 }
 
-fn redeeming<'a>(answer: &'a Answer) -> [(&'static str, &'a str); 3] {
+fn redeeming(answer: &Answer) -> [(&'static str, &str); 3] {
     [
         ("grant_type", "authorization_code"),
         ("code", answer.code()),
@@ -83,13 +83,13 @@ fn redeeming<'a>(answer: &'a Answer) -> [(&'static str, &'a str); 3] {
     ]
 }
 
-fn error(told: &Told) -> (u16, &str) {
+pub fn error(told: &Told) -> (u16, &str) {
     (told.status, told.body["error"].as_str().unwrap_or_default())
 }
 
 const BAD_PROOF: (u16, &str) = (400, "invalid_dpop_proof");
 
-async fn userinfo(app: &App, scheme: &str, token: &str, proofs: &[&str]) -> Page {
+pub async fn userinfo(app: &App, scheme: &str, token: &str, proofs: &[&str]) -> Page {
     let request = app.http.get(format!("{}/userinfo", app.issuer));
     let mut request = request.header("authorization", format!("{scheme} {token}"));
     for proof in proofs {

@@ -39,7 +39,7 @@ on_both!(a_token_is_told_of_to_whom_it_concerns, async |database| {
         assert!((1..=300).contains(&(exp - app.clock.now().0)));
         let expected = json!({
             "active": true, "iss": app.issuer, "client_id": "offline", "sub": sub, "exp": exp,
-            "scope": "openid profile offline_access", "token_type": "Bearer"
+            "aud": app.issuer, "scope": "openid profile offline_access", "token_type": "Bearer"
         });
         assert_eq!(told.body, expected);
     }
@@ -103,6 +103,7 @@ fn who_introspects_is_known() {
             names,
             [
                 "active",
+                "aud",
                 "client_id",
                 "exp",
                 "iss",

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod access_tokens;
 mod authorize;
 mod binding;
 mod certificates;
@@ -25,6 +26,7 @@ mod keys;
 mod login;
 mod logout;
 mod logs;
+mod machines;
 mod notices;
 mod ops;
 mod pages;
@@ -33,6 +35,7 @@ mod parallel;
 mod pitfalls;
 mod races;
 mod refresh;
+mod resources;
 mod revocation;
 mod same_device;
 mod screens;

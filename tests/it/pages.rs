@@ -193,7 +193,8 @@ fn the_metadata_is_what_the_endpoints_do() {
             let url = document[endpoint].as_str().expect("an address");
             assert_ne!(browser.get(url).await.status, 404, "{endpoint}");
         }
-        let grants = serde_json::json!(["authorization_code", "refresh_token"]);
+        let grants = ["authorization_code", "refresh_token", "client_credentials"];
+        let grants = serde_json::json!(grants);
         assert_eq!(document["grant_types_supported"], grants);
         let proving = serde_json::json!([
             "client_secret_basic",

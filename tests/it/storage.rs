@@ -363,6 +363,7 @@ pub fn issued(clock: &Clock, random: &Random) -> Issued {
             session: Id::fresh(random),
             subject: "s".into(),
             scope: "openid".into(),
+            resources: Default::default(),
             released: Release::default(),
             identity: Identity::of(&serde_json::from_value(data).expect("data")),
             nonce: None,
@@ -382,7 +383,9 @@ pub fn issued(clock: &Clock, random: &Random) -> Issued {
 pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
     Tokens {
         access: Secret::fresh(random),
+        access_kid: None,
         access_key: None,
+        resources: Default::default(),
         refresh_key: None,
         access_expires_at: now + Seconds(300),
         scope: "openid".into(),

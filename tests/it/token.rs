@@ -459,7 +459,7 @@ fn requests_that_are_none_are_refused_in_json() {
             (
                 post("grant_type=client_credentials", FORM),
                 400,
-                "unsupported_grant_type",
+                "unauthorized_client",
             ),
             (
                 post("grant_type=authorization_code&code=x&redirect_uri=y", FORM),

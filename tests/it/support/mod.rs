@@ -329,7 +329,7 @@ impl App {
             serde_json::from_value(metadata).expect("metadata");
         let client = Client {
             client_id: ClientId::parse(client_id).expect("an id"),
-            sector: metadata.default_sector().expect("a redirect URI"),
+            sector: metadata.default_sector().unwrap_or(client_id.to_owned()),
             metadata,
         };
         let now = self.clock.now();
