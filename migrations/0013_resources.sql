@@ -10,7 +10,7 @@ CREATE TABLE client_token (
     client_id  TEXT   NOT NULL,
     scope      TEXT   NOT NULL,
     resources  JSONB  NOT NULL,
-    dpop_jkt   TEXT,
+    cnf        JSONB,
     kid        TEXT,
     expires_at BIGINT NOT NULL
 );

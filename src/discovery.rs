@@ -167,8 +167,11 @@ fn logout() -> Value {
     })
 }
 
-/// RFC 8705 §5.
+/// RFC 8705 §3.3, §5.
 fn certificates(mtls: &Mtls) -> Value {
     let alias = |(name, path)| (name, format!("{}{path}", mtls.address.url));
-    json!({ "mtls_endpoint_aliases": aliased().map(alias).collect::<Value>() })
+    json!({
+        "mtls_endpoint_aliases": aliased().map(alias).collect::<Value>(),
+        "tls_client_certificate_bound_access_tokens": true,
+    })
 }

@@ -18,7 +18,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use super::distinguished_name::DistinguishedName;
 use crate::clock::Timestamp;
-use crate::jose::jwks::Jwks;
+use crate::jose::jwks::{Jwks, Thumbprint};
 use crate::jose::public_key::PublicKey;
 
 /// The certificates that a client showed, its own first. Whoever hands them over has seen that the
@@ -118,6 +118,11 @@ impl Presented {
                 let is_other = |certificate: Vec<u8>| certificate != *self.own;
                 registered.key == key && !registered.certificate.is_some_and(is_other)
             })
+    }
+
+    /// RFC 8705 §3.1: by which tokens are bound to it.
+    pub fn thumbprint(&self) -> Thumbprint {
+        Thumbprint::of(&self.own)
     }
 
     fn parsed(&self) -> Option<Certificate> {

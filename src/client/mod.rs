@@ -118,6 +118,9 @@ pub struct Metadata {
     /// Other clients may do so when they like.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dpop_bound_access_tokens: bool,
+    /// Whether every access token of its is bound to the certificate of its connection (RFC 8705 §3.4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// What its access tokens are made of.
     #[serde(default, skip_serializing_if = "AccessTokens::are_opaque")]
     pub access_token: AccessTokens,
@@ -168,12 +171,6 @@ impl Metadata {
     /// Whether this client must leave its requests with us beforehand (RFC 9126 §6, FAPI 2.0 §5.3.2.2).
     pub fn requires_pushed_requests(&self) -> bool {
         self.require_pushed_authorization_requests || self.profile == Profile::Fapi2
-    }
-
-    /// Whether all that it receives is bound to a key that it proves to have (RFC 9449 §5.2, FAPI 2.0
-    /// §5.3.2.1).
-    pub fn requires_bound_tokens(&self) -> bool {
-        self.dpop_bound_access_tokens || self.profile == Profile::Fapi2
     }
 
     /// What its ID tokens are signed with (OpenID Connect Dynamic Client Registration §2).
@@ -256,6 +253,11 @@ impl Metadata {
             if self.client_credentials.is_some() {
                 return told("a public client cannot have client_credentials");
             }
+        }
+        if self.dpop_bound_access_tokens && self.tls_client_certificate_bound_access_tokens {
+            return told(
+                "dpop_bound_access_tokens and tls_client_certificate_bound_access_tokens exclude each other",
+            );
         }
         if !self.serves.is_empty() && !self.introspects {
             return told("serves needs introspects");

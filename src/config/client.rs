@@ -51,6 +51,12 @@ pub(super) fn check_with(
 ) {
     for RegisteredClient { client, .. } in clients {
         let key = format!("client.{}", client.client_id);
+        if client.metadata.tls_client_certificate_bound_access_tokens && mtls.is_none() {
+            found.add(
+                &key,
+                "tls_client_certificate_bound_access_tokens needs the section mtls",
+            );
+        }
         match client.metadata.token_endpoint_auth {
             Authentication::TlsClientAuth
                 if mtls.is_none_or(|mtls| mtls.authorities.is_empty()) =>

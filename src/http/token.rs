@@ -9,6 +9,7 @@ use super::input::{Request, Unreadable};
 use crate::authorize::request::Parameters;
 use crate::authorize::resource::Resources;
 use crate::client::authentication::{Credentials, Measure, Mistake, Sent, authenticate};
+use crate::client::certificate::Presented;
 use crate::client::{AccessTokens, Client};
 use crate::clock::Timestamp;
 use crate::discovery;
@@ -18,8 +19,9 @@ use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::{Exchange, Rotation, SignedKind};
+use crate::token::binding::{self, Binding, token_type};
 use crate::token::code::{self, Consequence, Redemption};
-use crate::token::dpop::{MISSING, Proof, is_bound, token_type};
+use crate::token::dpop::{Proof, is_bound};
 use crate::token::grant::{ACCESS_TOKEN_LIFETIME, Grant, Tokens};
 use crate::token::refresh::Turn;
 use crate::token::{GrantType, access_token, client_credentials, id_token, refresh};
@@ -35,13 +37,13 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         token: None,
     };
     let proof = dpop::proof(&provider, &request, here).await?;
-    if client.metadata.requires_bound_tokens() && proof.is_none() {
-        return Err(MISSING.into());
-    }
+    let certificate = request.certificate.as_ref().map(Presented::thumbprint);
+    let binding = binding::of_request(&client.metadata, proof.as_ref(), certificate)?;
     let asked = TokenRequest {
         client: &client,
         form: &form,
         proof: proof.as_ref(),
+        binding: binding.as_ref(),
         at,
     };
     match form.first("grant_type").map(GrantType::parse) {
@@ -62,6 +64,8 @@ struct TokenRequest<'a> {
     form: &'a Parameters,
     /// By which key (RFC 9449 §5).
     proof: Option<&'a Proof>,
+    /// What the answer is bound to.
+    binding: Option<&'a Binding>,
     /// Since when.
     at: Timestamp,
 }
@@ -166,6 +170,7 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         client,
         form,
         proof,
+        binding,
         ..
     } = asked;
     let now = provider.clock.now();
@@ -201,7 +206,7 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         }
     };
     let resources = grant.resources.narrowed(form, client, issuer(provider))?;
-    let tokens = grant.issue(client, proof, resources, &provider.random, now);
+    let tokens = grant.issue(client, binding, resources, &provider.random, now);
     let tokens = in_form(provider, client, Some(grant), tokens).await?;
     let won = provider
         .store
@@ -227,6 +232,7 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
         client,
         form,
         proof,
+        binding,
         at,
     } = asked;
     client.metadata.refresh_lifetime().ok_or(NO_REFRESH)?;
@@ -257,7 +263,7 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
         let resources = grant.resources.narrowed(form, client, issuer(provider))?;
         let tokens = Tokens {
             scope: narrow.scope.clone(),
-            ..grant.issue(client, proof, resources, &provider.random, at)
+            ..grant.issue(client, binding, resources, &provider.random, at)
         };
         let tokens = match turn {
             Turn::Kept => tokens.keeping(),
@@ -287,12 +293,14 @@ async fn given(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, E
     let TokenRequest {
         client,
         form,
-        proof,
+        binding,
         at,
+        ..
     } = asked;
     let scope = client_credentials::scope(client, form.first("scope"))?;
     let resources = Resources::read(form, client, issuer(provider))?;
-    let tokens = client_credentials::issue(proof, scope, resources, &provider.random, at);
+    let tokens =
+        client_credentials::issue(binding.cloned(), scope, resources, &provider.random, at);
     let tokens = in_form(provider, client, None, tokens).await?;
     let store = &provider.store;
     store.keep_client_token(&client.client_id, &tokens).await?;
@@ -353,7 +361,7 @@ async fn handed_out(
 fn access(tokens: &Tokens) -> Value {
     let mut answer = json!({
         "access_token": tokens.access.expose(),
-        "token_type": token_type(tokens.access_key.as_ref()),
+        "token_type": token_type(tokens.access_binding.as_ref()),
         "expires_in": ACCESS_TOKEN_LIFETIME.0,
     });
     if !tokens.scope.is_empty() {

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::answer::{self, Answer};
 use super::dpop::{self, Asked};
 use super::input::{Request, Unreadable};
+use crate::client::certificate::Presented;
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
+use crate::token::binding::Binding;
 use crate::token::dpop::is_bound;
 use crate::token::{access_token, userinfo};
 
@@ -98,18 +100,22 @@ async fn tell(
     let now = provider.clock.now();
     let record = provider.store.access_token(digest, now).await?;
     let record = record.ok_or(INVALID_TOKEN)?;
-    // RFC 9449 §7.1, §7.2: a token goes by the way that it was given for, and by no other.
-    if record.key.is_some() != proves {
-        return Err(INVALID_TOKEN.into());
-    }
-    if proves {
+    // RFC 9449 §7.1, §7.2, RFC 8705 §3: a token goes by the way that it was given for, and by no other.
+    let certificate = request.certificate.as_ref().map(Presented::thumbprint);
+    let key = match &record.binding {
+        Some(Binding::Key(key)) if proves => Some(key),
+        Some(Binding::Certificate(bound)) if !proves && certificate.as_ref() == Some(bound) => None,
+        None if !proves => None,
+        _ => return Err(INVALID_TOKEN.into()),
+    };
+    if key.is_some() {
         let here = Asked {
             method,
             path: "/userinfo",
             token: Some(text),
         };
         let proof = dpop::proof(provider, request, here).await?;
-        is_bound(record.key.as_ref(), proof.as_ref())?;
+        is_bound(key, proof.as_ref())?;
     }
     let granted = userinfo::admit(&record, &provider.config.issuer.url)?;
     // A grant may be older than what its client is entitled to now.

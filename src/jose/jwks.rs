@@ -168,17 +168,21 @@ impl Jwk {
             .iter()
             .map(|name| format!("\"{name}\":{}", self.0[*name]))
             .collect();
-        let digest = Sha256::digest(format!("{{{}}}", members.join(",")));
-        Thumbprint(URL_SAFE_NO_PAD.encode(digest))
+        Thumbprint::of(format!("{{{}}}", members.join(",")).as_bytes())
     }
 }
 
-/// The SHA-256 thumbprint of a key, in base64url (RFC 7638).
+/// The SHA-256 thumbprint of a key (RFC 7638) or of a certificate (RFC 7515 §4.1.8), in base64url.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Thumbprint(String);
 
 impl Thumbprint {
+    /// Of the bytes that stand for the key or the certificate.
+    pub fn of(bytes: &[u8]) -> Thumbprint {
+        Thumbprint(URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)))
+    }
+
     /// Takes what has the shape of one.
     pub fn parse(text: &str) -> Option<Thumbprint> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;

@@ -3,16 +3,15 @@
 use sqlx::FromRow;
 use sqlx::types::Json;
 
-use super::column::thumbprint;
 use super::grant::GrantRow;
 use super::{Result, Store, Tx, on};
 use crate::authorize::resource::Resources;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
-use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, kind as secret};
 use crate::token::access_token::AccessRecord;
+use crate::token::binding::Binding;
 use crate::token::grant::Tokens;
 
 #[derive(FromRow)]
@@ -20,7 +19,7 @@ struct AccessRow {
     token_expires_at: Timestamp,
     token_scope: Option<String>,
     token_resources: Option<Json<Resources>>,
-    token_dpop_jkt: Option<String>,
+    token_cnf: Option<Json<Binding>>,
     #[sqlx(flatten)]
     grant: GrantRow,
 }
@@ -35,7 +34,7 @@ impl Store {
     ) -> Result<Option<AccessRecord>> {
         let row: Option<AccessRow> = on!(&self.db, |db| sqlx::query_as(
             "SELECT t.expires_at AS token_expires_at, t.scope AS token_scope,
-                    t.resources AS token_resources, t.dpop_jkt AS token_dpop_jkt,
+                    t.resources AS token_resources, t.cnf AS token_cnf,
                     g.id, g.client_id, g.session_id, g.subject, g.scope, g.resources, g.released,
                     g.identity, g.nonce, g.auth_time, g.txn, g.expires_at, g.ended_at
                FROM access_token t JOIN client_grant g ON g.id = t.grant_id
@@ -57,7 +56,7 @@ impl Store {
         };
         Ok(Some(AccessRecord {
             expires_at: row.token_expires_at,
-            key: thumbprint("access_token", row.token_dpop_jkt.as_deref())?,
+            binding: row.token_cnf.map(|cnf| cnf.0),
             scope: grant.scope.clone(),
             resources: row.token_resources.unwrap_or_default().0,
             client_id: grant.client_id.clone(),
@@ -88,14 +87,14 @@ impl Store {
 
 pub(super) async fn insert(tx: &mut Tx, grant: Id<kind::Grant>, tokens: &Tokens) -> Result<()> {
     on!(tx, |tx| sqlx::query(
-        "INSERT INTO access_token (digest, grant_id, expires_at, scope, dpop_jkt, resources, kid)
+        "INSERT INTO access_token (digest, grant_id, expires_at, scope, cnf, resources, kid)
          VALUES ($1, $2, $3, $4, $5, $6, $7)"
     )
     .bind(tokens.access.digest().as_bytes())
     .bind(grant.to_string())
     .bind(tokens.access_expires_at)
     .bind(&tokens.scope)
-    .bind(tokens.access_key.as_ref().map(Thumbprint::as_str))
+    .bind(tokens.access_binding.as_ref().map(Json))
     .bind(Json(&tokens.resources))
     .bind(&tokens.access_kid)
     .execute(&mut **tx)

@@ -3,15 +3,14 @@
 use sqlx::FromRow;
 use sqlx::types::Json;
 
-use super::column::thumbprint;
 use super::{Result, Store, on};
 use crate::authorize::resource::Resources;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::ClientId;
-use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, kind as secret};
 use crate::token::access_token::AccessRecord;
+use crate::token::binding::Binding;
 use crate::token::grant::Tokens;
 
 #[derive(FromRow)]
@@ -19,7 +18,7 @@ struct ClientTokenRow {
     client_id: ClientId,
     scope: String,
     resources: Json<Resources>,
-    dpop_jkt: Option<String>,
+    cnf: Option<Json<Binding>>,
     expires_at: Timestamp,
 }
 
@@ -28,14 +27,14 @@ impl Store {
     pub async fn keep_client_token(&self, client_id: &ClientId, tokens: &Tokens) -> Result<()> {
         on!(&self.db, |db| sqlx::query(
             "INSERT INTO client_token
-                (digest, client_id, scope, resources, dpop_jkt, kid, expires_at)
+                (digest, client_id, scope, resources, cnf, kid, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)"
         )
         .bind(tokens.access.digest().as_bytes())
         .bind(client_id)
         .bind(&tokens.scope)
         .bind(Json(&tokens.resources))
-        .bind(tokens.access_key.as_ref().map(Thumbprint::as_str))
+        .bind(tokens.access_binding.as_ref().map(Json))
         .bind(&tokens.access_kid)
         .bind(tokens.access_expires_at)
         .execute(db)
@@ -50,7 +49,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<AccessRecord>> {
         let row: Option<ClientTokenRow> = on!(&self.db, |db| sqlx::query_as(
-            "SELECT client_id, scope, resources, dpop_jkt, expires_at
+            "SELECT client_id, scope, resources, cnf, expires_at
                FROM client_token
               WHERE digest = $1 AND expires_at > $2
                 AND (kid IS NULL OR kid IN (SELECT kid FROM signing_key WHERE state <> 'removed'))"
@@ -62,7 +61,7 @@ impl Store {
         row.map(|row| {
             Ok(AccessRecord {
                 expires_at: row.expires_at,
-                key: thumbprint("client_token", row.dpop_jkt.as_deref())?,
+                binding: row.cnf.map(|cnf| cnf.0),
                 scope: row.scope,
                 resources: row.resources.0,
                 client_id: row.client_id,

@@ -9,6 +9,7 @@ use rcgen::{
 };
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::Signer;
@@ -48,6 +49,11 @@ impl Made {
     pub fn renewed(&self) -> Made {
         let key = KeyPair::from_pem(&self.key.serialize_pem()).expect("a key");
         Made::of(&params().self_signed(&key).expect("made"), key)
+    }
+
+    /// By which tokens are bound to it (RFC 8705 §3.1).
+    pub fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.der))
     }
 
     /// The key as a key set holds it.

@@ -4,11 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::binding::Binding;
 use super::grant::{Grant, Tokens};
 use crate::authorize::resource::Resources;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, Id, kind};
-use crate::jose::jwks::Thumbprint;
 use crate::secret::{Digest, Secret, kind as secret};
 
 /// The `typ` of an access token that is a JWT (RFC 9068 §2.1). It passes for no other token of ours.
@@ -19,8 +19,8 @@ pub const TYP: &str = "at+jwt";
 pub struct AccessRecord {
     /// Its end.
     pub expires_at: Timestamp,
-    /// The key that it is worth nothing without.
-    pub key: Option<Thumbprint>,
+    /// What it is worth nothing without.
+    pub binding: Option<Binding>,
     /// Its scope.
     pub scope: String,
     /// What it is for.
@@ -35,11 +35,6 @@ pub struct AccessRecord {
 /// them, or the client itself.
 pub fn subject<'a>(client_id: &'a ClientId, grant: Option<&'a Grant>) -> &'a str {
     grant.map_or(client_id.as_str(), |grant| &grant.subject)
-}
-
-/// RFC 9449 §6.1: the key that a token is bound to, as it is told to resource servers.
-pub fn confirmation(key: &Thumbprint) -> Value {
-    json!({ "jkt": key.as_str() })
 }
 
 /// What every access token says that is a JWT, whomever it was issued to.
@@ -79,8 +74,8 @@ pub fn claims(
         set("auth_time", grant.auth_time.0.into());
         set("acr", made.acr.into());
     }
-    if let Some(key) = &tokens.access_key {
-        set("cnf", confirmation(key));
+    if let Some(binding) = &tokens.access_binding {
+        set("cnf", json!(binding));
     }
     claims
 }
@@ -101,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Seconds;
+    use crate::jose::jwks::Thumbprint;
     use crate::random::Random;
     use crate::token::client_credentials;
     use crate::token::grant::tests::{client, grant};
@@ -128,7 +124,7 @@ mod tests {
         });
         assert_eq!(told(&tokens, Some(&grant)), expected);
         let text = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
-        tokens.access_key = Thumbprint::parse(text);
+        tokens.access_binding = Thumbprint::parse(text).map(Binding::Key);
         assert_eq!(told(&tokens, Some(&grant))["cnf"], json!({"jkt": text}));
 
         let (scope, resources) = (String::new(), Resources::default());

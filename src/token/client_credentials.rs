@@ -1,7 +1,7 @@
 //! Access tokens that a client gets for itself (RFC 6749 §4.4), without a person, an ID token or a
 //! refresh token.
 
-use super::dpop::Proof;
+use super::binding::Binding;
 use super::grant::{ACCESS_TOKEN_LIFETIME, Tokens};
 use crate::authorize::resource::Resources;
 use crate::client::Client;
@@ -42,7 +42,7 @@ fn list<'a>(values: impl Iterator<Item = &'a str>) -> String {
 
 /// RFC 6749 §4.4.3: an access token, and no refresh token.
 pub fn issue(
-    proof: Option<&Proof>,
+    binding: Option<Binding>,
     scope: String,
     resources: Resources,
     random: &Random,
@@ -51,7 +51,7 @@ pub fn issue(
     Tokens {
         access: Secret::fresh(random),
         access_kid: None,
-        access_key: proof.map(|proof| proof.key.clone()),
+        access_binding: binding,
         access_expires_at: now + ACCESS_TOKEN_LIFETIME,
         scope,
         resources,

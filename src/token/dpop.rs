@@ -118,14 +118,6 @@ fn hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token))
 }
 
-/// RFC 6750 §4, RFC 9449 §5: how an access token is sent that is bound to a key, or to none.
-pub fn token_type(key: Option<&Thumbprint>) -> &'static str {
-    match key {
-        Some(_) => "DPoP",
-        None => "Bearer",
-    }
-}
-
 /// RFC 9449 §5, §10: whether a code, or a refresh token, that is bound to a key was brought with it.
 pub fn is_bound(bound: Option<&Thumbprint>, proof: Option<&Proof>) -> Result<(), Refusal> {
     match (bound, proof) {

@@ -1,6 +1,6 @@
 //! What one client receives from one login. Everything that it gets ends with it.
 
-use super::dpop::Proof;
+use super::binding::Binding;
 use super::refresh;
 use crate::authorize::request::{AuthorizationRequest, Scope};
 use crate::authorize::resource::Resources;
@@ -102,18 +102,17 @@ impl Grant {
     pub fn issue(
         &self,
         client: &Client,
-        proof: Option<&Proof>,
+        binding: Option<&Binding>,
         resources: Resources,
         random: &Random,
         now: Timestamp,
     ) -> Tokens {
-        let key = proof.map(|proof| proof.key.clone());
         Tokens {
-            refresh_key: match client.metadata.token_endpoint_auth.is_proof() {
-                true => None,
-                false => key.clone(),
+            refresh_key: match (binding, client.metadata.token_endpoint_auth.is_proof()) {
+                (Some(Binding::Key(key)), false) => Some(key.clone()),
+                _ => None,
             },
-            access_key: key,
+            access_binding: binding.cloned(),
             access: Secret::fresh(random),
             access_kid: None,
             access_expires_at: now + ACCESS_TOKEN_LIFETIME,
@@ -132,8 +131,8 @@ pub struct Tokens {
     pub access: Secret<secret::AccessToken>,
     /// Which key of ours signed it, when it is a JWT.
     pub access_kid: Option<String>,
-    /// The key that it is worth nothing without.
-    pub access_key: Option<Thumbprint>,
+    /// What it is worth nothing without.
+    pub access_binding: Option<Binding>,
     /// Its end.
     pub access_expires_at: Timestamp,
     /// Its scope.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::access_token::{AccessRecord, confirmation, subject};
-use super::dpop::token_type;
+use super::access_token::{AccessRecord, subject};
+use super::binding::token_type;
 use super::refresh::RefreshRecord;
 use crate::client::Client;
 use crate::clock::Timestamp;
@@ -40,10 +40,10 @@ pub fn of_access_token(
             };
             let mut answer = active(told, issuer);
             answer["aud"] = record.resources.audience(issuer);
-            answer["token_type"] = token_type(record.key.as_ref()).into();
-            if let Some(key) = &record.key {
-                // RFC 9449 §6.2.
-                answer["cnf"] = confirmation(key);
+            answer["token_type"] = token_type(record.binding.as_ref()).into();
+            if let Some(binding) = &record.binding {
+                // RFC 9449 §6.2, RFC 8705 §3.2.
+                answer["cnf"] = json!(binding);
             }
             answer
         }
@@ -158,7 +158,7 @@ mod tests {
     fn record(resources: Value) -> AccessRecord {
         AccessRecord {
             expires_at: NOW,
-            key: None,
+            binding: None,
             scope: "openid profile".into(),
             resources: serde_json::from_value(resources).expect("resources"),
             client_id: ClientId::parse("a").expect("an id"),

@@ -1,6 +1,7 @@
 //! Code → tokens → their afterlife (step 6).
 
 pub mod access_token;
+pub mod binding;
 pub mod client_credentials;
 pub mod code;
 pub mod dpop;

@@ -15,7 +15,7 @@ use crate::crash::Serving;
 use crate::dpop::Prover;
 use crate::support::mtls::{Site, behind_proxy};
 use crate::support::phone::TOLVAN;
-use crate::support::{App, Browser, Database, Options, SECRET, on_both, run};
+use crate::support::{Answer, App, Browser, Database, Options, SECRET, on_both, run};
 use crate::token::{Told, told};
 
 fn by_subject(subject: &Value) -> Value {
@@ -128,6 +128,32 @@ on_both!(
     }
 );
 
+fn aliased(discovery: &Value, name: &str) -> String {
+    let alias = discovery["mtls_endpoint_aliases"][name].as_str();
+    alias.expect("an alias").to_owned()
+}
+
+/// What the client `own` is answered, which pushes its request by its certificate.
+async fn code(app: &App, http: &reqwest::Client, discovery: &Value) -> Answer {
+    let push = [
+        ("client_id", "own"),
+        ("redirect_uri", CALLBACK),
+        ("response_type", "code"),
+        ("scope", "openid offline_access"),
+        ("prompt", "consent"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    let endpoint = aliased(discovery, "pushed_authorization_request_endpoint");
+    let pushed = told(http.post(endpoint).form(&push)).await;
+    let name = pushed.body["request_uri"].as_str().expect("a name");
+    portvakt::testing::canary(name);
+    let parameters = [("client_id", "own"), ("request_uri", name)];
+    let url = format!("{}/authorize", app.issuer);
+    let url = url::Url::parse_with_params(&url, parameters).expect("an address");
+    app.log_in_at(&Browser::new(), TOLVAN, url.as_str()).await
+}
+
 #[test]
 fn a_whole_login_goes_by_a_certificate() {
     run(async {
@@ -140,27 +166,8 @@ fn a_whole_login_goes_by_a_certificate() {
         app.register("own", registered).await;
         let http = site.client(Some(&own));
         let discovery: Value = discovery(&app).await;
-        let alias = |name: &str| {
-            let alias = discovery["mtls_endpoint_aliases"][name].as_str();
-            alias.expect("an alias").to_owned()
-        };
-        let push = [
-            ("client_id", "own"),
-            ("redirect_uri", CALLBACK),
-            ("response_type", "code"),
-            ("scope", "openid"),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-        ];
-        let pushed = http.post(alias("pushed_authorization_request_endpoint"));
-        let pushed = told(pushed.form(&push)).await;
-        let name = pushed.body["request_uri"].as_str().expect("a name");
-        portvakt::testing::canary(name);
-        let mut url = url::Url::parse(&format!("{}/authorize", app.issuer)).expect("an address");
-        url.query_pairs_mut()
-            .append_pair("client_id", "own")
-            .append_pair("request_uri", name);
-        let answer = app.log_in_at(&Browser::new(), TOLVAN, url.as_str()).await;
+        let alias = |name: &str| aliased(&discovery, name);
+        let answer = code(&app, &http, &discovery).await;
         let form = [
             ("grant_type", "authorization_code"),
             ("client_id", "own"),
@@ -182,6 +189,98 @@ fn a_whole_login_goes_by_a_certificate() {
         }
         let tokens = told(request().header("DPoP", bound(&token_endpoint))).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
+    });
+}
+
+#[test]
+fn a_token_is_bound_to_the_certificate_that_it_was_fetched_by() {
+    run(async {
+        let _shows = shows!(accepting "UI-08", refusing "UI-08", accepting "TK-20", refusing "TK-20", accepting "TK-23",
+            accepting "IN-03", accepting "DI-15");
+        let site = Site::new();
+        let (app, _served) = start_with(&site, Database::sqlite()).await;
+        let own = Made::self_signed();
+        let (http, stranger) = (
+            site.client(Some(&own)),
+            site.client(Some(&Made::self_signed())),
+        );
+        let discovery: Value = discovery(&app).await;
+        assert_eq!(
+            discovery["tls_client_certificate_bound_access_tokens"],
+            true
+        );
+        let [token_endpoint, userinfo, introspection] = [
+            "token_endpoint",
+            "userinfo_endpoint",
+            "introspection_endpoint",
+        ]
+        .map(|name| aliased(&discovery, name));
+        for profile in ["fapi2", "standard"] {
+            let mut registered = by_own_certificate(&own);
+            registered["profile"] = json!(profile);
+            registered["refresh_tokens"] = json!(true);
+            if profile == "standard" {
+                registered["tls_client_certificate_bound_access_tokens"] = json!(true);
+            }
+            app.register("own", registered).await;
+            let answer = code(&app, &http, &discovery).await;
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("client_id", "own"),
+                ("code", answer.code()),
+                ("redirect_uri", CALLBACK),
+                ("code_verifier", VERIFIER),
+            ];
+            let tokens = told(http.post(&token_endpoint).form(&form)).await;
+            assert_eq!(tokens.status, 200, "{}", tokens.body);
+            assert_eq!(tokens.body["token_type"], "Bearer");
+            let refresh = tokens.body["refresh_token"].as_str().expect("a token");
+            portvakt::testing::canary(refresh);
+            let form = [
+                ("grant_type", "refresh_token"),
+                ("client_id", "own"),
+                ("refresh_token", refresh),
+            ];
+            let again = told(http.post(&token_endpoint).form(&form)).await;
+            assert_eq!(again.status, 200, "{}", again.body);
+            for tokens in [&tokens, &again] {
+                let token = tokens.body["access_token"].as_str().expect("a token");
+                portvakt::testing::canary(token);
+                let ask = async |http: &reqwest::Client, url: &str, scheme: &str| {
+                    let request = http.get(url);
+                    let request = request.header("authorization", format!("{scheme} {token}"));
+                    request.send().await.expect("an answer").status().as_u16()
+                };
+                assert_eq!(ask(&http, &userinfo, "Bearer").await, 200);
+                let nobody = site.client(None);
+                for (thief, url, scheme) in [
+                    (&stranger, &userinfo, "Bearer"),
+                    (&nobody, &userinfo, "Bearer"),
+                    (&http, &userinfo, "DPoP"),
+                    (&app.http, &format!("{}/userinfo", app.issuer), "Bearer"),
+                ] {
+                    assert_eq!(ask(thief, url, scheme).await, 401, "{url}");
+                }
+                let form = [("client_id", "own"), ("token", token)];
+                let told = told(http.post(&introspection).form(&form)).await;
+                let expected = json!({"x5t#S256": own.thumbprint()});
+                assert_eq!(told.body["cnf"], expected);
+            }
+        }
+        // By a secret and without a certificate there is nothing to bind to.
+        app.register(
+            "web-bound",
+            json!({
+                "client_name": "Banken", "redirect_uris": [CALLBACK],
+                "tls_client_certificate_bound_access_tokens": true
+            }),
+        )
+        .await;
+        let form = [("grant_type", "authorization_code"), ("code", "x")];
+        let request = app.http.post(format!("{}/token", app.issuer));
+        let refused = told(request.basic_auth("web-bound", Some(SECRET)).form(&form)).await;
+        let error = refused.body["error"].as_str();
+        assert_eq!((refused.status, error), (400, Some("invalid_request")));
     });
 }
 

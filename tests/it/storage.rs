@@ -384,7 +384,7 @@ pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
     Tokens {
         access: Secret::fresh(random),
         access_kid: None,
-        access_key: None,
+        access_binding: None,
         resources: Default::default(),
         refresh_key: None,
         access_expires_at: now + Seconds(300),
