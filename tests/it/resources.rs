@@ -159,6 +159,19 @@ on_both!(
         let answer = again(&app, &browser, &[]).await;
         let refused = exchange(&app, &answer, &[API]).await;
         assert_eq!(error(&refused), INVALID_TARGET, "it was not granted");
+
+        // What an earlier version wrote is for this provider.
+        let told = refresh(&app, &third.body, &[]).await;
+        assert_eq!(takers(&app, &told).await, [false, false, true]);
+        for sql in [
+            "UPDATE access_token SET resources = NULL RETURNING CAST(1 AS BIGINT)",
+            "UPDATE client_grant SET resources = NULL RETURNING CAST(1 AS BIGINT)",
+        ] {
+            crate::races::rows(&app, sql).await;
+        }
+        assert_eq!(takers(&app, &told).await, [true, true, false]);
+        let told = refresh(&app, &told.body, &[]).await;
+        assert_eq!(audience(&app, &told).await, issuer);
     }
 );
 
