@@ -1,4 +1,4 @@
-//! The command line: demo · serve · simulate · migrate · check · evidence · key.
+//! The command line: demo · serve · simulate · migrate · check · client · evidence · key.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, evidence::Environment};
+use crate::admin::{self, client::Wanted, evidence::Environment};
 use crate::bankid::party;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -46,12 +46,51 @@ enum Command {
     Migrate(ConfigFile),
     /// Reads configuration, database and BankID, and says what is wrong.
     Check(ConfigFile),
+    /// Clients that register themselves.
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// What proves an identification.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
     /// The keys that tokens are signed with.
     #[command(subcommand)]
     Key(KeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
+    /// Says which clients have registered themselves.
+    List(ConfigFile),
+    /// Removes one of them, with its sessions and tokens.
+    Remove {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Its `client_id`.
+        client_id: String,
+    },
+    /// What lets clients register themselves.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Makes an initial access token, and shows it this once.
+    Issue {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// Says which tokens there are, without the tokens themselves.
+    List(ConfigFile),
+    /// Lets nobody register by a token any more. Clients that came by it stay.
+    Revoke {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Its id, as it is listed.
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,6 +168,7 @@ pub fn run() -> anyhow::Result<()> {
             Command::Simulate(options) => crate::simulator::command::run(&options).await,
             Command::Migrate(file) => migrate(&file.config).await,
             Command::Check(file) => check(&file.config).await,
+            Command::Client(command) => client(command).await,
             Command::Evidence(command) => evidence(command).await,
             Command::Key(command) => key(command).await,
         }
@@ -238,6 +278,24 @@ async fn evidence(command: EvidenceCommand) -> anyhow::Result<()> {
             environment,
         } => print!("{}", admin::evidence::verify(&file, &root, environment)?),
     }
+    Ok(())
+}
+
+async fn client(command: ClientCommand) -> anyhow::Result<()> {
+    use admin::client::{issue_token, list, list_tokens, remove, revoke_token};
+    let read = |file: ConfigFile| Config::read(&file.config);
+    let said = match command {
+        ClientCommand::List(file) => list(&read(file)?).await?,
+        ClientCommand::Remove { file, client_id } => remove(&read(file)?, &client_id).await?,
+        ClientCommand::Token(TokenCommand::Issue { file, wanted }) => {
+            issue_token(&read(file)?, wanted).await?
+        }
+        ClientCommand::Token(TokenCommand::List(file)) => list_tokens(&read(file)?).await?,
+        ClientCommand::Token(TokenCommand::Revoke { file, id }) => {
+            revoke_token(&read(file)?, &id).await?
+        }
+    };
+    print!("{said}");
     Ok(())
 }
 

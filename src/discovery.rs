@@ -44,6 +44,12 @@ pub fn assertion_audience(issuer: &str, mtls: Option<&Mtls>) -> Audience {
     }
 }
 
+/// The methods that clients can use here.
+pub fn open_methods(mtls: Option<&Mtls>) -> Vec<Method> {
+    let open = Method::ALL.into_iter().filter(|m| is_open(*m, mtls));
+    open.collect()
+}
+
 /// Whether clients can use a method here.
 fn is_open(method: Method, mtls: Option<&Mtls>) -> bool {
     match method {
@@ -84,6 +90,7 @@ fn endpoints(issuer: &str) -> Value {
         "introspection_endpoint": at("/introspect"),
         "jwks_uri": at("/jwks"),
         "end_session_endpoint": at("/logout"),
+        "registration_endpoint": at("/register"),
     })
 }
 
@@ -141,7 +148,7 @@ fn tokens(acr: &str) -> Value {
 /// How clients prove who they are. Nobody introspects without.
 fn authentication(mtls: Option<&Mtls>) -> Value {
     let methods = |taken: &dyn Fn(Method) -> bool| -> Vec<&str> {
-        let open = Method::ALL.into_iter().filter(|m| is_open(*m, mtls));
+        let open = open_methods(mtls).into_iter();
         open.filter(|m| taken(*m)).map(Method::as_str).collect()
     };
     let (any, proving) = (methods(&|_| true), methods(&|m| m != Method::None));

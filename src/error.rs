@@ -87,6 +87,14 @@ codes! {
     RequestUriNotSupported = "request_uri_not_supported",
     /// OpenID Connect Core §3.1.2.6.
     RegistrationNotSupported = "registration_not_supported",
+    /// RFC 7591 §3.2.2.
+    InvalidRedirectUri = "invalid_redirect_uri",
+    /// RFC 7591 §3.2.2.
+    InvalidClientMetadata = "invalid_client_metadata",
+    /// RFC 7591 §3.2.2.
+    InvalidSoftwareStatement = "invalid_software_statement",
+    /// RFC 7591 §3.2.2.
+    UnapprovedSoftwareStatement = "unapproved_software_statement",
     /// OpenID Connect Unmet Authentication Requirements §3.
     UnmetAuthenticationRequirements = "unmet_authentication_requirements",
 }

@@ -25,6 +25,8 @@ pub mod kind {
     pub enum AccessToken {}
     /// Something that must happen later.
     pub enum Job {}
+    /// What an administrator hands out so that clients register themselves.
+    pub enum InitialAccessToken {}
 }
 
 /// A random name of a thing of kind `K`. It is no credential: whoever knows it can do nothing.
@@ -98,6 +100,11 @@ impl ClientId {
     pub fn parse(text: &str) -> Option<ClientId> {
         let sound = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         sound.then(|| ClientId(text.to_owned()))
+    }
+
+    /// A name that no client has yet.
+    pub fn fresh(random: &Random) -> ClientId {
+        ClientId(random.uuid().to_string())
     }
 
     /// The text as registered.

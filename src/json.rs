@@ -11,13 +11,25 @@ const DEPTH: usize = 8;
 
 /// An object, read strictly; `None` for anything else.
 pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Strict(DEPTH).deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    match value {
+    match value(text)? {
         Value::Object(members) => Some(members),
         _ => None,
     }
+}
+
+/// A list, read as strictly.
+pub fn list(text: &[u8]) -> Option<Vec<Value>> {
+    match value(text)? {
+        Value::Array(items) => Some(items),
+        _ => None,
+    }
+}
+
+fn value(text: &[u8]) -> Option<Value> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = Strict(DEPTH).deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(value)
 }
 
 /// Reads a value that may hold values so many levels down.

@@ -47,6 +47,10 @@ pub mod kind {
         ReturnNonce = "rn_",
         /// The name of a pushed authorization request (RFC 9126 §2.2).
         PushedRequest = "pr_",
+        /// What lets a client register itself (RFC 7591 §3).
+        InitialAccessToken = "ia_",
+        /// What lets a client manage its own registration (RFC 7592 §3).
+        RegistrationToken = "ra_",
     }
 }
 

@@ -2,20 +2,13 @@
 
 use anyhow::{Context, bail};
 
-use super::written;
-use crate::clock::{Clock, Timestamp};
+use super::{open, written};
+use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::keyring::made;
 use crate::jose::rotation::{self, KeyRecord, State};
-use crate::random::Random;
 use crate::storage::{Revoked, Store};
-
-async fn open(config: &Config) -> anyhow::Result<(Store, Timestamp)> {
-    let (random, now) = (Random::system(), Clock::system().now());
-    let (store, _) = Store::open(&config.database_url, &config.master_key, &random, now).await?;
-    Ok((store, now))
-}
 
 /// All keys, a line for each: those that sign first, those that are gone last.
 pub async fn list(config: &Config) -> anyhow::Result<String> {

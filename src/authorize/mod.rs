@@ -16,6 +16,7 @@ pub mod response;
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::client::Client;
+use crate::clock::Seconds;
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
 use pkce::Challenge;
@@ -280,7 +281,7 @@ fn rules(
         nonce: nonce(raw)?,
         challenge: Challenge::read(raw, client.metadata.requires_pkce())?,
         prompt: Prompt::parse_list(raw.first("prompt").unwrap_or_default())?,
-        max_age: raw.first("max_age").map(parse_max_age).transpose()?,
+        max_age: max_age(raw, client)?,
         expected_people: expected_people(&claims, client)?,
         claims,
         expected_subject,
@@ -288,6 +289,15 @@ fn rules(
         pushed: None,
         once: None,
     })
+}
+
+/// OpenID Connect Core §3.1.2.1: as old as the request says, or as the client is registered with.
+fn max_age(raw: &Parameters, client: &Client) -> Result<Option<Seconds>, Mistake> {
+    let usual = client.metadata.default_max_age;
+    match raw.first("max_age") {
+        Some(text) => parse_max_age(text).map(Some),
+        None => Ok(usual.map(|seconds| Seconds(seconds.into()))),
+    }
 }
 
 /// RFC 9449 §10: the key that the code will be bound to.
@@ -377,5 +387,37 @@ fn expected_subject(
     match (hinted, claims.subject()) {
         (Some(hinted), Some(asked)) if hinted != asked => Err(Mistake::Claims),
         (hinted, asked) => Ok(hinted.or(asked.map(str::to_owned))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_request_says_how_old_a_login_may_be_before_the_registration_does() {
+        let _shows = crate::shows!(accepting "RG-05");
+        let asked = |default_max_age: Option<u32>, asked: &[&str]| {
+            let client = Client {
+                client_id: crate::id::ClientId::parse("a").expect("an id"),
+                sector: "a.example".into(),
+                metadata: serde_json::from_value(json!({
+                    "client_name": "A", "redirect_uris": ["https://a.example/cb"],
+                    "default_max_age": default_max_age,
+                }))
+                .expect("metadata"),
+            };
+            let pairs = asked
+                .iter()
+                .map(|age| ("max_age".to_owned(), (*age).to_owned()));
+            max_age(&Parameters::from_pairs(pairs), &client)
+        };
+        assert_eq!(asked(None, &[]), Ok(None));
+        assert_eq!(asked(None, &["5"]), Ok(Some(Seconds(5))));
+        assert_eq!(asked(Some(60), &[]), Ok(Some(Seconds(60))));
+        assert_eq!(asked(Some(60), &["5"]), Ok(Some(Seconds(5))));
+        assert_eq!(asked(Some(60), &["500"]), Ok(Some(Seconds(500))));
+        assert_eq!(asked(Some(60), &["x"]), Err(Mistake::MaxAge));
     }
 }

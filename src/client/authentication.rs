@@ -15,10 +15,14 @@ use crate::error::{Code, Refusal};
 use crate::id::ClientId;
 use crate::jose::jwks::Jwks;
 use crate::jose::jwt::{self, Once};
-use crate::secret::Digest;
+use crate::secret::{Digest, Kind};
 
-/// The kind of a client's secret. It is not one of ours by shape: an operator may bring their own.
+/// The kind of a client's secret. It need not be one of ours by shape: an operator may bring their own.
 pub enum ClientSecret {}
+
+impl Kind for ClientSecret {
+    const PREFIX: &'static str = "cs_";
+}
 
 /// What a request says of the client that sends it, where it may stand.
 #[derive(Clone, Copy, Debug, Default)]

@@ -56,6 +56,20 @@ impl Authentication {
     }
 }
 
+impl From<Method> for Authentication {
+    /// This method alone.
+    fn from(method: Method) -> Authentication {
+        match method {
+            Method::ClientSecretBasic => Authentication::ClientSecretBasic,
+            Method::ClientSecretPost => Authentication::ClientSecretPost,
+            Method::PrivateKeyJwt => Authentication::PrivateKeyJwt,
+            Method::TlsClientAuth => Authentication::TlsClientAuth,
+            Method::SelfSignedTlsClientAuth => Authentication::SelfSignedTlsClientAuth,
+            Method::None => Authentication::None,
+        }
+    }
+}
+
 /// A method by which a client proves who it is (OpenID Connect Core §9, RFC 8705 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

@@ -11,6 +11,7 @@ pub mod machine;
 pub mod method;
 pub mod origin;
 pub mod refresh;
+pub mod registration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,6 +138,10 @@ pub struct Metadata {
     /// this provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serves: Vec<Resource>,
+    /// How long ago a login may be, in seconds, where a request does not say it (OpenID Connect Dynamic
+    /// Client Registration §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u32>,
     /// What its ID tokens are signed with; what its profile has, when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Algorithm>,

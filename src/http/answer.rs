@@ -17,6 +17,7 @@ use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
 use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
+use crate::client::registration::Refused;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::error::{Code, Error, Fault, Refusal};
@@ -384,13 +385,22 @@ pub fn too_many() -> Answer {
     ))
 }
 
+/// RFC 7591 §3.2.2.
+pub fn unregistered(refused: &Refused) -> Answer {
+    error_json(refused.code, &refused.description)
+}
+
+fn error_json(code: Code, description: &str) -> Answer {
+    let body = json!({ "error": code.as_str(), "error_description": description });
+    Answer {
+        status: StatusCode::BAD_REQUEST,
+        ..Answer::json(&body)
+    }
+}
+
 /// RFC 6749 §5.2. A client that failed to authenticate is told how it could.
 fn refused_json(refusal: Refusal) -> Answer {
-    let mut answer = Answer::json(&json!({
-        "error": refusal.code.as_str(),
-        "error_description": refusal.description,
-    }));
-    answer.status = StatusCode::BAD_REQUEST;
+    let mut answer = error_json(refusal.code, refusal.description);
     if refusal.code == Code::InvalidClient {
         answer.status = StatusCode::UNAUTHORIZED;
         return answer.with(header::WWW_AUTHENTICATE, "Basic realm=\"portvakt\"");
@@ -406,7 +416,32 @@ fn refused_json(refusal: Refusal) -> Answer {
 /// client knows.
 pub fn challenge(refusal: Option<Refusal>) -> Answer {
     let algorithms = dpop::ALGORITHMS.map(ClientAlgorithm::as_str).join(" ");
-    let (mut answer, said) = match refusal {
+    let (answer, said) = unproven(refusal);
+    let bearer = format!("Bearer realm=\"portvakt\"{said}");
+    let proving = format!("DPoP realm=\"portvakt\", algs=\"{algorithms}\"{said}");
+    let both = match refusal.map(|refusal| refusal.code) {
+        Some(Code::InvalidDpopProof) => vec![proving],
+        None | Some(Code::InvalidToken | Code::InsufficientScope) => vec![bearer, proving],
+        Some(_) => vec![bearer],
+    };
+    both.iter()
+        .fold(answer, |answer, said| challenging(answer, said))
+}
+
+/// The same where tokens are bound to nothing.
+pub fn bearer_challenge(refusal: Option<Refusal>) -> Answer {
+    let (answer, said) = unproven(refusal);
+    challenging(answer, &format!("Bearer realm=\"portvakt\"{said}"))
+}
+
+fn challenging(answer: Answer, challenge: &str) -> Answer {
+    let value = HeaderValue::from_str(challenge).expect("codes and descriptions are ASCII");
+    answer.with_value(header::WWW_AUTHENTICATE, value)
+}
+
+/// An answer to whoever proves nothing, and what its challenge says of it.
+fn unproven(refusal: Option<Refusal>) -> (Answer, String) {
+    match refusal {
         None => (
             Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}"),
             String::new(),
@@ -427,19 +462,7 @@ pub fn challenge(refusal: Option<Refusal>) -> Answer {
             }
             (answer, said)
         }
-    };
-    let bearer = format!("Bearer realm=\"portvakt\"{said}");
-    let proving = format!("DPoP realm=\"portvakt\", algs=\"{algorithms}\"{said}");
-    let both = match refusal.map(|refusal| refusal.code) {
-        Some(Code::InvalidDpopProof) => vec![proving],
-        None | Some(Code::InvalidToken | Code::InsufficientScope) => vec![bearer, proving],
-        Some(_) => vec![bearer],
-    };
-    for value in both {
-        let value = HeaderValue::from_str(&value).expect("codes and descriptions are ASCII");
-        answer.headers.push((header::WWW_AUTHENTICATE, value));
     }
-    answer
 }
 
 /// A mistake that is shown and not sent.

@@ -10,6 +10,7 @@ use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, Payload};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 
 use super::answer::View;
 use crate::authorize::request::Parameters;
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::config::issuer::Issuer;
 use crate::discovery::is_aliased;
 use crate::id::Id;
+use crate::json;
 use crate::provider::Provider;
 use crate::secret::{Kind, Secret};
 
@@ -175,9 +177,8 @@ impl Request {
 
     /// The parameters of a form, which must say that it is one.
     pub fn form(&self, limit: usize) -> Result<Parameters, Unreadable> {
-        let media_type = self.header("content-type").unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let form = "application/x-www-form-urlencoded";
+        if !self.media_type().eq_ignore_ascii_case(form) {
             return Err(Unreadable(
                 "the body must be application/x-www-form-urlencoded",
             ));
@@ -185,6 +186,21 @@ impl Request {
         let text =
             std::str::from_utf8(&self.body).map_err(|_| Unreadable("the body is not UTF-8"))?;
         decode(text, limit)
+    }
+
+    /// The members of a JSON object, which must say that it is one.
+    pub fn json(&self) -> Result<Map<String, Value>, Unreadable> {
+        match self.media_type().eq_ignore_ascii_case("application/json") {
+            false => Err(Unreadable("the body must be application/json")),
+            true => json::object(&self.body).ok_or(Unreadable(
+                "the body is no JSON object, or has a member twice",
+            )),
+        }
+    }
+
+    fn media_type(&self) -> &str {
+        let media_type = self.header("content-type").unwrap_or_default();
+        media_type.split(';').next().unwrap_or_default().trim()
     }
 
     /// Whether the body is empty.

@@ -19,6 +19,7 @@ mod logout;
 pub mod ops;
 mod page;
 mod par;
+mod register;
 mod returning;
 mod revoke;
 pub mod tls;
@@ -52,6 +53,17 @@ fn routes(config: &mut web::ServiceConfig) {
     }
     route(config, "/jwks", [get(Face::Json, discovery::jwks)]);
     route(config, "/static/{name}", [get(Face::Page, assets::asset)]);
+    // Clients that come by themselves.
+    route(config, "/register", [post(Face::Json, register::post)]);
+    route(
+        config,
+        "/register/{id}",
+        [
+            get(Face::Json, register::get),
+            put(Face::Json, register::put),
+            delete(Face::Json, register::delete),
+        ],
+    );
     // 1. What is asked.
     route(config, "/par", [post(Face::Json, par::post)]);
     route(
@@ -248,6 +260,22 @@ where
     Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
 {
     knock(Method::POST, face, door)
+}
+
+fn put<F, Fut>(face: Face, door: F) -> Door
+where
+    F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
+{
+    knock(Method::PUT, face, door)
+}
+
+fn delete<F, Fut>(face: Face, door: F) -> Door
+where
+    F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
+{
+    knock(Method::DELETE, face, door)
 }
 
 fn knock<F, Fut>(method: Method, face: Face, door: F) -> Door

@@ -37,6 +37,7 @@ type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duratio
 pub struct Limits {
     budget: Option<Budget>,
     addresses: Keyed<IpAddr>,
+    registrations: Keyed<IpAddr>,
     clients: Keyed<ClientId>,
     all: Direct,
     clock: Clock,
@@ -58,6 +59,9 @@ impl Ticking for Ticks {
 
 /// How many addresses are remembered before those that are quiet are forgotten.
 const ADDRESSES: usize = 50_000;
+/// How often an address may come to register or to manage clients, with whatever token: nobody has so many
+/// clients, and each token that is tried is looked up.
+const REGISTRATIONS_PER_ADDRESS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 const FORGET_INTERVAL: Seconds = Seconds(60);
 /// How often the log says that a limit holds people up.
 const ALARM_INTERVAL: Seconds = Seconds(10);
@@ -72,6 +76,11 @@ impl Limits {
         Limits {
             addresses: RateLimiter::new(
                 per_minute(|b| b.logins_per_address),
+                HashMapStateStore::default(),
+                ticks(),
+            ),
+            registrations: RateLimiter::new(
+                Quota::per_minute(REGISTRATIONS_PER_ADDRESS),
                 HashMapStateStore::default(),
                 ticks(),
             ),
@@ -100,13 +109,25 @@ impl Limits {
         self.or_alarm(self.addresses.check_key(&network(ip)).is_ok(), "address")
     }
 
+    /// Whether an address may come to register or to manage a client.
+    pub fn admit_registration(&self, ip: IpAddr) -> bool {
+        if self.budget.is_none() {
+            return true;
+        }
+        self.forget_quiet_addresses();
+        let admitted = self.registrations.check_key(&network(ip)).is_ok();
+        self.or_alarm(admitted, "registrations by address")
+    }
+
     /// Now and then, and not at each call: that would make a flood from many addresses a slow one.
     fn forget_quiet_addresses(&self) {
         let now = self.clock.now();
         let last = Timestamp(self.last_forgot.load(Ordering::Relaxed));
-        if now >= last + FORGET_INTERVAL && self.addresses.len() > ADDRESSES {
+        let known = self.addresses.len() + self.registrations.len();
+        if now >= last + FORGET_INTERVAL && known > ADDRESSES {
             self.last_forgot.store(now.0, Ordering::Relaxed);
             self.addresses.retain_recent();
+            self.registrations.retain_recent();
         }
     }
 
@@ -181,6 +202,24 @@ mod tests {
         assert_eq!(admitted("2001:db8:0:1::2", 8), 8, "the next one");
         clock.advance(Duration::from_secs(60));
         assert_eq!(admitted("192.0.2.1", 1000), 10, "a minute later");
+    }
+
+    #[test]
+    fn nobody_tries_tokens_without_end() {
+        let _shows = crate::shows!(accepting "RG-07", refusing "RG-07");
+        let clock = Clock::system();
+        let limits = limits(&clock);
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let admitted = |address: &str| {
+            (0..1000)
+                .filter(|_| limits.admit_registration(ip(address)))
+                .count()
+        };
+        assert_eq!(admitted("192.0.2.1"), 60);
+        assert_eq!(admitted("10.1.2.3"), 60, "wherever it comes from");
+        assert!(limits.admit_login(ip("192.0.2.1")), "people log in");
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(admitted("192.0.2.1"), 60);
     }
 
     #[test]

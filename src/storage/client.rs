@@ -17,12 +17,15 @@ use crate::secret::Digest;
 pub enum ManagedBy {
     /// The configuration file.
     File,
+    /// The client itself (RFC 7592).
+    Registration,
 }
 
 impl ManagedBy {
     fn as_str(self) -> &'static str {
         match self {
             ManagedBy::File => "file",
+            ManagedBy::Registration => "registration",
         }
     }
 }
@@ -90,43 +93,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO client
-                (client_id, metadata, sector, managed_by, version, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, 1, $5, $5)
-             ON CONFLICT (client_id) DO UPDATE
-                SET metadata = excluded.metadata, managed_by = excluded.managed_by,
-                    version = client.version + 1, updated_at = excluded.updated_at
-              WHERE client.metadata <> excluded.metadata
-                 OR client.managed_by <> excluded.managed_by"
-        )
-        .bind(&client.client_id)
-        .bind(Json(&client.metadata))
-        .bind(&client.sector)
-        .bind(managed_by.as_str())
-        .bind(now)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        on!(&mut tx, |tx| sqlx::query(
-            "DELETE FROM client_secret WHERE client_id = $1"
-        )
-        .bind(&client.client_id)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        for digest in secrets {
-            on!(&mut tx, |tx| sqlx::query(
-                "INSERT INTO client_secret (client_id, digest, created_at) VALUES ($1, $2, $3)
-                 ON CONFLICT DO NOTHING"
-            )
-            .bind(&client.client_id)
-            .bind(digest.as_bytes())
-            .bind(now)
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
-        }
+        upsert(&mut tx, client, managed_by, now).await?;
+        keep_secrets(&mut tx, &client.client_id, secrets, now).await?;
         keep_origins(&mut tx, client).await?;
         commit(tx).await
     }
@@ -155,7 +123,63 @@ impl Store {
     }
 }
 
-async fn keep_origins(tx: &mut Tx, client: &Client) -> Result<()> {
+pub(super) async fn upsert(
+    tx: &mut Tx,
+    client: &Client,
+    managed_by: ManagedBy,
+    now: Timestamp,
+) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "INSERT INTO client
+            (client_id, metadata, sector, managed_by, version, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, 1, $5, $5)
+         ON CONFLICT (client_id) DO UPDATE
+            SET metadata = excluded.metadata, managed_by = excluded.managed_by,
+                version = client.version + 1, updated_at = excluded.updated_at
+          WHERE client.metadata <> excluded.metadata
+             OR client.managed_by <> excluded.managed_by"
+    )
+    .bind(&client.client_id)
+    .bind(Json(&client.metadata))
+    .bind(&client.sector)
+    .bind(managed_by.as_str())
+    .bind(now)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}
+
+/// A client's secrets become these.
+pub(super) async fn keep_secrets(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    secrets: &[Digest<ClientSecret>],
+    now: Timestamp,
+) -> Result<()> {
+    on!(&mut *tx, |tx| sqlx::query(
+        "DELETE FROM client_secret WHERE client_id = $1"
+    )
+    .bind(client_id)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ()))?;
+    for digest in secrets {
+        on!(&mut *tx, |tx| sqlx::query(
+            "INSERT INTO client_secret (client_id, digest, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT DO NOTHING"
+        )
+        .bind(client_id)
+        .bind(digest.as_bytes())
+        .bind(now)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn keep_origins(tx: &mut Tx, client: &Client) -> Result<()> {
     on!(&mut *tx, |tx| sqlx::query(
         "DELETE FROM client_origin WHERE client_id = $1"
     )

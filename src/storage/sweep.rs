@@ -15,7 +15,7 @@ const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
     /// Removes evidence, jobs, pushed requests and the names of what was signed whose time is up, and
-    /// logins, sessions, grants, codes and tokens that ended a day ago. Safe to run on several nodes at
+    /// logins, sessions, grants, codes and tokens of all kinds that ended a day ago. Safe to run on several nodes at
     /// once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
         let long_ended = now - KEPT;
@@ -48,6 +48,10 @@ impl Store {
             // one again, however late, must still end what lives of it.
             ("DELETE FROM client_grant WHERE expires_at < $1", long_ended),
             ("DELETE FROM session WHERE expires_at < $1", long_ended),
+            (
+                "DELETE FROM initial_access_token WHERE expires_at < $1",
+                long_ended,
+            ),
             ("DELETE FROM node WHERE heartbeat_at < $1", long_ended),
         ] {
             on!(&self.db, |db| sqlx::query(statement)

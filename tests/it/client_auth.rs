@@ -38,7 +38,7 @@ pub fn by_key(signer: &Signer, profile: &str) -> Value {
 pub struct Asserting<'a> {
     pub app: &'a App,
     pub signer: &'a Signer,
-    pub client_id: &'static str,
+    pub client_id: &'a str,
 }
 
 impl Asserting<'_> {

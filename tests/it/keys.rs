@@ -26,7 +26,7 @@ use crate::support::{Answer, App, Browser, Database, Options, on_both};
 const SHORT: &str = "announce_days = 3\nrotate_days = 20\nretain_days = 2";
 
 /// Another node on the same database and by the same clock, and where it listens.
-async fn beside(app: &App) -> u16 {
+pub async fn beside(app: &App) -> u16 {
     let config = Config::parse(&app.config, app.directory.path()).expect("a good configuration");
     let provider = Provider::start(config, app.clock.clone(), Random::system());
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -113,10 +113,15 @@ on_both!(
 
 /// What the program says for `portvakt key …`, and whether it went well.
 pub fn key_command(app: &App, arguments: &[&str]) -> (bool, String) {
+    command(app, "key", arguments)
+}
+
+/// The same for other things that operators do.
+pub fn command(app: &App, what: &str, arguments: &[&str]) -> (bool, String) {
     let file = app.directory.path().join("portvakt.toml");
     std::fs::write(&file, &app.config).expect("written");
     let run = std::process::Command::new(env!("CARGO_BIN_EXE_portvakt"))
-        .arg("key")
+        .arg(what)
         .args(arguments)
         .arg("--config")
         .arg(&file)

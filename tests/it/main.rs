@@ -35,6 +35,8 @@ mod parallel;
 mod pitfalls;
 mod races;
 mod refresh;
+mod registration;
+mod registration_management;
 mod resources;
 mod revocation;
 mod same_device;

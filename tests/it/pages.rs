@@ -189,6 +189,7 @@ fn the_metadata_is_what_the_endpoints_do() {
             "introspection_endpoint",
             "jwks_uri",
             "end_session_endpoint",
+            "registration_endpoint",
         ] {
             let url = document[endpoint].as_str().expect("an address");
             assert_ne!(browser.get(url).await.status, 404, "{endpoint}");

@@ -24,7 +24,13 @@ pub async fn told(request: reqwest::RequestBuilder) -> Told {
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await.expect("text");
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    for token in ["access_token", "id_token", "refresh_token"] {
+    for token in [
+        "access_token",
+        "id_token",
+        "refresh_token",
+        "client_secret",
+        "registration_access_token",
+    ] {
         if let Some(token) = body[token].as_str() {
             canary(token);
         }
