@@ -115,7 +115,7 @@ mod tests {
     fn a_binding_is_written_as_resource_servers_read_it() {
         let _shows = crate::shows!(accepting "IN-03");
         // RFC 8705 §3.1, RFC 9449 §6.1.
-        let thumbprint = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2";
+        let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
         let parsed = Thumbprint::parse(thumbprint).expect("a thumbprint");
         for (binding, written, scheme) in [
             (

@@ -13,6 +13,7 @@ mod client_keys;
 mod cors;
 mod crash;
 mod demands;
+mod discovery;
 mod dpop;
 mod evidence;
 mod example;

@@ -40,7 +40,7 @@ const ADDRESSES: usize = 50;
 const CONTACTS: usize = 10;
 
 /// The members that our own registration has by the same name, and what each must be.
-pub(super) const SAME: [(&str, &str); 18] = [
+pub(super) const SAME: [(&str, &str); 20] = [
     ("backchannel_logout_uri", HTTPS),
     ("backchannel_logout_session_required", SWITCH),
     (
@@ -59,10 +59,12 @@ pub(super) const SAME: [(&str, &str); 18] = [
     ("require_signed_request_object", SWITCH),
     ("subject_type", "pairwise or public"),
     ("dpop_bound_access_tokens", SWITCH),
+    ("tls_client_certificate_bound_access_tokens", SWITCH),
     ("id_token_signed_response_alg", SIGNED),
     ("default_max_age", "a whole number of seconds"),
     ("userinfo_signed_response_alg", SIGNED),
     ("authorization_signed_response_alg", SIGNED),
+    ("introspection_signed_response_alg", SIGNED),
     ("post_logout_redirect_uris", "a list of addresses"),
     ("redirect_uris", "a list of addresses"),
 ];
@@ -106,8 +108,18 @@ pub fn read(members: &Map<String, Value>, offer: Offer<'_>) -> Result<Asked, Ref
         token_endpoint_auth: method,
         tls_client_auth: certificate_subject(&members, method)?,
         refresh_tokens: grants(&members, offer.allowance)?,
+        // RFC 7591 §3.2.1: what holds where nothing was said is told, too.
+        id_token_signed_response_alg: Some(same.id_token_algorithm()),
+        authorization_signed_response_alg: Some(same.authorization_algorithm()),
+        introspection_signed_response_alg: Some(same.introspection_algorithm()),
         ..same
     };
+    let takes_certificates = offer.methods.contains(&Method::SelfSignedTlsClientAuth);
+    if metadata.tls_client_certificate_bound_access_tokens && !takes_certificates {
+        return Err(Refused::metadata(
+            "tls_client_certificate_bound_access_tokens: no certificates are taken here",
+        ));
+    }
     metadata.check().map_err(Refused::metadata)?;
     Ok(Asked { metadata, details })
 }
@@ -184,18 +196,10 @@ fn statement(members: &Members<'_>) -> Result<(), Refused> {
 
 /// A client that believes in what we do not do would be less safe than it thinks.
 fn unsupported(members: &Members<'_>) -> Result<(), Refused> {
-    if let Some(name) = ENCRYPTION
-        .into_iter()
-        .find(|name| members.sent(name).is_some())
-    {
-        return Err(Refused::metadata(format!("{name}: nothing is encrypted")));
-    }
-    let bound = "tls_client_certificate_bound_access_tokens";
-    match members.read::<bool>(bound, SWITCH)? {
-        Some(true) => Err(Refused::metadata(format!(
-            "{bound} is not supported: see dpop_bound_access_tokens"
-        ))),
-        _ => Ok(()),
+    let mut encrypting = ENCRYPTION.into_iter();
+    match encrypting.find(|name| members.sent(name).is_some()) {
+        Some(name) => Err(Refused::metadata(format!("{name}: nothing is encrypted"))),
+        None => Ok(()),
     }
 }
 

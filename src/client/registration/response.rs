@@ -95,7 +95,8 @@ mod tests {
                 "token_endpoint_auth_signing_alg": "ES384", "request_object_signing_alg": "PS256",
                 "require_signed_request_object": true, "default_max_age": 60,
                 "id_token_signed_response_alg": "EdDSA", "userinfo_signed_response_alg": "ES256",
-                "authorization_signed_response_alg": "PS256", "subject_type": "public",
+                "authorization_signed_response_alg": "PS256",
+                "introspection_signed_response_alg": "ES256", "subject_type": "public",
                 "require_pushed_authorization_requests": true, "client_name": "Appen åäö",
                 "post_logout_redirect_uris": ["https://a.example/bye"],
                 "backchannel_logout_uri": "https://a.example/back",
@@ -108,6 +109,7 @@ mod tests {
             json!({"token_endpoint_auth_method": "tls_client_auth",
                 "tls_client_auth_subject_dn": "CN=app,O=Kommunen,C=SE"}),
             json!({"token_endpoint_auth_method": "tls_client_auth",
+                "tls_client_certificate_bound_access_tokens": true,
                 "tls_client_auth_san_ip": "192.0.2.1"}),
         ] {
             let registration = registration(&members);
@@ -160,6 +162,7 @@ mod tests {
             "subject_type": "pairwise",
             "id_token_signed_response_alg": "RS256",
             "authorization_signed_response_alg": "RS256",
+            "introspection_signed_response_alg": "RS256",
             "require_pushed_authorization_requests": false,
             "require_signed_request_object": false,
             "backchannel_logout_session_required": false,

@@ -179,7 +179,8 @@ fn what_contradicts_itself_or_is_not_done_is_refused_by_its_name() {
             "tls_client_auth",
         ),
         (
-            json!({"tls_client_certificate_bound_access_tokens": true}),
+            json!({"tls_client_certificate_bound_access_tokens": true,
+                "dpop_bound_access_tokens": true}),
             "tls_client_certificate_bound_access_tokens",
         ),
         (
