@@ -239,8 +239,12 @@ fn resource<const N: usize>(path: &str, doors: [Door; N]) -> Resource {
     for door in doors {
         resource = resource.route(door.route.method(door.method));
     }
-    let wrong_method = move |data: web::Data<Handlers>| {
-        let answer = answer::wrong_method(&allowed);
+    let wrong_method = move |data: web::Data<Handlers>, request: HttpRequest| {
+        let config = &data.provider.config;
+        let answer = match Request::read(&request, web::Bytes::new(), config).is_for(config) {
+            true => answer::wrong_method(&allowed),
+            false => answer::misdirected(),
+        };
         async move { answer.into_response(&data.provider.config.issuer) }
     };
     resource.default_service(web::route().to(wrong_method))

@@ -141,10 +141,7 @@ on_both!(
             });
             let data = place.join("completion.json");
             std::fs::write(&data, completion.to_string()).expect("written");
-            let script =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/verify_signature.py");
-            let output = Command::new(python)
-                .arg(script)
+            let output = crate::foreign::program(python, "verify_signature.py")
                 .args([text(&data), text(&root), TOLVAN])
                 .output()
                 .expect("it runs");

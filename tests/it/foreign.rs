@@ -23,6 +23,18 @@ pub fn python() -> Option<PathBuf> {
     python.map(PathBuf::from)
 }
 
+/// A program of `tests/foreign`, with what runs it.
+pub fn program(interpreter: PathBuf, name: &str) -> Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign");
+    let mut command = Command::new(interpreter);
+    command
+        .arg(folder.join(name))
+        // It would ask a machine's proxy for the way to this machine.
+        .env("NO_PROXY", "localhost")
+        .env("no_proxy", "localhost");
+    command
+}
+
 /// `portvakt simulate`, as a developer starts it.
 struct Simulating {
     child: Child,
@@ -108,8 +120,7 @@ fn a_client_of_somebody_elses_works_with_the_simulator_as_it_is() {
     let _shows = shows!(accepting "PV-SIM-12");
     let simulating = Simulating::start();
     let bankid = &simulating.bankid;
-    let output = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/pybankid_client.py"))
+    let output = program(python, "pybankid_client.py")
         .args([
             &bankid.url,
             &bankid.root_file,
@@ -117,9 +128,6 @@ fn a_client_of_somebody_elses_works_with_the_simulator_as_it_is() {
             &bankid.key_file,
             &bankid.phone_url,
         ])
-        // The client would ask a machine's proxy for the way to this machine.
-        .env("NO_PROXY", "localhost")
-        .env("no_proxy", "localhost")
         .output()
         .expect("Python runs");
     assert!(

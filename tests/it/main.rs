@@ -38,6 +38,8 @@ mod races;
 mod refresh;
 mod registration;
 mod registration_management;
+mod relying_parties;
+mod resources;
 mod resources;
 mod revocation;
 mod same_device;

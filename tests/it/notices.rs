@@ -126,10 +126,16 @@ fn a_client_that_is_down_is_told_again_and_holds_nobody_up() {
         let heard = backend.heard();
         assert_eq!(heard.len(), 6);
         assert!(heard.iter().all(|heard| heard.path == "/web?x=1"));
-        let measured = app.provider.metrics.text();
-        for (outcome, count) in [("postponed", 3), ("heard", 1), ("given_up", 2)] {
-            let line = format!("portvakt_logout_notices_total{{outcome=\"{outcome}\"}} {count}\n");
-            assert!(measured.contains(&line), "{line} is not in {measured}");
+        let expected = [("postponed", 3), ("heard", 1), ("given_up", 2)].map(|(outcome, count)| {
+            format!("portvakt_logout_notices_total{{outcome=\"{outcome}\"}} {count}\n")
+        });
+        // What the client answered is counted a moment after it was said.
+        loop {
+            let measured = app.provider.metrics.text();
+            if expected.iter().all(|line| measured.contains(line)) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
 }
