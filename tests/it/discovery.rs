@@ -8,8 +8,7 @@ use portvakt::testing::certificates::Made;
 use portvakt::testing::{Signer, canary};
 use serde_json::{Value, json};
 
-use crate::client_auth::{Asserting, CHALLENGE, TYPE, VERIFIER};
-use crate::client_certificates::start_with;
+use crate::client_auth::{Asserting, CHALLENGE, TYPE, VERIFIER, start_with};
 use crate::dpop::Prover;
 use crate::signed::{Cache, response};
 use crate::support::mtls::Site;

@@ -19,21 +19,21 @@ use crate::token::{Told, told};
 /// A key, and the proofs that it signs, each with a name of its own.
 pub struct Prover {
     signer: Signer,
-    alg: &'static str,
+    alg: String,
     made: std::sync::atomic::AtomicU32,
 }
 
 impl Prover {
-    pub fn new(alg: &'static str) -> Prover {
+    pub fn new(alg: &str) -> Prover {
         Prover {
             signer: Signer::new(),
-            alg,
+            alg: alg.to_owned(),
             made: 0.into(),
         }
     }
 
     pub fn jkt(&self) -> String {
-        let key = Jwk::parse(&self.signer.jwk(self.alg)).expect("a key");
+        let key = Jwk::parse(&self.signer.jwk(&self.alg)).expect("a key");
         key.thumbprint().as_str().to_owned()
     }
 
@@ -52,7 +52,7 @@ impl Prover {
         if let Some(token) = token {
             claims["ath"] = URL_SAFE_NO_PAD.encode(Sha256::digest(token)).into();
         }
-        let header = json!({"typ": "dpop+jwt", "alg": self.alg, "jwk": self.signer.jwk(self.alg)});
+        let header = json!({"typ": "dpop+jwt", "alg": self.alg, "jwk": self.signer.jwk(&self.alg)});
         self.signer.sign(&header, &claims)
     }
 }

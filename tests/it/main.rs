@@ -40,7 +40,6 @@ mod registration;
 mod registration_management;
 mod relying_parties;
 mod resources;
-mod resources;
 mod revocation;
 mod same_device;
 mod screens;
