@@ -1,5 +1,7 @@
 //! What goes back: the only place that picks a status, a header or a cookie's attributes.
 
+mod refusal;
+
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::StatusCode;
@@ -10,6 +12,10 @@ use askama::Template;
 use futures_util::stream::BoxStream;
 use serde_json::{Value, json};
 
+use self::refusal::refused_json;
+pub use self::refusal::{
+    bearer_challenge, challenge, forbidden_json, too_large, too_many, unregistered,
+};
 use super::page::{self, ErrorPage, Retry};
 use super::words::Words;
 use crate::authorize::PageMistake;
@@ -17,13 +23,10 @@ use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
 use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
-use crate::client::registration::Refused;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::error::{Code, Error, Fault, Refusal};
-use crate::jose::jwks::ClientAlgorithm;
 use crate::session::logout::Mistake;
-use crate::token::dpop;
 
 /// How to talk to whoever is answered.
 #[derive(Clone, Debug)]
@@ -368,103 +371,6 @@ pub fn unreadable(face: Face, status: StatusCode, view: &View) -> Answer {
     }
 }
 
-/// RFC 9126 §2.3: a request that is larger than we carry.
-pub fn too_large() -> Answer {
-    let refusal = Refusal::new(Code::InvalidRequest, "the request is too large");
-    Answer {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        ..refused_json(refusal)
-    }
-}
-
-/// RFC 9126 §2.3: more requests than one caller may make.
-pub fn too_many() -> Answer {
-    refused_json(Refusal::new(
-        Code::TemporarilyUnavailable,
-        "too many requests",
-    ))
-}
-
-/// RFC 7591 §3.2.2.
-pub fn unregistered(refused: &Refused) -> Answer {
-    error_json(refused.code, &refused.description)
-}
-
-fn error_json(code: Code, description: &str) -> Answer {
-    let body = json!({ "error": code.as_str(), "error_description": description });
-    Answer {
-        status: StatusCode::BAD_REQUEST,
-        ..Answer::json(&body)
-    }
-}
-
-/// RFC 6749 §5.2. A client that failed to authenticate is told how it could.
-fn refused_json(refusal: Refusal) -> Answer {
-    let mut answer = error_json(refusal.code, refusal.description);
-    if refusal.code == Code::InvalidClient {
-        answer.status = StatusCode::UNAUTHORIZED;
-        return answer.with(header::WWW_AUTHENTICATE, "Basic realm=\"portvakt\"");
-    }
-    if refusal.code == Code::TemporarilyUnavailable {
-        answer.status = StatusCode::TOO_MANY_REQUESTS;
-        return answer.with(header::RETRY_AFTER, "5");
-    }
-    answer
-}
-
-/// RFC 6750 §3, RFC 9449 §7.1: the challenge, bare when no token was sent. Which way a token goes, its
-/// client knows.
-pub fn challenge(refusal: Option<Refusal>) -> Answer {
-    let algorithms = dpop::ALGORITHMS.map(ClientAlgorithm::as_str).join(" ");
-    let (answer, said) = unproven(refusal);
-    let bearer = format!("Bearer realm=\"portvakt\"{said}");
-    let proving = format!("DPoP realm=\"portvakt\", algs=\"{algorithms}\"{said}");
-    let both = match refusal.map(|refusal| refusal.code) {
-        Some(Code::InvalidDpopProof) => vec![proving],
-        None | Some(Code::InvalidToken | Code::InsufficientScope) => vec![bearer, proving],
-        Some(_) => vec![bearer],
-    };
-    both.iter()
-        .fold(answer, |answer, said| challenging(answer, said))
-}
-
-/// The same where tokens are bound to nothing.
-pub fn bearer_challenge(refusal: Option<Refusal>) -> Answer {
-    let (answer, said) = unproven(refusal);
-    challenging(answer, &format!("Bearer realm=\"portvakt\"{said}"))
-}
-
-fn challenging(answer: Answer, challenge: &str) -> Answer {
-    let value = HeaderValue::from_str(challenge).expect("codes and descriptions are ASCII");
-    answer.with_value(header::WWW_AUTHENTICATE, value)
-}
-
-/// An answer to whoever proves nothing, and what its challenge says of it.
-fn unproven(refusal: Option<Refusal>) -> (Answer, String) {
-    match refusal {
-        None => (
-            Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}"),
-            String::new(),
-        ),
-        Some(refusal) => {
-            let mut answer = refused_json(refusal);
-            answer.status = match refusal.code {
-                Code::InvalidToken | Code::InvalidDpopProof => StatusCode::UNAUTHORIZED,
-                Code::InsufficientScope => StatusCode::FORBIDDEN,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            let mut said = format!(
-                ", error=\"{}\", error_description=\"{}\"",
-                refusal.code, refusal.description
-            );
-            if refusal.code == Code::InsufficientScope {
-                said += ", scope=\"openid\"";
-            }
-            (answer, said)
-        }
-    }
-}
-
 /// A mistake that is shown and not sent.
 pub fn mistake_page(mistake: PageMistake, view: &View) -> Answer {
     let words = Words::of(view.language);
@@ -514,13 +420,6 @@ fn refusal_page(status: StatusCode, refusal: Refusal, view: &View) -> Answer {
 /// A request for a login from a browser that did not begin it.
 pub fn wrong_browser(view: &View) -> Answer {
     Answer::page_with(StatusCode::FORBIDDEN, &page::WrongBrowser::new(view))
-}
-
-/// The same, for scripts.
-pub fn forbidden_json() -> Answer {
-    let mut answer = Answer::json(&json!({ "error": "forbidden" }));
-    answer.status = StatusCode::FORBIDDEN;
-    answer
 }
 
 /// A form that is too old, was sent by another site, or belongs to another browser.

@@ -61,7 +61,7 @@ pub struct Unreadable(
 );
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 10] = [
+const HEADERS: [&str; 11] = [
     "accept",
     "accept-language",
     "authorization",
@@ -72,6 +72,7 @@ const HEADERS: [&str; 10] = [
     "origin",
     "sec-fetch-site",
     "user-agent",
+    "x-fapi-interaction-id",
 ];
 
 impl Request {

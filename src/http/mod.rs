@@ -11,6 +11,7 @@ mod bounce;
 mod cors;
 mod discovery;
 mod dpop;
+mod ending;
 pub mod input;
 mod introspect;
 mod login;
@@ -120,13 +121,13 @@ fn routes(config: &mut web::ServiceConfig) {
     route(
         config,
         "/login/{id}/cancel",
-        [post(Face::Page, login::cancel)],
+        [post(Face::Page, ending::cancel)],
     );
-    route(config, "/login/{id}/left", [get(Face::Page, login::left)]);
+    route(config, "/login/{id}/left", [get(Face::Page, ending::left)]);
     route(
         config,
         "/login/{id}/finish",
-        [get(Face::Page, login::finish)],
+        [get(Face::Page, ending::finish)],
     );
     // 6. Tokens.
     shared(config, "/token", [post(Face::Json, token::post)]);

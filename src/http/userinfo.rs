@@ -1,6 +1,8 @@
 //! Userinfo (OpenID Connect Core §5.3).
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::answer::{self, Answer};
 use super::dpop::{self, Asked};
@@ -123,12 +125,22 @@ async fn tell(
     let client = client.ok_or(INVALID_TOKEN)?;
     let grant = granted.for_client(&client);
     let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
-        return Ok(Answer::json(&Value::Object(userinfo::claims(&grant))));
+        let claims = Value::Object(userinfo::claims(&grant));
+        return Ok(traceable(Answer::json(&claims), request));
     };
     let claims = userinfo::signed_claims(&grant, &provider.config.issuer.url, now);
     let keys = provider.keyring.current().await?;
-    Ok(Answer::jwt(
-        "application/jwt",
-        keys.sign(algorithm, "JWT", &claims)?,
-    ))
+    let token = keys.sign(algorithm, "JWT", &claims)?;
+    Ok(traceable(Answer::jwt("application/jwt", token), request))
+}
+
+/// What ties a call to its answer in both sides' logs, where banks ask for it: their own number of the
+/// call, sent back. Anything but a UUID is not theirs.
+fn traceable(answer: Answer, request: &Request) -> Answer {
+    let id = request.header("x-fapi-interaction-id");
+    let id = id.filter(|id| Uuid::try_parse(id).is_ok());
+    match id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        Some(id) => answer.with_value(HeaderName::from_static("x-fapi-interaction-id"), id),
+        None => answer,
+    }
 }

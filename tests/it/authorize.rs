@@ -102,7 +102,7 @@ fn every_other_mistake_is_told_to_the_client_with_state_and_issuer() {
         let _shows = shows!(
             refusing "AU-05", refusing "AU-07", refusing "AU-08", refusing "O27", refusing "AU-09", refusing "AU-10",
             refusing "AU-16", refusing "AU-17", refusing "AU-18", refusing "AU-19", refusing "AU-20",
-            refusing "AU-25", refusing "AU-27", refusing "AU-28", refusing "AU-30", refusing "AU-34",
+            refusing "AU-25", refusing "AU-27", refusing "AU-28", refusing "AU-30", refusing "AU-34", refusing "AU-35",
             refusing "AU-39", refusing "AU-15", accepting "AU-50", refusing "AU-50", refusing "O2", accepting "AU-45"
         );
         let app = App::on(Database::sqlite()).await;
@@ -232,7 +232,7 @@ fn clients_that_must_use_pkce_are_told_and_others_are_not_entitled_to_numbers() 
 fn what_is_not_known_or_only_a_wish_never_stops_a_request() {
     run(async {
         let _shows = shows!(accepting "AU-01", accepting "AU-02", accepting "AU-03", accepting "AU-04", accepting "AU-05",
-            accepting "AU-06", accepting "AU-07", accepting "AU-08", accepting "O27", accepting "AU-09", accepting "AU-10", accepting "AU-11",
+            accepting "AU-06", accepting "AU-07", accepting "AU-49", accepting "ID-10", accepting "AU-08", accepting "O27", accepting "AU-09", accepting "AU-10", accepting "AU-11",
             accepting "AU-20", accepting "AU-21", accepting "AU-26", accepting "AU-15", accepting "AU-30", accepting "LI-05");
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
@@ -246,6 +246,14 @@ fn what_is_not_known_or_only_a_wish_never_stops_a_request() {
             ("prompt", "unknown"),
             ("scope", "openid unknown email"),
             ("nothing", "known"),
+            (
+                "authorization_details",
+                r#"[{"type":"payment_initiation"}]"#,
+            ),
+            (
+                "claims",
+                r#"{"id_token":{"verified_claims":{"verification":{"trust_framework":null}}}}"#,
+            ),
             ("response_mode", "query"),
             ("nonce", &nonce),
             ("state", &state),

@@ -136,7 +136,7 @@ on_both!(
     a_client_of_fapi_is_served_by_its_rules,
     async |database: Database| {
         let _shows = shows!(accepting "AU-41", accepting "AU-48", accepting "JK-07", accepting "TK-11", accepting "TK-20", refusing "TK-20",
-            accepting "TK-27", refusing "TK-27", accepting "IN-03", accepting "IN-04", refusing "IN-04");
+            accepting "TK-22", accepting "PV-TRACE-1", refusing "PV-TRACE-1", accepting "TK-27", refusing "TK-27", accepting "IN-03", accepting "IN-04", refusing "IN-04");
         let app = App::on(database).await;
         let (signer, key) = (Signer::new(), Prover::new("ES256"));
         let bank = Bank::registered(&app, &signer).await;
@@ -158,6 +158,19 @@ on_both!(
         );
         assert_eq!(userinfo(&app, &key, &access).await, 200);
         assert_eq!(userinfo(&app, &Prover::new("ES256"), &access).await, 401);
+        // Their number of a call comes back with its answer, and nothing else does.
+        let number = "6C2A3b0e-9c0f-4c52-8f5f-0d5b7c1a9a11";
+        for (sent, answered) in [(number, number), ("<script>", "")] {
+            let proof = key.proof(&app, "GET", "/userinfo", Some(&access));
+            let request = app.http.get(format!("{}/userinfo", app.issuer));
+            let request = request
+                .header("authorization", format!("DPoP {access}"))
+                .header("DPoP", proof)
+                .header("x-fapi-interaction-id", sent);
+            let page = Browser::new().send(request).await;
+            assert_eq!(page.header("x-fapi-interaction-id"), answered);
+            assert_eq!(page.header("dpop-nonce"), "", "no nonce is asked for");
+        }
 
         // The refresh token stays, however often it is used and by whichever key.
         assert_eq!(
