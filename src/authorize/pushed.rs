@@ -192,7 +192,7 @@ mod tests {
                 ("redirect_uri", "https://b.example/cb"),
                 Code::InvalidRequest,
             ),
-            (("response_mode", "fragment"), Code::InvalidRequest),
+            (("response_mode", "web_message"), Code::InvalidRequest),
             (("response_type", "token"), Code::UnsupportedResponseType),
             (("response_type", ""), Code::InvalidRequest),
             (("scope", "profile"), Code::InvalidScope),

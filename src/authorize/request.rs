@@ -144,17 +144,21 @@ impl AuthorizationRequest {
 }
 
 /// How an answer is sent (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response
-/// Mode §1, JARM §2.3). A code never goes by a fragment.
+/// Mode §1, JARM §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMode {
     /// In the query, as a code is by default.
     Query,
+    /// In the fragment, which no server sees: for applications that are scripts.
+    Fragment,
     /// In a form.
     FormPost,
     /// Signed, by the way that the response type has by default: in the query (JARM §2.3.4).
     Jwt,
     /// Signed, in the query (JARM §2.3.1).
     QueryJwt,
+    /// Signed, in the fragment (JARM §2.3.2).
+    FragmentJwt,
     /// Signed, in a form (JARM §2.3.3).
     FormPostJwt,
 }
@@ -164,17 +168,21 @@ pub enum ResponseMode {
 pub enum Carrier {
     /// The query of an address.
     Query,
+    /// The fragment of an address.
+    Fragment,
     /// The fields of a form.
     Form,
 }
 
 impl ResponseMode {
     /// All of them, for discovery.
-    pub const ALL: [ResponseMode; 5] = [
+    pub const ALL: [ResponseMode; 7] = [
         ResponseMode::Query,
+        ResponseMode::Fragment,
         ResponseMode::FormPost,
         ResponseMode::Jwt,
         ResponseMode::QueryJwt,
+        ResponseMode::FragmentJwt,
         ResponseMode::FormPostJwt,
     ];
 
@@ -182,9 +190,11 @@ impl ResponseMode {
     pub fn as_str(self) -> &'static str {
         match self {
             ResponseMode::Query => "query",
+            ResponseMode::Fragment => "fragment",
             ResponseMode::FormPost => "form_post",
             ResponseMode::Jwt => "jwt",
             ResponseMode::QueryJwt => "query.jwt",
+            ResponseMode::FragmentJwt => "fragment.jwt",
             ResponseMode::FormPostJwt => "form_post.jwt",
         }
     }
@@ -205,6 +215,7 @@ impl ResponseMode {
     pub fn carrier(self) -> Carrier {
         match self {
             ResponseMode::Query | ResponseMode::Jwt | ResponseMode::QueryJwt => Carrier::Query,
+            ResponseMode::Fragment | ResponseMode::FragmentJwt => Carrier::Fragment,
             ResponseMode::FormPost | ResponseMode::FormPostJwt => Carrier::Form,
         }
     }
@@ -212,8 +223,11 @@ impl ResponseMode {
     /// Whether the answer is a signed one.
     pub fn is_signed(self) -> bool {
         match self {
-            ResponseMode::Query | ResponseMode::FormPost => false,
-            ResponseMode::Jwt | ResponseMode::QueryJwt | ResponseMode::FormPostJwt => true,
+            ResponseMode::Query | ResponseMode::Fragment | ResponseMode::FormPost => false,
+            ResponseMode::Jwt
+            | ResponseMode::QueryJwt
+            | ResponseMode::FragmentJwt
+            | ResponseMode::FormPostJwt => true,
         }
     }
 }

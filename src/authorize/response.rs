@@ -27,12 +27,12 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Clone, PartialEq, Eq)]
 pub enum Departure {
     /// By going to an address.
-    Query(Location),
+    Address(Location),
     /// By posting a form.
     FormPost(PostedForm),
 }
 
-/// An address at a client, with an answer in its query. Only this module makes one, and after a logout
+/// An address at a client, with an answer in its query or its fragment. Only this module makes one, and after a logout
 /// it needs a [`PostLogoutAddress`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Location(String);
@@ -132,11 +132,11 @@ fn depart(
         None => said.collect(),
         Some(signing) => vec![("response", signed(signing, by, said)?)],
     };
+    let pairs = members.iter().map(|(name, value)| (*name, value.as_str()));
     Ok(match address.carrier() {
-        Carrier::Query => {
-            let members = members.iter().map(|(name, value)| (*name, value.as_str()));
-            Departure::Query(with_query(address.as_str(), members))
-        }
+        Carrier::Query => Departure::Address(with_query(address.as_str(), pairs)),
+        // No redirect URI has a fragment of its own (RFC 6749 §3.1.2).
+        Carrier::Fragment => Departure::Address(with(address.as_str(), '#', pairs)),
         // OAuth 2.0 Form Post Response Mode §2: the members are fields, and the redirect URI stays
         // as it is.
         Carrier::Form => Departure::FormPost(PostedForm {
@@ -166,8 +166,16 @@ fn with_query<'a>(
     address: &str,
     members: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Location {
+    let separator = if address.contains('?') { '&' } else { '?' };
+    with(address, separator, members)
+}
+
+fn with<'a>(
+    address: &str,
+    mut separator: char,
+    members: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Location {
     let mut out = address.to_owned();
-    let mut separator = if out.contains('?') { '&' } else { '?' };
     for (name, value) in members {
         out.push(separator);
         out.push_str(name);
@@ -226,7 +234,7 @@ mod tests {
 
     fn location(departure: &Departure) -> &str {
         match departure {
-            Departure::Query(location) => location.expose(),
+            Departure::Address(location) => location.expose(),
             Departure::FormPost(_) => panic!("a form"),
         }
     }
@@ -234,7 +242,7 @@ mod tests {
     /// The members of an answer, and where it goes without them.
     fn taken_apart(departure: &Departure) -> (String, Vec<(String, String)>) {
         match departure {
-            Departure::Query(location) => {
+            Departure::Address(location) => {
                 let url = url::Url::parse(location.expose()).expect("an address");
                 assert_eq!(url.fragment(), None);
                 let members = url.query_pairs().into_owned();
@@ -324,14 +332,18 @@ mod tests {
             ];
             assert_eq!(form.expose(), expected);
         }
+        let fragment = resolved("https://a.example/cb?x=1", "fragment").expect("registered");
+        assert_eq!(
+            location(&failure(&fragment, None, by(&keys), refusal).expect("an answer")),
+            "https://a.example/cb?x=1#error=access_denied&error_description=the%20person%20said%20no&iss=https%3A%2F%2Fop.example"
+        );
         let query = resolved("https://a.example/cb", "query").expect("registered");
         assert!(matches!(
             failure(&query, None, by(&keys), refusal),
-            Ok(Departure::Query(_))
+            Ok(Departure::Address(_))
         ));
         for (uri, mode) in [
-            ("https://a.example/cb", "fragment"),
-            ("https://a.example/cb", "fragment.jwt"),
+            ("https://a.example/cb", "web_message"),
             ("https://a.example/cb", "nonsense"),
             ("https://a.example/cb", "JWT"),
             ("https://a.example/cb", "query.jwt "),

@@ -186,7 +186,7 @@ impl Answer {
     /// Off to a client, after a GET (RFC 9700 §4.12: 303, so that nothing is sent twice).
     pub fn depart(departure: &Departure, language: Language, worth: Worth) -> Answer {
         match departure {
-            Departure::Query(location) => Answer::see(location.expose()),
+            Departure::Address(location) => Answer::see(location.expose()),
             Departure::FormPost(form) => Answer::post_form(form, language, worth),
         }
     }
@@ -195,7 +195,7 @@ impl Answer {
     /// page that was sent to every redirect that follows.
     pub fn depart_by_page(departure: &Departure, language: Language, worth: Worth) -> Answer {
         match departure {
-            Departure::Query(location) => {
+            Departure::Address(location) => {
                 Answer::page(&page::Leaving::new(location, language, worth))
             }
             Departure::FormPost(form) => Answer::post_form(form, language, worth),

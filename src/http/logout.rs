@@ -179,7 +179,7 @@ fn home(asked: &Asked) -> Option<Location> {
 }
 
 fn leave(home: Location, view: &View, way: Way) -> Answer {
-    let departure = Departure::Query(home);
+    let departure = Departure::Address(home);
     match way {
         Way::Get => Answer::depart(&departure, view.language, view.worth),
         Way::Post => Answer::depart_by_page(&departure, view.language, view.worth),

@@ -50,7 +50,7 @@ fn who_asks_and_where_to_answer_must_be_certain_before_anything_is_sent() {
                 &[("client_id", Some("strict"))],
                 "redirect_uri är inte exakt",
             ),
-            (&[("response_mode", Some("fragment"))], "response_mode"),
+            (&[("response_mode", Some("web_message"))], "response_mode"),
             (&[("response_mode", Some("nonsense"))], "response_mode"),
             (&[("state", Some("a\u{0}b"))], "Parametrarna kan inte läsas"),
             (

@@ -320,8 +320,14 @@ impl Walk<'_> {
             } else {
                 answer.code();
             }
-            let is_form = answer.url.query().is_none();
-            assert_eq!(is_form, mode.starts_with("form_post"), "{mode}");
+            let (query, fragment) = (answer.url.query(), answer.url.fragment());
+            let way = if mode.starts_with("form_post") {
+                (false, false)
+            } else {
+                let in_fragment = mode.starts_with("fragment");
+                (!in_fragment, in_fragment)
+            };
+            assert_eq!((query.is_some(), fragment.is_some()), way, "{mode}");
         }
         let registered = [
             "query",

@@ -411,7 +411,12 @@ impl Answer {
 
     pub fn at(location: &str) -> Answer {
         let url = url::Url::parse(location).expect("an address");
-        let members = url.query_pairs().into_owned().collect();
+        let members = match url.fragment() {
+            Some(fragment) => url::form_urlencoded::parse(fragment.as_bytes())
+                .into_owned()
+                .collect(),
+            None => url.query_pairs().into_owned().collect(),
+        };
         Answer::known(url, members)
     }
 
