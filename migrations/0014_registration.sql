@@ -13,6 +13,11 @@ CREATE TABLE initial_access_token (
 );
 CREATE INDEX initial_access_token_expires_at ON initial_access_token (expires_at);
 
+-- A client that removes itself takes with it what it was given.
+CREATE INDEX session_client_id ON session (client_id);
+CREATE INDEX client_grant_client_id ON client_grant (client_id);
+CREATE INDEX approval_client_id ON approval (client_id);
+
 -- What is kept of a client because it registered itself: by which token it manages itself, by which one it
 -- came, what that one allowed, and what it said that nothing else needs.
 CREATE TABLE client_registration (

@@ -75,7 +75,8 @@ impl<'de> Visitor<'de> for Strict {
             .map(Value::Number)
             .ok_or_else(|| E::custom("no number"))
     }
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        storable(value)?;
         Ok(Value::from(value))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -90,12 +91,21 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.within()?;
         let mut members = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
+            storable(&name)?;
             let value = entries.next_value_seed(inner)?;
             if members.insert(name, value).is_some() {
                 return Err(A::Error::custom("a member twice"));
             }
         }
         Ok(Value::Object(members))
+    }
+}
+
+/// PostgreSQL's text holds no NUL, and nobody who means well sends one.
+fn storable<E: Error>(text: &str) -> Result<(), E> {
+    match text.contains('\0') {
+        true => Err(E::custom("a NUL")),
+        false => Ok(()),
     }
 }
 
@@ -130,6 +140,9 @@ mod tests {
             "1",
             "",
             "{\"a\": \"\u{1}\"}",
+            r#"{"a": "b\u0000"}"#,
+            r#"{"a\u0000": "b"}"#,
+            r#"{"a": [{"b": "\u0000"}]}"#,
             "{'a': 1}",
             &nested(9),
             &nested(100_000),

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 
 use super::{open, written};
+use crate::client::Pkce;
 use crate::client::refresh::RefreshTokens;
 use crate::client::registration::{Allowance, InitialAccessToken, Note};
 use crate::clock::{Seconds, Timestamp};
@@ -26,6 +27,9 @@ pub struct Wanted {
     /// Lets its clients have refresh tokens: what came of a login ends after so many days.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=365))]
     refresh_days: Option<u16>,
+    /// Lets its clients do without PKCE, where they authenticate: for test suites that know none.
+    #[arg(long)]
+    without_pkce: bool,
     /// The sector of its clients for pairwise subjects, wherever their addresses are; without, each
     /// client's is its host.
     #[arg(long, value_parser = sector)]
@@ -54,6 +58,10 @@ pub async fn issue_token(config: &Config, wanted: Wanted) -> anyhow::Result<Stri
             refresh_tokens: wanted
                 .refresh_days
                 .map_or(RefreshTokens::Off, RefreshTokens::Days),
+            pkce: match wanted.without_pkce {
+                true => Pkce::Accepted,
+                false => Pkce::Required,
+            },
             sector: wanted.sector,
         },
         uses: wanted.uses,

@@ -21,7 +21,7 @@ use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
 use pkce::Challenge;
 use redirect_uri::ReturnAddress;
-use request::{AuthorizationRequest, Parameters, Prompt, Scope, parse_max_age};
+use request::{AuthorizationRequest, Parameters, Prompt, ResponseMode, Scope, parse_max_age};
 use resource::Resources;
 
 /// What the provider's configuration says of requests.
@@ -112,6 +112,8 @@ pub enum Mistake {
     RequestTwice,
     /// RFC 9101 §10.5.
     NotSigned,
+    /// FAPI 2.0 Message Signing §5.4, where a client is registered for some ways alone.
+    ResponseMode,
 }
 
 impl From<Mistake> for Refusal {
@@ -194,6 +196,10 @@ impl From<Mistake> for Refusal {
                 "request and request_uri cannot be combined",
             ),
             Mistake::NotSigned => (Code::InvalidRequest, "this client must sign its requests"),
+            Mistake::ResponseMode => (
+                Code::InvalidRequest,
+                "this client is not registered for this response_mode",
+            ),
         };
         Refusal::new(code, description)
     }
@@ -267,6 +273,7 @@ fn rules(
         return Err(Mistake::Repeated);
     }
     response_type(raw)?;
+    response_mode(raw, client)?;
     by_reference(raw)?;
     let scope = scope(raw, client)?;
     let resources = Resources::read(raw, client, &policy.issuer).map_err(|_| Mistake::Resource)?;
@@ -311,6 +318,17 @@ fn response_type(raw: &Parameters) -> Result<(), Mistake> {
         None => Err(Mistake::ResponseTypeMissing),
         Some("code") => Ok(()),
         Some(_) => Err(Mistake::ResponseType),
+    }
+}
+
+/// An answer must not go by another way than the client looks at, as where it takes signed ones alone.
+fn response_mode(raw: &Parameters, client: &Client) -> Result<(), Mistake> {
+    let registered = &client.metadata.response_modes;
+    let asked = ResponseMode::read(raw).map_err(|_| Mistake::ResponseMode)?;
+    let is_asked = |mode: &ResponseMode| mode.named() == asked.named();
+    match registered.is_empty() || registered.iter().any(is_asked) {
+        true => Ok(()),
+        false => Err(Mistake::ResponseMode),
     }
 }
 

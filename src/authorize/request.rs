@@ -174,6 +174,22 @@ pub enum Carrier {
     Form,
 }
 
+impl Serialize for ResponseMode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ResponseMode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = ResponseMode::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == text);
+        known.ok_or_else(|| serde::de::Error::custom("no response mode that is known here"))
+    }
+}
+
 impl ResponseMode {
     /// All of them, for discovery.
     pub const ALL: [ResponseMode; 7] = [
@@ -185,6 +201,14 @@ impl ResponseMode {
         ResponseMode::FragmentJwt,
         ResponseMode::FormPostJwt,
     ];
+
+    /// The same by the name that says it all: for a code, `jwt` is `query.jwt` (JARM §2.3.4).
+    pub fn named(self) -> ResponseMode {
+        match self {
+            ResponseMode::Jwt => ResponseMode::QueryJwt,
+            named => named,
+        }
+    }
 
     /// The value as it is sent.
     pub fn as_str(self) -> &'static str {

@@ -18,10 +18,19 @@ const WHILE: Seconds = Seconds(60);
 /// How many names and addresses are remembered at once.
 const REMEMBERED: usize = 50_000;
 
+/// How often old ones are forgotten at most, when there is no room.
+const FORGET_INTERVAL: Seconds = Seconds(1);
+
 /// Failures of clients to authenticate, as this node saw them.
 #[derive(Debug, Default)]
 pub struct Guesses {
-    failures: Mutex<HashMap<(ClientId, IpAddr), Failures>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    failures: HashMap<(ClientId, IpAddr), Failures>,
+    forgot_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,36 +48,39 @@ impl Failures {
 impl Guesses {
     /// Whether a client may still try from an address.
     pub fn admit(&self, client: &ClientId, ip: IpAddr, now: Timestamp) -> bool {
-        let failures = self.failures();
-        let known = failures.get(&(client.clone(), network(ip)));
-        known.is_none_or(|known| known.count < MOST || !known.count_at(now))
+        let known = self.known();
+        let failures = known.failures.get(&(client.clone(), network(ip)));
+        failures.is_none_or(|failures| failures.count < MOST || !failures.count_at(now))
     }
 
-    /// One more failed, whether there is such a client or not.
+    /// One more failed, whether there is such a client or not. When somebody makes so many names up
+    /// that there is no room, new ones are not counted for a while: what is known stays.
     pub fn failed(&self, client: &ClientId, ip: IpAddr, now: Timestamp) {
-        let mut failures = self.failures();
-        if failures.len() >= REMEMBERED {
-            failures.retain(|_, known| known.count_at(now));
-        }
-        if failures.len() >= REMEMBERED {
-            // Somebody makes names up. One failure under a name is no guessing yet.
-            failures.retain(|_, known| known.count > 1);
+        let mut known = self.known();
+        let key = (client.clone(), network(ip));
+        if known.failures.len() >= REMEMBERED && !known.failures.contains_key(&key) {
+            if known.forgot_at.is_some_and(|at| now < at + FORGET_INTERVAL) {
+                return;
+            }
+            known.forgot_at = Some(now);
+            known.failures.retain(|_, failures| failures.count_at(now));
+            if known.failures.len() >= REMEMBERED {
+                return;
+            }
         }
         let fresh = Failures {
             count: 0,
             since: now,
         };
-        let known = failures
-            .entry((client.clone(), network(ip)))
-            .or_insert(fresh);
-        if !known.count_at(now) {
-            *known = fresh;
+        let failures = known.failures.entry(key).or_insert(fresh);
+        if !failures.count_at(now) {
+            *failures = fresh;
         }
-        known.count = known.count.saturating_add(1);
+        failures.count = failures.count.saturating_add(1);
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<(ClientId, IpAddr), Failures>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,13 +123,22 @@ mod tests {
         for _ in 0..MOST {
             guesses.failed(&guessed, ip, now);
         }
-        for n in 0..=REMEMBERED {
-            guesses.failed(&ClientId::parse(&format!("c{n}")).expect("an id"), ip, now);
+        let name = |n: usize| ClientId::parse(&format!("c{n}")).expect("an id");
+        for n in 0..REMEMBERED + 10 {
+            guesses.failed(&name(n), ip, now);
+            guesses.failed(&name(n), ip, now);
         }
-        assert!(guesses.failures().len() <= REMEMBERED);
+        assert_eq!(guesses.known().failures.len(), REMEMBERED);
         assert!(
             !guesses.admit(&guessed, ip, now),
             "who guesses is not forgotten for it"
         );
+        // When they are old there is room again, for one whose failures then count.
+        let later = now + WHILE;
+        for _ in 0..MOST {
+            guesses.failed(&name(REMEMBERED + 1), ip, later);
+        }
+        assert!(!guesses.admit(&name(REMEMBERED + 1), ip, later));
+        assert_eq!(guesses.known().failures.len(), 1);
     }
 }

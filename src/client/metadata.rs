@@ -11,6 +11,7 @@ use super::profile::Profile;
 use super::refresh::RefreshTokens;
 use super::{AccessTokens, CalledUri, Entitlement, Name, Pkce, Purpose, SubjectType};
 use crate::authorize::redirect_uri::RedirectUri;
+use crate::authorize::request::ResponseMode;
 use crate::authorize::resource::Resource;
 use crate::clock::Seconds;
 use crate::jose::algorithm::Algorithm;
@@ -122,6 +123,9 @@ pub struct Metadata {
     /// What userinfo's answers to it are signed with; they are JSON when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<Algorithm>,
+    /// The ways in which its authorization requests may be answered; any, when none are named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub response_modes: Vec<ResponseMode>,
     /// What answers to its authorization requests are signed with, where a request asks for that; what
     /// its profile has, when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

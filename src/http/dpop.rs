@@ -1,7 +1,7 @@
 //! The proof of possession that a request may come with (RFC 9449 §4.1).
 
 use super::input::Request;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::provider::Provider;
 use crate::storage::SignedKind;
 use crate::token::dpop::{self, Made, Proof, REPLAYED};
@@ -24,6 +24,17 @@ pub async fn proof(
     request: &Request,
     asked: Asked<'_>,
 ) -> Result<Option<Proof>, Error> {
+    let proof = verified(provider, request, asked)?;
+    spend(provider, proof.as_ref()).await?;
+    Ok(proof)
+}
+
+/// The same, not used up yet: it takes room in the database, which what comes to nothing is not worth.
+pub fn verified(
+    provider: &Provider,
+    request: &Request,
+    asked: Asked<'_>,
+) -> Result<Option<Proof>, Refusal> {
     let endpoint = format!("{}{}", request.called_at(&provider.config), asked.path);
     let made = Made {
         method: asked.method,
@@ -31,12 +42,17 @@ pub async fn proof(
         token: asked.token,
     };
     let headers: Vec<&str> = request.headers("dpop").collect();
-    let Some(proof) = dpop::read(&headers, made, provider.clock.now())? else {
-        return Ok(None);
+    dpop::read(&headers, made, provider.clock.now())
+}
+
+/// Uses a proof up: of any number of requests with it, one goes on.
+pub async fn spend(provider: &Provider, proof: Option<&Proof>) -> Result<(), Error> {
+    let Some(proof) = proof else {
+        return Ok(());
     };
     let (kind, key) = (SignedKind::DpopProof, proof.key.as_str());
     match provider.store.spend(kind, key, &proof.once).await? {
-        true => Ok(Some(proof)),
+        true => Ok(()),
         false => Err(REPLAYED.into()),
     }
 }

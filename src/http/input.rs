@@ -19,6 +19,7 @@ use crate::client::certificate::Presented;
 use crate::config::Config;
 use crate::config::issuer::Issuer;
 use crate::discovery::is_aliased;
+use crate::error::{Code, Refusal};
 use crate::id::Id;
 use crate::json;
 use crate::provider::Provider;
@@ -122,6 +123,18 @@ impl Request {
         match (values.next(), values.next()) {
             (Some(value), None) => Some(value),
             _ => None,
+        }
+    }
+
+    /// The header `Authorization`. Of two, nobody could say which one counts (RFC 6749 §2.3, RFC 6750 §2).
+    pub fn authorization(&self) -> Result<Option<&str>, Refusal> {
+        let mut values = self.headers("authorization");
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Refusal::new(
+                Code::InvalidRequest,
+                "the Authorization header was sent more than once",
+            )),
+            (first, None) => Ok(first),
         }
     }
 

@@ -213,7 +213,10 @@ fn shown<K: Kind>(provider: &Provider, request: &Request) -> Result<Secret<K>, U
     if !provider.limits.admit_registration(request.ip) {
         return Err(Unmet::Crowded);
     }
-    let header = request.header("authorization").unwrap_or_default();
+    let header = request
+        .authorization()
+        .map_err(Error::from)?
+        .unwrap_or_default();
     match header.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
             Secret::parse(token.trim()).ok_or(Unmet::Unknown)
@@ -262,6 +265,12 @@ async fn look_at_sector(provider: &Provider, asked: &Asked) -> Result<(), Unmet>
 impl From<Refused> for Unmet {
     fn from(refused: Refused) -> Unmet {
         Unmet::Refused(refused)
+    }
+}
+
+impl From<Error> for Unmet {
+    fn from(error: Error) -> Unmet {
+        Unmet::Failed(error)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::client::{AccessTokens, Client};
 use crate::clock::Timestamp;
 use crate::discovery;
 use crate::error::{Code, Error, Refusal};
-use crate::id::Id;
+use crate::id::{ClientId, Id};
 use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
@@ -36,7 +36,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         path: "/token",
         token: None,
     };
-    let proof = dpop::proof(&provider, &request, here).await?;
+    let proof = dpop::verified(&provider, &request, here)?;
     let certificate = request.certificate.as_ref().map(Presented::thumbprint);
     let binding = binding::of_request(&client.metadata, proof.as_ref(), certificate)?;
     let asked = TokenRequest {
@@ -110,7 +110,7 @@ pub async fn client(
     form: &Parameters,
 ) -> Result<Client, Error> {
     let credentials = Credentials::read(Sent {
-        authorization: request.header("authorization"),
+        authorization: request.authorization()?,
         client_id: form.first("client_id"),
         client_secret: form.first("client_secret"),
         client_assertion_type: form.first("client_assertion_type"),
@@ -121,6 +121,7 @@ pub async fn client(
     let is_limited = provider.config.limits.is_some() && credentials.is_guess();
     let (id, ip, guesses) = (&credentials.client_id, request.ip, &provider.guesses);
     if is_limited && !guesses.admit(id, ip, now) {
+        provider.metrics.limited("client_secret");
         return Err(GUESSED.into());
     }
     let mut client = provider
@@ -133,10 +134,12 @@ pub async fn client(
         let fit = |keys: &Jwks| credentials.fit(keys, now);
         provider.give_published_keys(client, &fit).await;
     }
-    let secrets = provider
-        .store
-        .client_secrets(&credentials.client_id, now)
-        .await?;
+    // Looked for where there is no client, too: how long it takes must not tell.
+    let has_none = |client: &Client| !client.metadata.token_endpoint_auth.has_secret();
+    let secrets = match client.as_ref().is_some_and(has_none) {
+        true => Vec::new(),
+        false => provider.store.client_secrets(id, now).await?,
+    };
     let mtls = provider.config.mtls.as_ref();
     let measure = Measure {
         secrets: &secrets,
@@ -144,8 +147,11 @@ pub async fn client(
         authorities: mtls.map_or(&[], |mtls| &mtls.authorities),
         now,
     };
+    // What somebody typed as a name may be a secret, or a person's number.
+    let known = client.as_ref().map(|client| client.client_id.clone());
     let refused = |mistake: Mistake| {
-        tracing::info!(client = %credentials.client_id, %mistake, "a client did not authenticate");
+        let client = known.as_ref().map_or("unknown", ClientId::as_str);
+        tracing::info!(%client, %mistake, "a client did not authenticate");
         if is_limited {
             guesses.failed(id, ip, now);
         }
@@ -206,6 +212,7 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         }
     };
     let resources = grant.resources.narrowed(form, client, issuer(provider))?;
+    dpop::spend(provider, proof).await?;
     let tokens = grant.issue(client, binding, resources, &provider.random, now);
     let tokens = in_form(provider, client, Some(grant), tokens).await?;
     let won = provider
@@ -242,6 +249,7 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
     ))?;
     let token = Secret::<secret::RefreshToken>::parse(shown).ok_or(refresh::UNKNOWN)?;
     let (store, shown) = (&provider.store, token.digest());
+    let mut unspent = proof;
     for _ in 0..LOOKS {
         let record = store.refresh_token(shown, &client.client_id).await?;
         let record = record.ok_or(refresh::UNKNOWN)?;
@@ -261,6 +269,7 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
         };
         let narrow = refresh::narrow(grant, form.first("scope"))?.for_client(client);
         let resources = grant.resources.narrowed(form, client, issuer(provider))?;
+        dpop::spend(provider, unspent.take()).await?;
         let tokens = Tokens {
             scope: narrow.scope.clone(),
             ..grant.issue(client, binding, resources, &provider.random, at)
@@ -293,12 +302,13 @@ async fn given(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, E
     let TokenRequest {
         client,
         form,
+        proof,
         binding,
         at,
-        ..
     } = asked;
     let scope = client_credentials::scope(client, form.first("scope"))?;
     let resources = Resources::read(form, client, issuer(provider))?;
+    dpop::spend(provider, proof).await?;
     let tokens =
         client_credentials::issue(binding.cloned(), scope, resources, &provider.random, at);
     let tokens = in_form(provider, client, None, tokens).await?;

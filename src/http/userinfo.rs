@@ -56,7 +56,7 @@ enum Shown {
 }
 
 fn shown(request: &Request) -> Result<Option<Shown>, Refusal> {
-    let Some(header) = request.header("authorization") else {
+    let Some(header) = request.authorization()? else {
         return Ok(None);
     };
     match header.split_once(' ') {

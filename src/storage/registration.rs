@@ -197,12 +197,12 @@ impl Store {
             rollback(tx).await?;
             return Ok(false);
         }
-        // In the order in which codes and refresh tokens are used, so that neither waits for the other.
+        // In the order in which codes are exchanged, tokens refreshed and sessions ended, so that nobody
+        // waits for somebody who waits for them. Tokens go with their grants.
         for statement in [
-            "DELETE FROM refresh_token WHERE client_id = $1",
             "DELETE FROM code WHERE client_id = $1",
-            "DELETE FROM client_grant WHERE client_id = $1",
             "DELETE FROM session WHERE client_id = $1",
+            "DELETE FROM client_grant WHERE client_id = $1",
             "DELETE FROM approval WHERE client_id = $1",
             "DELETE FROM pushed_request WHERE client_id = $1",
         ] {

@@ -11,6 +11,8 @@ const KEPT: Seconds = Seconds(24 * 60 * 60);
 
 /// How long a login may still need a pushed request that is too old to be brought: the choice page may
 /// be left open, and then there is a login.
+/// How much longer names are kept than they can be used: another node's clock may be behind ours.
+const SKEW: Seconds = Seconds(60);
 const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
@@ -31,7 +33,7 @@ impl Store {
             ("DELETE FROM job WHERE expires_at < $1", now),
             (
                 "DELETE FROM replay WHERE kind <> 'request_object' AND expires_at < $1",
-                now,
+                now - SKEW,
             ),
             (
                 "DELETE FROM replay WHERE kind = 'request_object' AND expires_at < $1",

@@ -26,6 +26,7 @@ pub struct Metrics {
     logins_ended: Family<Outcome, Counter>,
     logout_notices: Family<Outcome, Counter>,
     reuses: Family<Kind, Counter>,
+    limited: Family<Kind, Counter>,
     certificate_days_left: Family<Profile, Gauge>,
     signing_key_days_left: Family<Signs, Gauge>,
 }
@@ -111,6 +112,7 @@ impl Default for Metrics {
         let logins_ended = Family::default();
         let logout_notices = Family::default();
         let reuses = Family::default();
+        let limited = Family::default();
         let certificate_days_left = Family::default();
         let signing_key_days_left = Family::default();
         registry.register(
@@ -140,6 +142,11 @@ impl Default for Metrics {
             reuses.clone(),
         );
         registry.register(
+            "requests_limited",
+            "Requests that were not looked at because too many came",
+            limited.clone(),
+        );
+        registry.register(
             "bankid_certificate_days_left",
             "Days until a relying-party certificate can no longer be used",
             certificate_days_left.clone(),
@@ -157,6 +164,7 @@ impl Default for Metrics {
             logins_ended,
             logout_notices,
             reuses,
+            limited,
             certificate_days_left,
             signing_key_days_left,
         }
@@ -209,6 +217,11 @@ impl Metrics {
     pub fn logout_notice(&self, outcome: &'static str) {
         let labels = Outcome { outcome };
         self.logout_notices.get_or_create(&labels).inc();
+    }
+
+    /// A request was turned away by a limit.
+    pub fn limited(&self, what: &'static str) {
+        self.limited.get_or_create(&Kind { kind: what }).inc();
     }
 
     /// What should be in one hand was shown again: somebody took it, or a client is broken.

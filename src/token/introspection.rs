@@ -89,8 +89,7 @@ pub const JWT: &str = "application/token-introspection+jwt";
 /// The same in the header of the token.
 pub const TYP: &str = "token-introspection+jwt";
 
-/// RFC 9701 §4: whether a request's `Accept` asks for a signed answer. Whoever takes both as well is
-/// given JSON, which everybody reads.
+/// RFC 9701 §4: whether a request's `Accept` asks for a signed answer, besides others or alone.
 pub fn is_signed_for<'a>(mut accept: impl Iterator<Item = &'a str>) -> bool {
     let asks = |range: &str| {
         let mut parts = range.split(';').map(str::trim);

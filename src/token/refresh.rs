@@ -98,6 +98,10 @@ pub fn turn(record: &RefreshRecord, client: &Client, asked: Timestamp) -> Result
     if record.grant.has_ended {
         return Err(rejected("the refresh token was revoked", false));
     }
+    if record.key.is_none() && !client.metadata.token_endpoint_auth.is_proof() {
+        // From when the client authenticated: whoever took it could use it now.
+        return Err(rejected("the refresh token is bound to no key", false));
+    }
     let reused = Err(rejected("the refresh token was used before", true));
     if record.is_replaced || record.successor_is_used {
         return reused;
@@ -210,6 +214,25 @@ mod tests {
         assert_eq!(tried(&used(), 0), Ok(Turn::Again));
         assert_eq!(tried(&used(), 59), Ok(Turn::Again));
         assert_eq!(tried(&used(), 60), Err(true));
+    }
+
+    #[test]
+    fn what_a_client_had_while_it_authenticated_is_nothing_to_a_public_one() {
+        let _shows = crate::shows!(accepting "TK-26", refusing "TK-26");
+        let public = client(
+            "a",
+            json!({"refresh_tokens": {"lifetime_days": 1}, "token_endpoint_auth": "none",
+                "dpop_bound_access_tokens": true}),
+        );
+        let bound = RefreshRecord {
+            key: Some(Thumbprint::of(b"a key")),
+            ..record()
+        };
+        assert_eq!(turn(&bound, &public, NOW), Ok(Turn::First));
+        let unbound = turn(&record(), &public, NOW).expect_err("refused");
+        assert_eq!(unbound.refusal.code, Code::InvalidGrant);
+        assert!(!unbound.ends_grant);
+        assert_eq!(record().live_until(&public, NOW), None);
     }
 
     #[test]

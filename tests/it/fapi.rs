@@ -223,7 +223,7 @@ on_both!(
 #[test]
 fn a_client_of_fapi_is_refused_what_others_may() {
     run(async {
-        let _shows = shows!(refusing "AU-41", refusing "JK-07", refusing "AU-18", accepting "PA-08", refusing "PA-08", refusing "TK-24");
+        let _shows = shows!(refusing "AU-41", refusing "JK-07", refusing "AU-18", accepting "AU-48", refusing "AU-48", accepting "PA-08", refusing "PA-08", refusing "TK-24");
         let app = App::on(Database::sqlite()).await;
         let signer = Signer::new();
         let bank = Bank::registered(&app, &signer).await;
@@ -281,6 +281,22 @@ fn a_client_of_fapi_is_refused_what_others_may() {
             let told = bank.send("/par", &[("request", &object)], None).await;
             assert_eq!(error(&told), expected, "{alg}");
         }
+        // A client that takes signed answers alone is answered in no other way.
+        let mut signed_alone = by_key(&signer, "fapi2");
+        signed_alone["response_modes"] = json!(["jwt"]);
+        app.register(CLIENT, signed_alone).await;
+        assert_eq!(bank.push(&[]).await.status, 201);
+        assert_eq!(
+            bank.push(&[("response_mode", Some("query.jwt"))])
+                .await
+                .status,
+            201
+        );
+        for other in [None, Some("query"), Some("form_post.jwt")] {
+            let told = bank.push(&[("response_mode", other)]).await;
+            assert_eq!(error(&told), (400, "invalid_request"), "{other:?}");
+        }
+        Bank::registered(&app, &signer).await;
         // A code that was asked for with a key is exchanged by no other.
         let key = Prover::new("ES256");
         let form = [

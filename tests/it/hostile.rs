@@ -7,6 +7,8 @@ use portvakt::shows;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::dpop::Prover;
+use crate::races::rows;
 use crate::support::{App, Database, SECRET, run};
 use crate::token::{Told, told};
 
@@ -45,10 +47,59 @@ fn whoever_tries_secrets_out_has_to_wait_and_the_client_has_not() {
                 assert!(told.headers.contains_key("retry-after"));
             }
         }
+        let counted = "portvakt_requests_limited_total{kind=\"client_secret\"} 4\n";
+        assert!(app.provider.metrics.text().contains(counted));
         assert_eq!(tried(&app, &client, "web", SECRET).await.status, 200);
         assert_eq!(tried(&app, &thief, "offline", SECRET).await.status, 200);
         app.clock.advance(Duration::from_secs(60));
         assert_eq!(tried(&app, &thief, "web", SECRET).await.status, 200);
+    });
+}
+
+#[test]
+fn what_comes_to_nothing_leaves_nothing_behind() {
+    run(async {
+        let _shows = shows!(refusing "TK-21", refusing "TK-05", refusing "UI-02", refusing "LI-10");
+        let app = App::on(Database::sqlite()).await;
+        let (key, token_endpoint) = (Prover::new("ES256"), format!("{}/token", app.issuer));
+        let refreshing = [
+            ("client_id", "public"),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "rt_none"),
+        ];
+        let exchanging = [
+            ("client_id", "public"),
+            ("grant_type", "authorization_code"),
+            ("code", "ac_none"),
+        ];
+        for form in [&refreshing[..1], &refreshing, &exchanging] {
+            let proof = key.proof(&app, "POST", "/token", None);
+            let request = app.http.post(&token_endpoint).form(form);
+            let told = told(request.header("DPoP", proof)).await;
+            assert_eq!(told.status, 400, "{}", told.body);
+        }
+        assert_eq!(rows(&app, "SELECT count(*) FROM replay").await, 0);
+        // Of two headers nobody can say which one counts.
+        let basic = |request: reqwest::RequestBuilder| request.basic_auth("web", Some(SECRET));
+        let secret = [
+            ("client_id", "web"),
+            ("client_secret", SECRET),
+            ("token", "x"),
+        ];
+        let twice = basic(basic(app.http.post(&token_endpoint).form(&secret)));
+        let userinfo = app.http.post(format!("{}/userinfo", app.issuer));
+        let in_form = userinfo.form(&[("access_token", "at_none")]);
+        for request in [twice, in_form.bearer_auth("at_none").bearer_auth("at_none")] {
+            let told = told(request).await;
+            let error = told.body["error"].as_str();
+            assert_eq!((told.status, error), (400, Some("invalid_request")));
+        }
+        // Who mistakes one for the other must not find the secret in our log, which is searched for it.
+        let request = app
+            .http
+            .post(&token_endpoint)
+            .basic_auth(SECRET, Some("web"));
+        assert_eq!(told(request.form(&secret[2..])).await.status, 401);
     });
 }
 

@@ -286,6 +286,38 @@ on_both!(
     }
 );
 
+on_both!(
+    a_client_removes_itself_while_it_refreshes_and_logs_out,
+    async |database: Database| {
+        let _shows = shows!(accepting "RG-08", refusing "RG-08");
+        let app = App::on(database).await;
+        let token = issued(&app, &["--refresh-days", "30", "--uses", "4"]);
+        let members = json!({"redirect_uris": [CALLBACK],
+            "grant_types": ["authorization_code", "refresh_token"]});
+        for _ in 0..4 {
+            let own = Own::new(&app, &token, &members).await;
+            let answer = own.log_in("openid offline_access").await;
+            let tokens = own.exchange(&answer).await.body;
+            let refresh = tokens["refresh_token"].as_str().expect("a token");
+            portvakt::testing::canary(refresh);
+            let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+            let hint = tokens["id_token"].as_str().expect("a token");
+            let logout = format!("{}/logout?id_token_hint={hint}", app.issuer);
+            let browser = Browser::new();
+            let (refreshed, removed, page) = futures_util::join!(
+                join_all((0..6).map(|_| own.token(&form))),
+                own.manage(Method::DELETE, None),
+                browser.get(&logout)
+            );
+            assert_eq!((removed.status, page.status), (204, 200));
+            for told in refreshed {
+                assert!([200, 400, 401].contains(&told.status), "{}", told.body);
+            }
+            assert_eq!(own.token(&form).await.status, 401);
+        }
+    }
+);
+
 #[test]
 fn what_was_handed_out_is_kept_as_digests_and_shown_addresses_are_left_alone() {
     run(async {

@@ -14,7 +14,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::refresh::RefreshTokens;
-use super::{CalledUri, Client, Line};
+use super::{CalledUri, Client, Line, Pkce};
 use crate::clock::Timestamp;
 use crate::error::Code;
 use crate::id::{Id, kind};
@@ -38,6 +38,9 @@ pub struct Allowance {
     /// Whether its clients may have refresh tokens, and for how long.
     #[serde(default, skip_serializing_if = "RefreshTokens::is_off")]
     pub refresh_tokens: RefreshTokens,
+    /// Whether its clients must use PKCE. Some test suites' do not.
+    #[serde(default)]
+    pub pkce: Pkce,
     /// The sector that its clients are in, wherever their addresses are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sector: Option<String>,
@@ -74,6 +77,9 @@ pub struct Details {
     /// Where it publishes which addresses are one sector's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<CalledUri>,
+    /// Whether it calls the endpoints where certificates are shown (RFC 8705 §5). It is up to the client.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub use_mtls_endpoint_aliases: bool,
     /// Who answers for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Contact>,

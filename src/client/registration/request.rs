@@ -40,7 +40,7 @@ const ADDRESSES: usize = 50;
 const CONTACTS: usize = 10;
 
 /// The members that our own registration has by the same name, and what each must be.
-pub(super) const SAME: [(&str, &str); 20] = [
+pub(super) const SAME: [(&str, &str); 21] = [
     ("backchannel_logout_uri", HTTPS),
     ("backchannel_logout_session_required", SWITCH),
     (
@@ -64,6 +64,10 @@ pub(super) const SAME: [(&str, &str); 20] = [
     ("default_max_age", "a whole number of seconds"),
     ("userinfo_signed_response_alg", SIGNED),
     ("authorization_signed_response_alg", SIGNED),
+    (
+        "response_modes",
+        "a list of response modes that the metadata list",
+    ),
     ("introspection_signed_response_alg", SIGNED),
     ("post_logout_redirect_uris", "a list of addresses"),
     ("redirect_uris", "a list of addresses"),
@@ -108,6 +112,7 @@ pub fn read(members: &Map<String, Value>, offer: Offer<'_>) -> Result<Asked, Ref
         token_endpoint_auth: method,
         tls_client_auth: certificate_subject(&members, method)?,
         refresh_tokens: grants(&members, offer.allowance)?,
+        pkce: offer.allowance.pkce,
         // RFC 7591 §3.2.1: what holds where nothing was said is told, too.
         id_token_signed_response_alg: Some(same.id_token_algorithm()),
         authorization_signed_response_alg: Some(same.authorization_algorithm()),
@@ -209,6 +214,9 @@ fn details(members: &Members<'_>) -> Result<Details, Refused> {
             .read("application_type", "web or native")?
             .unwrap_or_default(),
         sector_identifier_uri: members.read("sector_identifier_uri", HTTPS)?,
+        use_mtls_endpoint_aliases: members
+            .read("use_mtls_endpoint_aliases", SWITCH)?
+            .unwrap_or_default(),
         contacts: members
             .read("contacts", "a list of addresses of people")?
             .unwrap_or_default(),

@@ -8,8 +8,8 @@ use crate::client::{CalledUri, SubjectType};
 use crate::id::ClientId;
 use crate::json;
 
-/// OpenID Connect Core §8.1. A loopback address is no host of anyone's: a client that has no other is a
-/// sector of its own.
+/// OpenID Connect Core §8.1. The sector is the host that all answers come to. A client on no host is a
+/// sector of its own: anyone may write a name into an address that leads to a program of theirs.
 pub fn settle(
     asked: &Asked,
     client_id: &ClientId,
@@ -26,22 +26,20 @@ pub fn settle(
         (None, None) => {}
     }
     let redirect_uris = &asked.metadata.redirect_uris;
-    let mut hosts: Vec<String> = redirect_uris
-        .iter()
-        .filter(|uri| !is_loopback(uri))
-        .map(RedirectUri::host)
-        .collect();
+    let is_elsewhere = redirect_uris.iter().any(|uri| !is_on_a_host(uri));
+    let on_hosts = redirect_uris.iter().filter(|uri| is_on_a_host(uri));
+    let mut hosts: Vec<String> = on_hosts.map(RedirectUri::host).collect();
     hosts.sort();
     hosts.dedup();
-    match hosts.as_slice() {
-        [] => Ok(client_id.as_str().to_owned()),
-        [host] => Ok(host.clone()),
+    match (hosts.as_slice(), is_elsewhere) {
+        ([], _) => Ok(client_id.as_str().to_owned()),
+        ([host], false) => Ok(host.clone()),
         // Its subjects are the same everywhere, and it cannot become pairwise later.
-        [..] if asked.metadata.subject_type == SubjectType::Public => {
+        _ if asked.metadata.subject_type == SubjectType::Public => {
             Ok(client_id.as_str().to_owned())
         }
-        [..] => Err(Refused::metadata(
-            "redirect_uris are on several hosts: subject_type pairwise needs sector_identifier_uri",
+        _ => Err(Refused::metadata(
+            "redirect_uris are on several hosts, or on one and elsewhere: subject_type pairwise needs sector_identifier_uri",
         )),
     }
 }
@@ -81,10 +79,11 @@ fn host(uri: &CalledUri) -> String {
     RedirectUri::parse(uri.as_str()).map_or_else(String::new, |uri| uri.host())
 }
 
-/// http is taken for nothing else.
-fn is_loopback(uri: &RedirectUri) -> bool {
-    uri.origin()
-        .is_some_and(|origin| origin.starts_with("http://"))
+/// Whether its answers come to nobody but whoever has the host. What comes to a loopback address or a
+/// private-use scheme (RFC 8252 §7.1, §7.3) comes to any program of the person's, whatever name of a host
+/// is written there.
+fn is_on_a_host(uri: &RedirectUri) -> bool {
+    uri.as_str().starts_with("https://")
 }
 
 #[cfg(test)]
@@ -141,7 +140,30 @@ mod tests {
                 json!({"redirect_uris": ["http://127.0.0.1/cb", "se.app:/cb"],
                     "application_type": "native"}),
                 None,
-                Ok("se.app"),
+                Ok(ID),
+            ),
+            (
+                json!({"redirect_uris": ["com.attacker.app://a.example/cb"],
+                    "application_type": "native"}),
+                None,
+                Ok(ID),
+            ),
+            (
+                json!({"redirect_uris": ["a.example:/cb"], "application_type": "native"}),
+                None,
+                Ok(ID),
+            ),
+            (
+                json!({"redirect_uris": ["https://a.example/cb", "http://127.0.0.1/cb"],
+                    "application_type": "native"}),
+                None,
+                bad,
+            ),
+            (
+                json!({"redirect_uris": ["https://a.example/cb", "se.app:/cb"],
+                    "application_type": "native"}),
+                None,
+                bad,
             ),
         ] {
             assert_eq!(

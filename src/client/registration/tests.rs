@@ -6,7 +6,7 @@ use super::request::{Asked, ENCRYPTION, Offer, admit_replacement, read};
 use super::{Allowance, Refused, Registration, sector};
 use crate::client::method::Method;
 use crate::client::refresh::RefreshTokens;
-use crate::client::{Authentication, Client, SubjectType};
+use crate::client::{Authentication, Client, Pkce, SubjectType};
 use crate::clock::Timestamp;
 use crate::error::Code;
 use crate::id::ClientId;
@@ -14,6 +14,7 @@ use crate::secret::Digest;
 
 static GENEROUS: Allowance = Allowance {
     refresh_tokens: RefreshTokens::WorkingDay,
+    pkce: Pkce::Required,
     sector: None,
 };
 
