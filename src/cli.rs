@@ -109,7 +109,8 @@ enum KeyCommand {
     Revoke {
         #[command(flatten)]
         file: ConfigFile,
-        /// Its `kid`.
+        /// Its `kid`, which may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
 }

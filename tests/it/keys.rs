@@ -232,6 +232,7 @@ on_both!(
         for (arguments, reason) in [
             (vec!["revoke", kid.as_str()], "this key is gone already"),
             (vec!["revoke", "nothing"], "there is no such key"),
+            (vec!["revoke", "-Ekid"], "there is no such key"),
             (
                 vec!["rotate", "--algorithm", "HS256"],
                 "RS256, PS256, ES256, EdDSA",
