@@ -91,6 +91,7 @@ words! {
     log_out: "Logga ut", "Log out";
     log_out_heading: "Vill du logga ut?", "Do you want to log out?";
     log_out_asks: "vill logga ut dig.", "wants to log you out.";
+    log_out_refused: "Fel: tjänstens begäran om utloggning är ogiltig.", "Error: the service's request to log you out is invalid.";
     log_out_help: "Du loggas ut ur allt som du är inloggad i från den här webbläsaren:", "You will be logged out of everything that you are logged in to from this browser:";
     log_out_no: "Fortsätt vara inloggad", "Stay logged in";
     logged_out_heading: "Du är utloggad", "You are logged out";

@@ -124,9 +124,11 @@ impl Followed {
     /// looked at for a while are let go.
     pub async fn catch_up(&self) -> Result<(), Fault> {
         let known: Vec<(Id<kind::Login>, i64)> = {
+            // Read once: with many entries the clock would be most of the work.
+            let now = Instant::now();
             let mut entries = self.entries();
             entries.retain(|_, entry| {
-                entry.sender.receiver_count() > 0 || entry.seen_at.elapsed() < KEPT
+                entry.sender.receiver_count() > 0 || now.duration_since(entry.seen_at) < KEPT
             });
             entries
                 .iter()
@@ -154,11 +156,12 @@ impl Followed {
     /// The logins that somebody is looking at and that `wanted` picks, each named once until
     /// [`Followed::renewed`] is called for it.
     pub fn claim_renewals(&self, wanted: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+        let now = Instant::now();
         self.entries()
             .values_mut()
             .filter(|entry| {
-                let watched =
-                    entry.sender.receiver_count() > 0 || entry.seen_at.elapsed() < WATCHED;
+                let unseen = now.duration_since(entry.seen_at);
+                let watched = entry.sender.receiver_count() > 0 || unseen < WATCHED;
                 watched && !entry.renewing && wanted(&entry.sender.borrow())
             })
             .map(|entry| {

@@ -24,6 +24,11 @@ const NO_CERTIFICATE: Refusal = Refusal::new(
     "no certificate was shown, and this client's tokens are bound to one: call the endpoint of mtls_endpoint_aliases",
 );
 
+const BY_CERTIFICATE: Refusal = Refusal::new(
+    Code::InvalidDpopProof,
+    "this client's tokens are bound to its certificate, and not to a key: send no proof",
+);
+
 /// RFC 9449 §5, RFC 8705 §3, FAPI 2.0 §5.3.2.1: what a client's tokens are bound to, by what came with
 /// its request. `certificate` is the one of the connection.
 pub fn of_request(
@@ -33,8 +38,10 @@ pub fn of_request(
 ) -> Result<Option<Binding>, Refusal> {
     let by_certificate = client.tls_client_certificate_bound_access_tokens;
     match (proof, certificate) {
-        (_, Some(certificate)) if by_certificate => Ok(Some(Binding::Certificate(certificate))),
-        (_, None) if by_certificate => Err(NO_CERTIFICATE),
+        // Whoever sends one believes that it gets what is bound to it (RFC 9449 §5).
+        (Some(_), _) if by_certificate => Err(BY_CERTIFICATE),
+        (None, Some(certificate)) if by_certificate => Ok(Some(Binding::Certificate(certificate))),
+        (None, None) if by_certificate => Err(NO_CERTIFICATE),
         (Some(proof), _) => Ok(Some(Binding::Key(proof.key.clone()))),
         (None, _) if client.dpop_bound_access_tokens => Err(MISSING),
         (None, Some(certificate)) if client.profile == Profile::Fapi2 => {
@@ -87,8 +94,8 @@ mod tests {
                 [
                     Err(NO_CERTIFICATE),
                     certificate(),
-                    Err(NO_CERTIFICATE),
-                    certificate(),
+                    Err(BY_CERTIFICATE),
+                    Err(BY_CERTIFICATE),
                 ],
             ),
             (

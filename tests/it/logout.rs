@@ -66,6 +66,8 @@ pub async fn is_logged_in(app: &App, browser: &Browser) -> bool {
     }
 }
 
+const INVALID: &str = "begäran om utloggning är ogiltig";
+
 fn asks(page: &Page) -> bool {
     page.body.contains("id=\"log-out-here\"")
 }
@@ -240,6 +242,7 @@ fn a_wrong_request_leads_nowhere_and_lets_the_person_log_out() {
             let page = browser.get(&logout_url(&app, members)).await;
             assert_eq!(page.status, 400, "{members:?}");
             assert!(asks(&page) && page.location().is_none(), "{members:?}");
+            assert!(page.body.contains(INVALID), "{members:?}");
             assert!(!page.body.contains("evil.example") && !page.body.contains(LOGGED_OUT));
             assert!(is_logged_in(&app, &browser).await);
         }
@@ -250,14 +253,17 @@ fn a_wrong_request_leads_nowhere_and_lets_the_person_log_out() {
             "{}",
             page.body
         );
+        assert!(page.body.contains("request to log you out is invalid"));
         let out = answer(&app, &browser, &page, "yes").await;
         assert!(out.status == 200 && out.body.contains("You are logged out"));
+        assert!(!out.body.contains("is invalid"));
         assert!(!out.body.contains("evil.example") && !out.body.contains("http-equiv=\"refresh\""));
         assert!(!is_logged_in(&app, &browser).await);
         for members in &requests {
             let page = browser.get(&logout_url(&app, members)).await;
             assert_eq!((page.status, page.location()), (400, None), "{members:?}");
             assert!(!page.body.contains("go-on"), "{members:?}");
+            assert!(page.body.contains(INVALID), "{members:?}");
         }
         for method in ["PUT", "DELETE", "HEAD"] {
             let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");

@@ -47,6 +47,7 @@ fn a_token_opens_it_by_get_by_post_and_by_form() {
             http.get(&url).bearer_auth(token),
             http.post(&url).bearer_auth(token),
             http.post(&url).form(&form),
+            http.get(format!("{url}?v=1")).bearer_auth(token),
             http.get(&url)
                 .header("authorization", format!("bearer {token}")),
         ] {
