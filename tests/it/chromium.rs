@@ -296,8 +296,7 @@ fn a_form_that_finds_the_login_approved_leads_on() {
             browser.see("[data-screen=scan]").await;
             let code = read_qr(&browser.attribute("#qr path", "d").await);
             // Nobody looks at the login while it is approved, and then the choice is made again.
-            browser.go(&choice).await;
-            browser.see("button[value=other]").await;
+            browser.go_and_see(&choice, "button[value=other]").await;
             app.phone.scan(&code, TOLVAN).await.approve().await;
             tokio::time::sleep(Duration::from_secs(3)).await;
             browser.press("button[value=other]").await;

@@ -144,6 +144,18 @@ impl Chromium {
         self.client.goto(url).await.expect("the page loads");
     }
 
+    /// Goes to a page that shows something. Pages without scripts come back by themselves, and may do
+    /// so while their successor is still on its way: then it is gone to again.
+    pub async fn go_and_see(&self, url: &str, css: &str) {
+        for _ in 0..10 {
+            self.go(url).await;
+            if self.sees(css).await {
+                return;
+            }
+        }
+        panic!("there is no {css} at {url}: {}", self.text().await);
+    }
+
     /// Whether scripts run, seen on a page of our own: a switch that has no effect would make a test
     /// without scripts one with them.
     pub async fn runs_scripts(&self) -> bool {
