@@ -194,6 +194,10 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
     let grant = match code::exchange(record.as_ref(), redemption, now) {
         Ok(grant) => grant,
         Err(rejected) => {
+            // Whoever sends a request that was overheard again has no key, and costs nobody a grant.
+            if record.is_some() {
+                dpop::spend(provider, proof).await?;
+            }
             match (rejected.consequence, &record) {
                 (Consequence::BurnCode, _) => {
                     provider
@@ -254,12 +258,14 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
         let record = store.refresh_token(shown, &client.client_id).await?;
         let record = record.ok_or(refresh::UNKNOWN)?;
         let grant = &record.grant;
-        // A thief without the key cannot even end the grant by showing it.
+        // A thief without the key cannot even end the grant by showing it, with a proof that was
+        // overheard neither.
         is_bound(record.key.as_ref(), proof)?;
         let turn = match refresh::turn(&record, client, at) {
             Ok(turn) => turn,
             Err(rejected) => {
                 if rejected.ends_grant {
+                    dpop::spend(provider, unspent.take()).await?;
                     tracing::warn!(grant = %grant.id, "a refresh token is in two hands");
                     provider.metrics.reused("refresh_token");
                     store.end_grant(grant.id, provider.clock.now()).await?;

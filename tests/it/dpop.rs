@@ -387,7 +387,23 @@ on_both!(
         // A thief without the key gets nothing, and ends nothing.
         assert_eq!(error(&refresh(&first, Some(&thief)).await), BAD_PROOF);
         assert_eq!(error(&refresh(&first, None).await), BAD_PROOF);
-        let second = refresh(&first, Some(&key)).await;
+        let overheard = key.proof(&app, "POST", "/token", None);
+        let form = [
+            ("client_id", "phone"),
+            ("grant_type", "refresh_token"),
+            (
+                "refresh_token",
+                first["refresh_token"].as_str().expect("a token"),
+            ),
+        ];
+        let second = asked(&app, "phone", &form, Some(&overheard)).await;
+        // The same request once more is no second hand, and ends nothing.
+        let again = asked(&app, "phone", &form, Some(&overheard)).await;
+        assert_eq!(error(&again), BAD_PROOF);
+        let second_token = second.body["access_token"].as_str().expect("a token");
+        let good = key.proof(&app, "GET", "/userinfo", Some(second_token));
+        let page = userinfo(&app, "DPoP", second_token, &[&good]).await;
+        assert_eq!(page.status, 200, "{}", page.body);
         assert_eq!(second.status, 200, "{}", second.body);
         // A token that comes twice ends all that came of the login: there is no second try.
         assert_eq!(
