@@ -25,6 +25,10 @@ pub mod kind {
     pub enum AccessToken {}
     /// Something that must happen later.
     pub enum Job {}
+    /// Somebody who may administer, whoever they are.
+    pub enum Administrator {}
+    /// Something that was done, as the audit log tells it.
+    pub enum Event {}
     /// What an administrator hands out so that clients register themselves.
     pub enum InitialAccessToken {}
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::admin::role::Reach;
+use crate::admin::{Desk, console};
+use crate::audit::Actor;
 use crate::authorize::Policy;
 use crate::authorize::request::Parameters;
 use crate::bankid::environment::Worth;
@@ -28,8 +31,9 @@ use crate::login::limit::Limits;
 use crate::login::ordering;
 use crate::outbound::Outbound;
 use crate::random::Random;
+use crate::secret::Digest;
 use crate::session::delivery;
-use crate::storage::{Keys, ManagedBy, OpenError, Store};
+use crate::storage::{Keys, OpenError, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Everything that a request may need. Cheap to clone.
@@ -110,6 +114,8 @@ pub enum StartError {
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// How often other nodes' progress is asked for, and renewals are looked for.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often what was done is sealed.
+const SEAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often certificates are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the log says that logins are simulated.
@@ -131,7 +137,7 @@ impl Provider {
         if bound != environment {
             return Err(StartError::Environment(bound, environment));
         }
-        register_clients(&config, &store, &clock).await?;
+        register_clients(&config, &store, &keys, &clock).await?;
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
@@ -173,6 +179,7 @@ impl Provider {
         tokio::spawn(provider.clone().sweep());
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
+        tokio::spawn(provider.clone().seal_audit());
         tokio::spawn(provider.clone().look_after_certificates());
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
@@ -190,6 +197,9 @@ impl Provider {
     pub async fn stop(&self) {
         if let Err(fault) = self.collector.stop().await {
             tracing::error!(%fault, "the node could not sign off");
+        }
+        if let Err(fault) = self.store.seal_audit(self.clock.now()).await {
+            tracing::error!(%fault, "the audit log could not be sealed");
         }
         self.store.close().await;
     }
@@ -323,6 +333,33 @@ impl Provider {
             .await;
     }
 
+    /// Somebody at work here, on what they may reach.
+    pub fn desk(&self, actor: Actor, reach: Reach, gives_administration: bool) -> Desk<'_> {
+        Desk {
+            config: &self.config,
+            store: &self.store,
+            random: &self.random,
+            clock: &self.clock,
+            actor,
+            reach,
+            gives_administration,
+        }
+    }
+
+    /// Seals what was done, and tells the log where the audit log ends: whoever cuts its end off cannot
+    /// change what was told.
+    async fn seal_audit(self) {
+        let mut every = tokio::time::interval(SEAL_INTERVAL);
+        loop {
+            every.tick().await;
+            match self.store.seal_audit(self.clock.now()).await {
+                Ok(Some(head)) => tracing::info!(%head, "the audit log was sealed"),
+                Ok(None) => {}
+                Err(fault) => tracing::error!(%fault, "the audit log could not be sealed"),
+            }
+        }
+    }
+
     async fn sweep(self) {
         let mut every = tokio::time::interval(SWEEP_INTERVAL);
         loop {
@@ -334,25 +371,38 @@ impl Provider {
     }
 }
 
-async fn register_clients(config: &Config, store: &Store, clock: &Clock) -> Result<(), StartError> {
+async fn register_clients(
+    config: &Config,
+    store: &Store,
+    keys: &Keys,
+    clock: &Clock,
+) -> Result<(), StartError> {
+    let (now, at) = (clock.now(), clock.moment());
     for registered in &config.clients {
-        let kept = store.client(registered.client.client_id.as_str()).await?;
+        let kept = store
+            .client(registered.client.client_id.as_str(), now)
+            .await?;
         if let (Some(kept), Some(named)) = (kept, &registered.named_sector)
             && kept.sector != *named
         {
             return Err(StartError::Sector(kept.client_id, kept.sector));
         }
-        let (client, secrets) = (&registered.client, &registered.secrets);
         store
-            .register_client(client, secrets, ManagedBy::File, clock.now())
+            .register_client(&registered.client, &registered.secrets, at)
             .await?;
     }
-    let named: Vec<_> = config
+    let mut named: Vec<_> = config
         .clients
         .iter()
         .map(|c| c.client.client_id.clone())
         .collect();
-    Ok(store.forget_file_clients_except(&named).await?)
+    if let Some(admin) = &config.admin {
+        let console = console::client(admin);
+        let secret = Digest::of(&console::secret(keys));
+        store.register_client(&console, &[secret], at).await?;
+        named.push(console.client_id);
+    }
+    Ok(store.forget_file_clients_except(&named, at).await?)
 }
 
 /// A node on its own keeps its name, so that a new start of it knows what the last one left. Nodes

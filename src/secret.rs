@@ -51,6 +51,12 @@ pub mod kind {
         InitialAccessToken = "ia_",
         /// What lets a client manage its own registration (RFC 7592 §3).
         RegistrationToken = "ra_",
+        /// The link by which somebody becomes an administrator.
+        Invitation = "iv_",
+        /// The cookie of an administrator's browser.
+        AdminCookie = "as_",
+        /// The cookie of a browser in which somebody is about to log in to administer.
+        AdminLogin = "al_",
     }
 }
 

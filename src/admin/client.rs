@@ -1,170 +1,419 @@
-//! Clients that register themselves, from a shell: who may, who did, and an end to it.
+//! Clients: registered, changed, removed and brought back, and given secrets.
 
-use anyhow::{Context, bail};
+use std::collections::BTreeSet;
 
-use super::{open, written};
-use crate::client::Pkce;
-use crate::client::refresh::RefreshTokens;
-use crate::client::registration::{Allowance, InitialAccessToken, Note};
-use crate::clock::{Seconds, Timestamp};
-use crate::config::Config;
-use crate::id::{ClientId, Id};
-use crate::random::Random;
-use crate::secret::{Secret, kind as secret};
+use super::{Desk, Done, Unmet};
+use crate::audit::{Action, Who, difference};
+use crate::client::authentication::ClientSecret;
+use crate::client::registered::{ManagedBy, Registered, said};
+use crate::client::setting::Mistake;
+use crate::client::{Client, Metadata};
+use crate::clock::Seconds;
+use crate::config::client::{sector_of, unmet};
+use crate::id::{ClientId, Id, kind};
+use crate::secret::Secret;
+use crate::storage::{ClientFilter, Decided, SecretChange, object};
 
-/// Which token is wanted.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Wanted {
-    /// What it is for, to be told apart where tokens are listed.
-    #[arg(long, value_parser = note)]
-    note: Note,
-    /// How many clients may register by it.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    uses: u32,
-    /// For how many hours.
-    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=8_784))]
-    hours: u16,
-    /// Lets its clients have refresh tokens: what came of a login ends after so many days.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=365))]
-    refresh_days: Option<u16>,
-    /// Lets its clients do without PKCE, where they authenticate: for test suites that know none.
-    #[arg(long)]
-    without_pkce: bool,
-    /// The sector of its clients for pairwise subjects, wherever their addresses are; without, each
-    /// client's is its host.
-    #[arg(long, value_parser = sector)]
-    sector: Option<String>,
+use super::role::Reach;
+
+/// The name of the client by which administrators log in. Nobody registers it.
+pub const CONSOLE: &str = "portvakt-admin";
+
+/// In front of every scope of the administration's API.
+pub const API_SCOPES: &str = "portvakt:";
+
+/// How long a secret lives beside the one that follows it, unless somebody says otherwise.
+pub const OVERLAP: Seconds = Seconds(7 * 24 * 60 * 60);
+
+/// The longest that somebody can say.
+pub const LONGEST_OVERLAP: Seconds = Seconds(90 * 24 * 60 * 60);
+
+/// A client to be registered.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// Its id; a new random one, when it has none.
+    pub client_id: Option<ClientId>,
+    /// Its sector; the host of its redirect URIs, when it is not said.
+    pub sector: Option<String>,
+    /// Everything else.
+    pub metadata: Metadata,
 }
 
-fn note(text: &str) -> Result<Note, String> {
-    Note::parse(text).ok_or_else(|| "1 to 120 characters without control characters".to_owned())
+/// A client with a secret that was just made, and is shown this once.
+#[derive(Debug)]
+pub struct Made {
+    /// The client as it is now.
+    pub registered: Registered,
+    /// The secret, where one was made.
+    pub secret: Option<Secret<ClientSecret>>,
 }
 
-fn sector(text: &str) -> Result<String, String> {
-    let sound = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    let why = "1 to 255 visible ASCII characters";
-    sound.then(|| text.to_owned()).ok_or_else(|| why.to_owned())
-}
-
-/// Makes a token. Nobody can say it a second time: only its digest is kept.
-pub async fn issue_token(config: &Config, wanted: Wanted) -> anyhow::Result<String> {
-    let random = Random::system();
-    let (store, now) = open(config).await?;
-    let shown = Secret::<secret::InitialAccessToken>::fresh(&random);
-    let token = InitialAccessToken {
-        id: Id::fresh(&random),
-        note: wanted.note,
-        allowance: Allowance {
-            refresh_tokens: wanted
-                .refresh_days
-                .map_or(RefreshTokens::Off, RefreshTokens::Days),
-            pkce: match wanted.without_pkce {
-                true => Pkce::Accepted,
-                false => Pkce::Required,
-            },
-            sector: wanted.sector,
-        },
-        uses: wanted.uses,
-        uses_left: wanted.uses,
-        expires_at: now + Seconds(i64::from(wanted.hours) * 60 * 60),
-        revoked_at: None,
+/// A client, as far as the actor may know of it.
+pub async fn find(desk: &Desk<'_>, client_id: &str) -> Done<Registered> {
+    let unknown = || Unmet::Unknown("client");
+    let client_id = ClientId::parse(client_id).ok_or_else(unknown)?;
+    let reached = desk.reach.holds(&client_id) && client_id.as_str() != CONSOLE;
+    let found = match reached {
+        true => desk.store.registered(&client_id).await?,
+        false => None,
     };
-    let issued = store
-        .issue_initial_access_token(&token, shown.digest(), now)
-        .await;
-    store.close().await;
-    issued?;
-    let line = token_line(&token, now)?;
-    Ok(format!(
-        "{}\nIt is shown this once. Whoever has it can register clients at {}/register.\n{line}",
-        shown.expose(),
-        config.issuer.url.trim_end_matches('/'),
-    ))
+    found.ok_or_else(unknown)
 }
 
-/// All tokens, a line for each. None of them shows the token itself.
-pub async fn list_tokens(config: &Config) -> anyhow::Result<String> {
-    let (store, now) = open(config).await?;
-    let tokens = store.initial_access_tokens().await;
-    store.close().await;
-    tokens?.iter().map(|token| token_line(token, now)).collect()
-}
-
-fn token_line(token: &InitialAccessToken, now: Timestamp) -> anyhow::Result<String> {
-    let InitialAccessToken {
-        id,
-        note,
-        allowance,
-        uses,
-        uses_left,
-        ..
-    } = token;
-    let state = match token.revoked_at {
-        Some(at) => format!("was revoked {}", written(at)?),
-        None if *uses_left == 0 => "is used up".to_owned(),
-        None if token.expires_at <= now => format!("ended {}", written(token.expires_at)?),
-        None => format!("until {}", written(token.expires_at)?),
+/// Clients in the order of their ids, as far as the actor may know of them.
+pub async fn list(desk: &Desk<'_>, filter: &ClientFilter, most: u16) -> Done<Vec<Registered>> {
+    let of = match (&desk.reach, &desk.actor.who) {
+        (Reach::All, _) => None,
+        (Reach::Only(_), Who::Administrator(id)) => Some(id.to_string()),
+        (Reach::Only(_), _) => return Ok(Vec::new()),
     };
-    let refreshing = match allowance.refresh_tokens.lifetime() {
-        Some(Seconds(seconds)) => {
-            format!(", refresh tokens for {} days", seconds / (24 * 60 * 60))
+    let filter = ClientFilter {
+        of,
+        ..filter.clone()
+    };
+    let mut found = desk.store.clients(&filter, most.saturating_add(1)).await?;
+    found.retain(|read| read.client.client_id.as_str() != CONSOLE);
+    found.truncate(usize::from(most));
+    Ok(found)
+}
+
+/// Registers a client, with a secret where it has one.
+pub async fn create(desk: &Desk<'_>, new: New) -> Done<Made> {
+    if new.metadata.personal_number.is_some() {
+        return Err(entitled_elsewhere());
+    }
+    let client_id = new
+        .client_id
+        .unwrap_or_else(|| ClientId::fresh(desk.random));
+    let client = judged(desk, None, client_id, new.sector.as_deref(), new.metadata)?;
+    let secret = fresh_secret(desk, &client, false);
+    let decided = Decided {
+        client: &client,
+        managed_by: ManagedBy::Admin,
+        source: "",
+        secrets: SecretChange::Exactly(secret.iter().map(Secret::digest).collect()),
+        removed_at: None,
+        looked_after_by: limited(desk),
+    };
+    let event = desk.event(
+        Action::ClientCreate,
+        object(&client.client_id),
+        None,
+        Some(said(&client)),
+    );
+    if !desk
+        .store
+        .save_client(None, &decided, &event, desk.now())
+        .await?
+    {
+        return Err(Unmet::Taken);
+    }
+    made(desk, &client.client_id, secret).await
+}
+
+/// Makes a client what it is wanted to be. Nothing is written where it is that already. One that is to have a
+/// secret and has none gets one.
+pub async fn change(
+    desk: &Desk<'_>,
+    client_id: &str,
+    version: Option<i64>,
+    sector: Option<&str>,
+    metadata: Metadata,
+) -> Done<Made> {
+    let read = open(desk, client_id, version).await?;
+    if metadata.personal_number != read.client.metadata.personal_number {
+        return Err(entitled_elsewhere());
+    }
+    let id = read.client.client_id.clone();
+    let sector = sector.unwrap_or(&read.client.sector);
+    let client = judged(desk, Some(&read), id, Some(sector), metadata)?;
+    if client == read.client {
+        return Ok(Made {
+            registered: read,
+            secret: None,
+        });
+    }
+    let had_secret = read.client.metadata.token_endpoint_auth.has_secret();
+    let secret = fresh_secret(desk, &client, had_secret);
+    let secrets = match (&secret, client.metadata.token_endpoint_auth.has_secret()) {
+        (Some(secret), _) => SecretChange::Exactly(vec![secret.digest()]),
+        (None, true) => SecretChange::Kept,
+        (None, false) => SecretChange::Exactly(Vec::new()),
+    };
+    let (before, after) = difference(&read.said(), &said(&client));
+    save(
+        desk,
+        &read,
+        &client,
+        secrets,
+        Action::ClientChange,
+        (Some(before), Some(after)),
+    )
+    .await?;
+    made(desk, &client.client_id, secret).await
+}
+
+/// Removes a client with all that it was given. It can be brought back for a while, without that.
+pub async fn remove(desk: &Desk<'_>, client_id: &str, version: Option<i64>) -> Done<()> {
+    let read = find(desk, client_id).await?;
+    let read = match read.managed_by {
+        // It may not manage itself any more.
+        ManagedBy::Registration => at_version(here(read)?, version)?,
+        _ => open(desk, client_id, version).await?,
+    };
+    let decided = Decided {
+        client: &read.client,
+        managed_by: read.managed_by,
+        source: &read.source,
+        secrets: SecretChange::Kept,
+        removed_at: Some(desk.now()),
+        looked_after_by: None,
+    };
+    let id = &read.client.client_id;
+    let event = desk.event(Action::ClientRemove, object(id), Some(read.said()), None);
+    match desk
+        .store
+        .save_client(Some(&read), &decided, &event, desk.now())
+        .await?
+    {
+        true => Ok(()),
+        false => Err(changed(desk, client_id).await?),
+    }
+}
+
+/// Brings a removed client back as it was, with its secrets.
+pub async fn restore(desk: &Desk<'_>, client_id: &str) -> Done<Registered> {
+    let read = find(desk, client_id).await?;
+    if read.removed_at.is_none() {
+        return Err(Unmet::Unknown("removed client"));
+    }
+    if read.managed_by == ManagedBy::File {
+        return Err(Unmet::Elsewhere(read.managed_by, read.source));
+    }
+    // What it may have may have been decided anew in the meantime.
+    let (metadata, sector) = (read.client.metadata.clone(), read.client.sector.clone());
+    let id = read.client.client_id.clone();
+    judged(desk, Some(&read), id, Some(&sector), metadata)?;
+    let what = (None, Some(read.said()));
+    save(
+        desk,
+        &read,
+        &read.client,
+        SecretChange::Kept,
+        Action::ClientRestore,
+        what,
+    )
+    .await?;
+    find(desk, client_id).await
+}
+
+/// Gives a client one more secret. Those that it has end after a while, so that its application can change
+/// over: two live at a time, and an older one ends at once.
+pub async fn add_secret(
+    desk: &Desk<'_>,
+    client_id: &str,
+    version: Option<i64>,
+    overlap: Seconds,
+) -> Done<Made> {
+    let read = open(desk, client_id, version).await?;
+    if !read.client.metadata.token_endpoint_auth.has_secret() {
+        return Err(Unmet::mistake(
+            "token_endpoint_auth",
+            "a client with this token_endpoint_auth has no secret",
+        ));
+    }
+    if !(Seconds(0)..=LONGEST_OVERLAP).contains(&overlap) {
+        return Err(Unmet::mistake("overlap", "must be 0 seconds to 90 days"));
+    }
+    let secret = Secret::<ClientSecret>::fresh(desk.random);
+    let secrets = SecretChange::Added(secret.digest(), desk.now() + overlap);
+    let what = (
+        None,
+        Some(serde_json::json!({ "overlap_seconds": overlap.0 })),
+    );
+    save(desk, &read, &read.client, secrets, Action::SecretAdd, what).await?;
+    made(desk, &read.client.client_id, Some(secret)).await
+}
+
+/// Ends a secret at once.
+pub async fn end_secret(
+    desk: &Desk<'_>,
+    client_id: &str,
+    version: Option<i64>,
+    secret_id: &str,
+) -> Done<Registered> {
+    let read = open(desk, client_id, version).await?;
+    if !read.secrets.iter().any(|secret| secret.id == secret_id) {
+        return Err(Unmet::Unknown("secret"));
+    }
+    let what = (Some(serde_json::json!({ "secret": secret_id })), None);
+    let secrets = SecretChange::Ended(secret_id.to_owned());
+    save(
+        desk,
+        &read,
+        &read.client,
+        secrets,
+        Action::SecretRemove,
+        what,
+    )
+    .await?;
+    find(desk, client_id).await
+}
+
+/// A client that administrators may change, at the version that they saw.
+pub(super) async fn open(
+    desk: &Desk<'_>,
+    client_id: &str,
+    version: Option<i64>,
+) -> Done<Registered> {
+    let read = here(find(desk, client_id).await?)?;
+    match read.managed_by {
+        ManagedBy::Admin => at_version(read, version),
+        elsewhere => Err(Unmet::Elsewhere(elsewhere, read.source)),
+    }
+}
+
+fn here(read: Registered) -> Done<Registered> {
+    match read.removed_at {
+        None => Ok(read),
+        Some(_) => Err(Unmet::Unknown("client")),
+    }
+}
+
+fn at_version(read: Registered, version: Option<i64>) -> Done<Registered> {
+    match version.is_none_or(|version| version == read.version) {
+        true => Ok(read),
+        false => Err(Unmet::Changed(Box::new(read))),
+    }
+}
+
+type BeforeAndAfter = (Option<serde_json::Value>, Option<serde_json::Value>);
+
+async fn save(
+    desk: &Desk<'_>,
+    read: &Registered,
+    client: &Client,
+    secrets: SecretChange,
+    action: Action,
+    (before, after): BeforeAndAfter,
+) -> Done<()> {
+    let decided = Decided {
+        client,
+        managed_by: read.managed_by,
+        source: &read.source,
+        secrets,
+        removed_at: None,
+        looked_after_by: None,
+    };
+    let event = desk.event(action, object(&client.client_id), before, after);
+    match desk
+        .store
+        .save_client(Some(read), &decided, &event, desk.now())
+        .await?
+    {
+        true => Ok(()),
+        false => Err(changed(desk, client.client_id.as_str()).await?),
+    }
+}
+
+/// What somebody else made of a client in the meantime.
+pub(super) async fn changed(desk: &Desk<'_>, client_id: &str) -> Done<Unmet> {
+    Ok(Unmet::Changed(Box::new(find(desk, client_id).await?)))
+}
+
+async fn made(
+    desk: &Desk<'_>,
+    client_id: &ClientId,
+    secret: Option<Secret<ClientSecret>>,
+) -> Done<Made> {
+    let registered = desk.store.registered(client_id).await?;
+    Ok(Made {
+        registered: registered.ok_or(Unmet::Unknown("client"))?,
+        secret,
+    })
+}
+
+/// Who looks after a new client besides those who look after all.
+fn limited(desk: &Desk<'_>) -> Option<Id<kind::Administrator>> {
+    match (&desk.reach, &desk.actor.who) {
+        (Reach::Only(_), Who::Administrator(id)) => Some(*id),
+        _ => None,
+    }
+}
+
+fn fresh_secret(desk: &Desk<'_>, client: &Client, had_one: bool) -> Option<Secret<ClientSecret>> {
+    let wants = client.metadata.token_endpoint_auth.has_secret() && !had_one;
+    wants.then(|| Secret::fresh(desk.random))
+}
+
+fn entitled_elsewhere() -> Unmet {
+    Unmet::mistake(
+        "personal_number",
+        "the right to personal numbers is given and ended by itself, not with other settings",
+    )
+}
+
+/// A client as it would be, if that holds together.
+pub(super) fn judged(
+    desk: &Desk<'_>,
+    read: Option<&Registered>,
+    client_id: ClientId,
+    sector: Option<&str>,
+    metadata: Metadata,
+) -> Done<Client> {
+    if client_id.as_str() == CONSOLE {
+        return Err(Unmet::Taken);
+    }
+    let mut mistakes = Vec::new();
+    let sector = match sector {
+        Some(sector) if is_sector(sector) => Some(sector.to_owned()),
+        Some(_) => {
+            mistakes.push(Mistake::new(
+                "sector",
+                "must be 1 to 255 visible ASCII characters",
+            ));
+            None
         }
-        None => String::new(),
+        None => sector_of(&client_id, &metadata)
+            .map_err(|reason| mistakes.push(Mistake::new("sector", reason)))
+            .ok(),
     };
-    let sector = allowance.sector.as_ref();
-    let sector = sector.map_or(String::new(), |sector| format!(", sector {sector}"));
-    Ok(format!(
-        "{id}  {uses_left} of {uses} uses left, {state}{refreshing}{sector}  {}\n",
-        note.as_str()
-    ))
-}
-
-/// Lets nobody register by a token any more. Clients that came by it stay.
-pub async fn revoke_token(config: &Config, id: &str) -> anyhow::Result<String> {
-    let id = Id::parse(id).context("that is no id of a token: see `portvakt client token list`")?;
-    let (store, now) = open(config).await?;
-    let revoked = store.revoke_initial_access_token(id, now).await;
-    store.close().await;
-    match revoked? {
-        true => Ok(format!(
-            "{id} is revoked. Clients that registered by it stay as they are.\n"
-        )),
-        false => bail!("there is no such token, or it was revoked before"),
+    for check in [metadata.bankid.check(), metadata.check()] {
+        mistakes.extend(check.err().map(|reason| Mistake::new("", reason)));
     }
-}
-
-/// The clients that registered themselves, a line for each.
-pub async fn list(config: &Config) -> anyhow::Result<String> {
-    let (store, _) = open(config).await?;
-    let registrations = store.registrations().await;
-    store.close().await;
-    let line = |registration: &crate::client::registration::Registration| {
-        let client = &registration.client;
-        let contacts = registration.details.contacts.iter();
-        let contacts: Vec<&str> = contacts.map(|contact| contact.as_str()).collect();
-        let first = client.metadata.redirect_uris.first();
-        Ok(format!(
-            "{}  since {}  {}  {}  {}\n",
-            client.client_id,
-            written(registration.issued_at)?,
-            client.metadata.client_name.as_str(),
-            first.map_or("", |uri| uri.as_str()),
-            contacts.join(", "),
-        ))
+    let client = Client {
+        client_id,
+        sector: sector.unwrap_or_default(),
+        metadata,
     };
-    registrations?.iter().map(line).collect()
+    mistakes.extend(unmet(
+        &client,
+        Some(&desk.config.bankid),
+        desk.config.mtls.as_ref(),
+    ));
+    if !mistakes.is_empty() {
+        return Err(Unmet::Mistakes(mistakes));
+    }
+    let had = read.map(|read| api_scopes(&read.client.metadata));
+    if !desk.gives_administration && had.unwrap_or_default() != api_scopes(&client.metadata) {
+        return Err(Unmet::Forbidden(
+            "only an owner gives a client scopes that begin with portvakt:, or takes them away",
+        ));
+    }
+    Ok(client)
 }
 
-/// Removes a client that registered itself, as it could do itself.
-pub async fn remove(config: &Config, client_id: &str) -> anyhow::Result<String> {
-    let client_id = ClientId::parse(client_id).context("that is no client id")?;
-    let (store, _) = open(config).await?;
-    let removed = store.remove_registration(&client_id).await;
-    store.close().await;
-    match removed? {
-        true => Ok(format!(
-            "{client_id} is removed, with its sessions and tokens.\n"
-        )),
-        false => bail!("no client of that id has registered itself"),
-    }
+/// Whether a sector can be told apart from others by what is visible of it.
+pub fn is_sector(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// What a client may do to this installation by its own tokens.
+fn api_scopes(metadata: &Metadata) -> BTreeSet<&str> {
+    let machine = metadata.client_credentials.iter();
+    let scopes = machine.flat_map(|machine| &machine.scopes);
+    let scopes = scopes.map(|scope| scope.as_str());
+    scopes
+        .filter(|scope| scope.starts_with(API_SCOPES))
+        .collect()
 }

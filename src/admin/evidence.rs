@@ -50,7 +50,7 @@ pub fn verify(file: &Path, root: &Path, environment: Environment) -> anyhow::Res
     Ok(format!(
         "verified\nperson:        {}\nsigned at:     {}\ntxn:           {}\nclient:        {}\nshown name:    {}\npolicy:        {}\n",
         record.personal_number.expose(),
-        written(verified.signed_at)?,
+        written(verified.signed_at),
         record.txn,
         record.client_id,
         verified.display_name,

@@ -13,7 +13,7 @@ use super::{AccessTokens, CalledUri, Entitlement, Name, Pkce, Purpose, SubjectTy
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::authorize::request::ResponseMode;
 use crate::authorize::resource::Resource;
-use crate::clock::Seconds;
+use crate::clock::{Seconds, Timestamp};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::{ClientAlgorithm, Jwks};
 
@@ -144,6 +144,12 @@ fn yes() -> bool {
 }
 
 impl Metadata {
+    /// What holds at a time: an entitlement that has ended is none.
+    pub fn at(mut self, now: Timestamp) -> Metadata {
+        self.personal_number = self.personal_number.filter(|right| right.holds(now));
+        self
+    }
+
     /// Whether this client must send a code challenge (RFC 9700 §2.1.1).
     pub fn requires_pkce(&self) -> bool {
         self.pkce == Pkce::Required

@@ -13,7 +13,9 @@ pub mod method;
 pub mod origin;
 pub mod profile;
 pub mod refresh;
+pub mod registered;
 pub mod registration;
+pub mod setting;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,7 @@ pub use self::profile::Profile;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
+use crate::clock::Timestamp;
 use crate::id::ClientId;
 
 /// A registered client.
@@ -128,8 +131,21 @@ impl Purpose {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entitlement {
     /// Why it is needed (3 kap. 10 § lagen 2018:218).
-    pub purpose: String,
+    pub purpose: Reason,
+    /// Until when; without, until somebody ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
+
+impl Entitlement {
+    /// Whether it holds at a time.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+/// Why a client needs personal numbers, as it is written down.
+pub type Reason = Line<500>;
 
 /// A name that people see.
 pub type Name = Line<80>;

@@ -1,12 +1,17 @@
 //! `[[client]]`: applications that are registered in the file.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::bankid::BankId;
 use super::mtls::Mtls;
 use super::{Findings, text_or_file, written};
 use crate::client::authentication::ClientSecret;
+use crate::client::setting::Mistake;
 use crate::client::{Authentication, Client, Metadata};
+use crate::id::ClientId;
 use crate::secret::Digest;
 
 /// A client with its secrets' digests.
@@ -23,7 +28,7 @@ pub struct RegisteredClient {
 /// The fewest characters of a secret: 256 random bits in base64 have 43, in hexadecimal 64.
 const SECRET_LENGTH: usize = 32;
 
-pub(super) fn check_all(
+pub(crate) fn check_all(
     written: Vec<written::Client>,
     base: &Path,
     found: &mut Findings,
@@ -50,37 +55,61 @@ pub(super) fn check_with(
     found: &mut Findings,
 ) {
     for RegisteredClient { client, .. } in clients {
-        let key = format!("client.{}", client.client_id);
-        if client.metadata.tls_client_certificate_bound_access_tokens && mtls.is_none() {
-            found.add(
-                &key,
-                "tls_client_certificate_bound_access_tokens needs the section mtls",
+        for mistake in unmet(client, bankid, mtls) {
+            found.add(&format!("client.{}", client.client_id), mistake.reason);
+        }
+    }
+}
+
+/// What a client needs of the configuration, and is not there.
+pub fn unmet(client: &Client, bankid: Option<&BankId>, mtls: Option<&Mtls>) -> Vec<Mistake> {
+    let metadata = &client.metadata;
+    let mut mistakes = Vec::new();
+    let mut needs = |setting: &str, reason: String| mistakes.push(Mistake::new(setting, reason));
+    if metadata.tls_client_certificate_bound_access_tokens && mtls.is_none() {
+        needs(
+            "tls_client_certificate_bound_access_tokens",
+            "tls_client_certificate_bound_access_tokens needs the section mtls".to_owned(),
+        );
+    }
+    match metadata.token_endpoint_auth {
+        Authentication::TlsClientAuth if mtls.is_none_or(|mtls| mtls.authorities.is_empty()) => {
+            needs(
+                "token_endpoint_auth",
+                "tls_client_auth needs mtls.client_ca_file".to_owned(),
             );
         }
-        match client.metadata.token_endpoint_auth {
-            Authentication::TlsClientAuth
-                if mtls.is_none_or(|mtls| mtls.authorities.is_empty()) =>
-            {
-                found.add(&key, "tls_client_auth needs mtls.client_ca_file");
-            }
-            Authentication::SelfSignedTlsClientAuth if mtls.is_none() => {
-                found.add(&key, "self_signed_tls_client_auth needs the section mtls");
-            }
-            _ => {}
-        }
-        let Some(bankid) = bankid else {
-            continue;
-        };
-        let demands = &client.metadata.bankid;
-        if !bankid.profiles.iter().any(|p| p.name == demands.profile()) {
-            found.add(
-                &key,
-                format!("there is no bankid.profile.{}", demands.profile()),
-            );
-        }
-        if demands.evidence.is_some() && bankid.trust.is_none() {
-            found.add(&key, "bankid.evidence needs bankid.signature_root_file");
-        }
+        Authentication::SelfSignedTlsClientAuth if mtls.is_none() => needs(
+            "token_endpoint_auth",
+            "self_signed_tls_client_auth needs the section mtls".to_owned(),
+        ),
+        _ => {}
+    }
+    let Some(bankid) = bankid else {
+        return mistakes;
+    };
+    let demands = &metadata.bankid;
+    if !bankid.profiles.iter().any(|p| p.name == demands.profile()) {
+        needs(
+            "bankid.profile",
+            format!("there is no bankid.profile.{}", demands.profile()),
+        );
+    }
+    if demands.evidence.is_some() && bankid.trust.is_none() {
+        needs(
+            "bankid.evidence",
+            "bankid.evidence needs bankid.signature_root_file".to_owned(),
+        );
+    }
+    mistakes
+}
+
+/// The sector of a client that names none (OpenID Connect Core §8.1).
+pub fn sector_of(client_id: &ClientId, metadata: &Metadata) -> Result<String, String> {
+    match is_for_nobody(metadata) {
+        // Nobody logs in to it. Should that change, people are strangers to all others there.
+        true => Ok(client_id.as_str().to_owned()),
+        false => sole_host(metadata),
     }
 }
 
@@ -88,20 +117,10 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     let secrets = secrets(&written, base)?;
     let sector = match &written.sector {
         Some(sector) => sector.clone(),
-        // Nobody logs in to it. Should that change, people are strangers to all others there.
-        None if is_for_nobody(&written.metadata) => written.client_id.as_str().to_owned(),
-        None => sole_host(&written.metadata)?,
+        None => sector_of(&written.client_id, &written.metadata)?,
     };
     written.metadata.bankid.check()?;
     written.metadata.check()?;
-    if written
-        .metadata
-        .personal_number
-        .as_ref()
-        .is_some_and(|e| e.purpose.trim().is_empty())
-    {
-        return Err("personal_number needs a purpose".to_owned());
-    }
     Ok(RegisteredClient {
         client: Client {
             client_id: written.client_id,
@@ -113,24 +132,74 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     })
 }
 
+/// The ways to write a secret: itself, a file, or what it is recognised by.
+#[derive(Clone, Copy)]
+struct Ways<'a>(
+    &'a Option<String>,
+    &'a Option<PathBuf>,
+    &'a Option<SecretDigest>,
+);
+
+/// What a secret is recognised by, as a file has it: `sha256:` and 64 hexadecimal digits. It says nothing
+/// about the secret, so that clients can be moved without being given another one.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretDigest(Digest<ClientSecret>);
+
+impl SecretDigest {
+    /// Of what the database keeps.
+    pub fn of(digest: Digest<ClientSecret>) -> SecretDigest {
+        SecretDigest(digest)
+    }
+}
+
+impl fmt::Display for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0.as_bytes()))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretDigest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = text
+            .strip_prefix("sha256:")
+            .and_then(|hex| hex::decode(hex).ok());
+        let digest = bytes.and_then(|bytes| Digest::from_bytes(&bytes));
+        digest.map(SecretDigest).ok_or_else(|| {
+            serde::de::Error::custom("a digest is sha256: and 64 hexadecimal digits")
+        })
+    }
+}
+
 /// The secret, and the one before it while an application still uses that.
 fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSecret>>, String> {
     let (now, before) = (
-        (&written.client_secret, &written.client_secret_file),
-        (
+        Ways(
+            &written.client_secret,
+            &written.client_secret_file,
+            &written.client_secret_digest,
+        ),
+        Ways(
             &written.previous_client_secret,
             &written.previous_client_secret_file,
+            &written.previous_client_secret_digest,
         ),
     );
     let is_written =
-        |(text, file): (&Option<String>, &Option<PathBuf>)| text.is_some() || file.is_some();
+        |Ways(text, file, digest): Ways<'_>| text.is_some() || file.is_some() || digest.is_some();
     if !written.metadata.token_endpoint_auth.has_secret() {
         return match is_written(now) || is_written(before) {
             true => Err("a client with this token_endpoint_auth has no secret".to_owned()),
             false => Ok(Vec::new()),
         };
     }
-    let read = |(text, file): (&Option<String>, &Option<PathBuf>), name: &str| {
+    let read = |Ways(text, file, digest): Ways<'_>, name: &str| {
+        if let Some(digest) = digest {
+            return match text.is_some() || file.is_some() {
+                true => Err(format!("{name}_digest and {name} exclude each other")),
+                false => Ok(digest.0),
+            };
+        }
         let secret = text_or_file(text.as_deref(), file.as_deref(), base, name)?;
         match secret.chars().count() < SECRET_LENGTH {
             true => Err(format!(

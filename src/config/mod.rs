@@ -2,6 +2,7 @@
 //! [`Config`] is what comes of it, and cannot be wrong. All mistakes are told at once, each with
 //! its key.
 
+pub mod admin;
 pub mod bankid;
 pub mod client;
 pub mod identity;
@@ -23,6 +24,7 @@ use crate::jose::rotation::Rotation;
 use crate::login::limit::Budget;
 use crate::outbound::Allowed;
 use crate::secret::Key;
+use admin::Admin;
 use bankid::BankId;
 use client::RegisteredClient;
 use issuer::Issuer;
@@ -60,6 +62,10 @@ pub struct Config {
     pub outbound: Allowed,
     /// How logins are.
     pub login: Login,
+    /// Where administrators work, if anywhere.
+    pub admin: Option<Admin>,
+    /// Whether a second administrator must say yes before a client may have personal numbers.
+    pub second_approver: bool,
     /// The clients that this file registers.
     pub clients: Vec<RegisteredClient>,
 }
@@ -196,6 +202,10 @@ impl Config {
             _ => None,
         };
         client::check_with(&clients, bankid.as_ref(), mtls.as_ref(), &mut found);
+        let admin = match (written.admin, &issuer) {
+            (Some(written), Some(issuer)) => admin::check(written, issuer, base, &mut found),
+            _ => None,
+        };
         let outbound = outbound::check(written.outbound, base, &mut found);
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
@@ -219,6 +229,8 @@ impl Config {
                     acr: written.login.acr,
                     session_lifetime: Seconds(written.login.session_lifetime),
                 },
+                second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
+                admin,
                 clients,
             }),
             _ => Err(Problems(found.0)),

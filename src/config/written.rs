@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use url::Url;
 
+use super::client::SecretDigest;
 use super::identity::Passphrase;
 use crate::client::Metadata;
 use crate::client::certificate::HeaderFormat;
@@ -50,6 +51,8 @@ pub struct Written {
     /// How logins are.
     #[serde(default)]
     pub login: Login,
+    /// Where administrators work.
+    pub admin: Option<Admin>,
     /// Clients that are registered here.
     #[serde(default)]
     pub client: Vec<Client>,
@@ -99,6 +102,36 @@ pub struct Mtls {
     pub certificate_header: Option<String>,
     /// How it stands there; `rfc9440` when it is not said.
     pub certificate_format: Option<HeaderFormat>,
+}
+
+/// `[admin]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// The address of the administration's pages and of its API: `https://admin.login.example.se`. Another
+    /// one than the issuer.
+    pub url: String,
+    /// Address and port where requests to it are taken; on this machine alone, where nothing is said.
+    #[serde(default = "admin_address")]
+    pub address: SocketAddr,
+    /// A PEM file with the certificate chain, when TLS ends here and not in a proxy.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// A PEM file with its key.
+    pub tls_key_file: Option<PathBuf>,
+    /// How long an administrator is logged in, in seconds: 300 to 43200.
+    #[serde(default = "admin_session_lifetime")]
+    pub session_lifetime: i64,
+    /// Whether a second administrator must say yes before a client may have personal numbers.
+    #[serde(default)]
+    pub second_approver: bool,
+}
+
+fn admin_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8081))
+}
+
+fn admin_session_lifetime() -> i64 {
+    3600
 }
 
 /// `[ops]`
@@ -331,6 +364,10 @@ pub struct Client {
     pub previous_client_secret: Option<String>,
     /// A file that holds it.
     pub previous_client_secret_file: Option<PathBuf>,
+    /// What its secret is recognised by, where the secret itself is not at hand: `sha256:…`.
+    pub client_secret_digest: Option<SecretDigest>,
+    /// The same of the one before it.
+    pub previous_client_secret_digest: Option<SecretDigest>,
     /// Its sector for pairwise subjects; the host of its first redirect URI when it is not said.
     pub sector: Option<String>,
     /// Everything else.
@@ -362,6 +399,8 @@ impl TryFrom<toml::Table> for Client {
             client_secret_file: Option<PathBuf>,
             previous_client_secret: Option<String>,
             previous_client_secret_file: Option<PathBuf>,
+            client_secret_digest: Option<SecretDigest>,
+            previous_client_secret_digest: Option<SecretDigest>,
             sector: Option<String>,
         }
         let own = [
@@ -370,6 +409,8 @@ impl TryFrom<toml::Table> for Client {
             "client_secret_file",
             "previous_client_secret",
             "previous_client_secret_file",
+            "client_secret_digest",
+            "previous_client_secret_digest",
             "sector",
         ];
         let own = own
@@ -383,6 +424,8 @@ impl TryFrom<toml::Table> for Client {
             client_secret_file: own.client_secret_file,
             previous_client_secret: own.previous_client_secret,
             previous_client_secret_file: own.previous_client_secret_file,
+            client_secret_digest: own.client_secret_digest,
+            previous_client_secret_digest: own.previous_client_secret_digest,
             sector: own.sector,
             metadata: strictly(table)?,
         })

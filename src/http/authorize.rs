@@ -103,7 +103,11 @@ pub async fn admit(
         Ok(client_id) => client_id,
         Err(mistake) => return Ok(Err(Refused::Page(mistake))),
     };
-    let Some(mut client) = provider.store.client(client_id).await? else {
+    let Some(mut client) = provider
+        .store
+        .client(client_id, provider.clock.now())
+        .await?
+    else {
         return Ok(Err(Refused::Page(PageMistake::ClientUnknown)));
     };
     if let Some(token) = raw.first("request") {

@@ -20,7 +20,11 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         Shown::Access(digest) => {
             let record = store.access_token(digest, now).await?;
             let owner = match &record {
-                Some(record) => store.client(record.client_id.as_str()).await?,
+                Some(record) => {
+                    store
+                        .client(record.client_id.as_str(), provider.clock.now())
+                        .await?
+                }
                 None => None,
             };
             introspection::of_access_token(record.as_ref(), owner.as_ref(), &caller, issuer)

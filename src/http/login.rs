@@ -288,7 +288,10 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         }
         _ => {}
     }
-    let client = provider.store.client(login.client_id.as_str()).await?;
+    let client = provider
+        .store
+        .client(login.client_id.as_str(), provider.clock.now())
+        .await?;
     let is_elsewhere = screen == Screen::Elsewhere;
     let answer = Answer::page(&LoginPage {
         frame: Frame::new(login.asked.language, provider.config.bankid.worth),

@@ -88,7 +88,12 @@ async fn admit(
     let keys = provider.keys_to_read(raw).await?;
     let hint = token.and_then(|token| keys.hint(token, issuer));
     let client = match logout::client_id(raw, hint.as_ref()) {
-        Ok(Some(client_id)) => provider.store.client(client_id).await?,
+        Ok(Some(client_id)) => {
+            provider
+                .store
+                .client(client_id, provider.clock.now())
+                .await?
+        }
         Ok(None) => None,
         Err(mistake) => return Ok(Err(mistake)),
     };

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{self, Answer};
 use super::input::{Request, Unreadable};
+use crate::audit::{Actor, Door, Who};
 use crate::client::Client;
 use crate::client::authentication::ClientSecret;
 use crate::client::registration::request::{self, Asked, Offer};
@@ -15,7 +16,7 @@ use crate::error::{Code, Error, Fault, Refusal};
 use crate::id::ClientId;
 use crate::provider::Provider;
 use crate::secret::{Kind, Secret, kind as secret};
-use crate::storage::{Managed, SecretChange};
+use crate::storage::{By, Managed, SecretChange};
 
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     answered(register(&provider, &request).await)
@@ -92,8 +93,12 @@ async fn register(provider: &Provider, request: &Request) -> Result<Answer, Unme
         .has_secret();
     let client_secret = has_secret.then(|| Secret::<ClientSecret>::fresh(&provider.random));
     let digest = client_secret.as_ref().map(Secret::digest);
+    let who = By {
+        actor: &itself(&registration.client.client_id, request),
+        at: provider.clock.moment(),
+    };
     let is_registered = store
-        .register_by_token(&registration, by.id, token.digest(), digest)
+        .register_by_token(&registration, by.id, token.digest(), digest, who)
         .await?;
     if !is_registered {
         return Err(Unmet::Unknown);
@@ -106,6 +111,15 @@ async fn register(provider: &Provider, request: &Request) -> Result<Answer, Unme
         client_secret: client_secret.as_ref().map(Secret::expose),
     };
     Ok(Answer::created(&information(&registration, credentials)))
+}
+
+/// A client that registers itself, or manages that, as who does it.
+fn itself(client_id: &ClientId, request: &Request) -> Actor {
+    Actor {
+        who: Who::Client(client_id.clone()),
+        door: Door::Registration,
+        address: Some(request.ip),
+    }
 }
 
 /// RFC 7592 §2.1.
@@ -131,6 +145,11 @@ async fn replace(provider: &Provider, request: &Request) -> Result<Answer, Unmet
     let (store, now) = (&provider.store, provider.clock.now());
     let members = members(request)?;
     let client_id = read.registration.client.client_id.clone();
+    let actor = itself(&client_id, request);
+    let by = By {
+        actor: &actor,
+        at: provider.clock.moment(),
+    };
     let secrets = store.client_secrets(&client_id, now).await?;
     request::admit_replacement(&members, &client_id, &secrets)?;
     let asked = asked(provider, &members, &read.registration.allowance)?;
@@ -139,13 +158,13 @@ async fn replace(provider: &Provider, request: &Request) -> Result<Answer, Unmet
     for _ in 0..TRIES {
         let client_secret = new_secret(provider, &read.registration, &asked);
         let change = match &client_secret {
-            Some(fresh) => SecretChange::Fresh(fresh.digest()),
+            Some(fresh) => SecretChange::Exactly(vec![fresh.digest()]),
             None if asked.metadata.token_endpoint_auth.has_secret() => SecretChange::Kept,
-            None => SecretChange::Dropped,
+            None => SecretChange::Exactly(Vec::new()),
         };
         let (metadata, details) = (&asked.metadata, &asked.details);
         if store
-            .replace_registration(&read, metadata, details, change, now)
+            .replace_registration(&read, metadata, details, change.clone(), by)
             .await?
         {
             tracing::info!(client = %client_id, "a client changed its registration");
@@ -186,7 +205,11 @@ fn new_secret(
 async fn remove(provider: &Provider, request: &Request) -> Result<Answer, Unmet> {
     let (_, managed) = managed(provider, request).await?;
     let client = &managed.registration.client.client_id;
-    if !provider.store.remove_registration(client).await? {
+    let by = By {
+        actor: &itself(client, request),
+        at: provider.clock.moment(),
+    };
+    if !provider.store.remove_registration(&managed, by).await? {
         return Err(Unmet::Unknown);
     }
     tracing::info!(%client, "a client removed itself");

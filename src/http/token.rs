@@ -126,7 +126,7 @@ pub async fn client(
     }
     let mut client = provider
         .store
-        .client(credentials.client_id.as_str())
+        .client(credentials.client_id.as_str(), provider.clock.now())
         .await?;
     if let Some(client) = &mut client
         && client.metadata.token_endpoint_auth.has_keys()

@@ -130,7 +130,10 @@ async fn tell(
     }
     let granted = userinfo::admit(&record, &provider.config.issuer.url)?;
     // A grant may be older than what its client is entitled to now.
-    let client = provider.store.client(record.client_id.as_str()).await?;
+    let client = provider
+        .store
+        .client(record.client_id.as_str(), provider.clock.now())
+        .await?;
     let client = client.ok_or(INVALID_TOKEN)?;
     let grant = granted.for_client(&client);
     let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {

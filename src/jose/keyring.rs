@@ -118,7 +118,10 @@ impl Keyring {
             Step::Announce(algorithm) => {
                 let key = made(algorithm).await?;
                 let active_at = now + rotation.announced;
-                if store.announce_signing_key(&key, active_at, now).await? {
+                if store
+                    .announce_signing_key(&key, active_at, now, None)
+                    .await?
+                {
                     tracing::info!(kid = %key.kid, %algorithm, "the next signing key is announced");
                 }
             }

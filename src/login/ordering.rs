@@ -64,7 +64,11 @@ pub async fn again(
     if !login.may_order_again(now) {
         return Ok(false);
     }
-    let Some(client) = provider.store.client(login.client_id.as_str()).await? else {
+    let Some(client) = provider
+        .store
+        .client(login.client_id.as_str(), provider.clock.now())
+        .await?
+    else {
         return Ok(false);
     };
     let mut login = login.clone();

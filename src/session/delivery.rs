@@ -64,7 +64,10 @@ async fn deliver(provider: &Provider, job: &Job) {
 }
 
 async fn try_to_deliver(provider: &Provider, job: &Job, notice: &Notice) -> Result<(), Fault> {
-    let client = provider.store.client(notice.client_id.as_str()).await?;
+    let client = provider
+        .store
+        .client(notice.client_id.as_str(), provider.clock.now())
+        .await?;
     let metadata = client.map(|client| client.metadata);
     let algorithm = metadata.as_ref().map(Metadata::id_token_algorithm);
     let uri = metadata.and_then(|metadata| metadata.backchannel_logout_uri);

@@ -1,43 +1,115 @@
 //! The tables `client` and `client_secret`.
 
 use sqlx::types::Json;
+use sqlx::{FromRow, QueryBuilder};
 
+use super::administrator::add_reach;
 use super::column::Row;
-use super::{Result, Store, Tx, commit, on};
+use super::{Backend, Result, Store, Tx, commit, on, rollback};
+use crate::audit::{Action, Actor, Event, difference};
 use crate::client::authentication::ClientSecret;
 use crate::client::origin::WebOrigin;
+use crate::client::registered::{KeptSecret, ManagedBy, Registered, said, searched};
 use crate::client::{Client, Metadata};
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::error::Fault;
-use crate::id::ClientId;
+use crate::id::{ClientId, Id, kind};
 use crate::secret::Digest;
 
-/// Where a client's registration is kept and may be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ManagedBy {
-    /// The configuration file.
-    File,
-    /// The client itself (RFC 7592).
-    Registration,
+/// What becomes of a client's secrets.
+#[derive(Clone, Debug)]
+pub enum SecretChange {
+    /// They stay.
+    Kept,
+    /// They become these.
+    Exactly(Vec<Digest<ClientSecret>>),
+    /// There is one more, and the others end at a time at the latest.
+    Added(Digest<ClientSecret>, Timestamp),
+    /// One of them ends now.
+    Ended(String),
 }
 
-impl ManagedBy {
-    fn as_str(self) -> &'static str {
-        match self {
-            ManagedBy::File => "file",
-            ManagedBy::Registration => "registration",
-        }
+/// A client as it was decided to be.
+#[derive(Clone, Debug)]
+pub struct Decided<'a> {
+    /// The client.
+    pub client: &'a Client,
+    /// Who manages it.
+    pub managed_by: ManagedBy,
+    /// Which file does, when one does.
+    pub source: &'a str,
+    /// What becomes of its secrets.
+    pub secrets: SecretChange,
+    /// Since when it is removed, if it is.
+    pub removed_at: Option<Timestamp>,
+    /// Who looks after it from now on, too.
+    pub looked_after_by: Option<Id<kind::Administrator>>,
+}
+
+/// Which clients are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct ClientFilter {
+    /// Those whose id, name or addresses hold this text.
+    pub search: Option<String>,
+    /// Those that are managed so.
+    pub managed_by: Option<ManagedBy>,
+    /// Those of one file.
+    pub source: Option<String>,
+    /// Those that are removed, and not yet for good, instead of those that are there.
+    pub removed: bool,
+    /// Those that may have personal numbers.
+    pub entitled: bool,
+    /// Those that this administrator looks after.
+    pub of: Option<String>,
+    /// Those after this id.
+    pub after: Option<String>,
+}
+
+#[derive(FromRow)]
+struct ClientRow {
+    client_id: ClientId,
+    metadata: Json<Metadata>,
+    sector: String,
+    managed_by: String,
+    source: String,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    removed_at: Option<Timestamp>,
+}
+
+impl ClientRow {
+    fn read(self) -> Result<Registered> {
+        let row = Row {
+            table: "client",
+            key: self.client_id.as_str(),
+        };
+        let managed_by = ManagedBy::parse(&self.managed_by);
+        Ok(Registered {
+            managed_by: managed_by.ok_or_else(|| row.fault("managed_by"))?,
+            source: self.source,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            removed_at: self.removed_at,
+            secrets: Vec::new(),
+            client: Client {
+                client_id: self.client_id,
+                sector: self.sector,
+                metadata: self.metadata.0,
+            },
+        })
     }
 }
 
 impl Store {
-    /// A client by its id.
-    pub async fn client(&self, client_id: &str) -> Result<Option<Client>> {
+    /// A client by its id, as it is at a time: with what it is entitled to then.
+    pub async fn client(&self, client_id: &str, now: Timestamp) -> Result<Option<Client>> {
         let Some(client_id) = ClientId::parse(client_id) else {
             return Ok(None);
         };
         let row: Option<(Json<Metadata>, String)> = on!(&self.db, |db| sqlx::query_as(
-            "SELECT metadata, sector FROM client WHERE client_id = $1"
+            "SELECT metadata, sector FROM client WHERE client_id = $1 AND removed_at IS NULL"
         )
         .bind(&client_id)
         .fetch_optional(db)
@@ -45,8 +117,157 @@ impl Store {
         Ok(row.map(|(Json(metadata), sector)| Client {
             client_id,
             sector,
-            metadata,
+            metadata: metadata.at(now),
         }))
+    }
+
+    /// A client with all that is kept of it, also when it is removed and can be brought back.
+    pub async fn registered(&self, client_id: &ClientId) -> Result<Option<Registered>> {
+        let row: Option<ClientRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT client_id, metadata, sector, managed_by, source, version, created_at,
+                    updated_at, removed_at
+               FROM client WHERE client_id = $1"
+        )
+        .bind(client_id)
+        .fetch_optional(db)
+        .await)?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        Ok(Some(Registered {
+            secrets: self.kept_secrets(client_id).await?,
+            ..row.read()?
+        }))
+    }
+
+    async fn kept_secrets(&self, client_id: &ClientId) -> Result<Vec<KeptSecret>> {
+        let rows: Vec<(Vec<u8>, Timestamp, Option<Timestamp>)> = on!(&self.db, |db| {
+            sqlx::query_as(
+                "SELECT digest, created_at, expires_at FROM client_secret
+                  WHERE client_id = $1 ORDER BY created_at DESC, digest",
+            )
+            .bind(client_id)
+            .fetch_all(db)
+            .await
+        })?;
+        let kept = |(digest, created_at, expires_at): (Vec<u8>, _, _)| KeptSecret {
+            id: secret_id(&digest),
+            created_at,
+            expires_at,
+        };
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Clients in the order of their ids, without their secrets.
+    pub async fn clients(&self, filter: &ClientFilter, most: u16) -> Result<Vec<Registered>> {
+        let search = filter.search.as_deref().map(contained);
+        macro_rules! asked {
+            ($db:ident) => {{
+                let mut query = QueryBuilder::new(
+                    "SELECT client_id, metadata, sector, managed_by, source, version, created_at,
+                            updated_at, removed_at
+                       FROM client WHERE ",
+                );
+                query.push(match filter.removed {
+                    true => "removed_at IS NOT NULL",
+                    false => "removed_at IS NULL",
+                });
+                if let Some(search) = &search {
+                    query.push(" AND search LIKE ").push_bind(search);
+                    query.push(" ESCAPE '!'");
+                }
+                if let Some(managed_by) = filter.managed_by {
+                    query
+                        .push(" AND managed_by = ")
+                        .push_bind(managed_by.as_str());
+                }
+                if let Some(source) = &filter.source {
+                    query.push(" AND source = ").push_bind(source);
+                }
+                if filter.entitled {
+                    query.push(" AND metadata ->> 'personal_number' IS NOT NULL");
+                }
+                if let Some(administrator) = &filter.of {
+                    query.push(
+                        " AND client_id IN (SELECT client_id FROM administrator_client
+                                             WHERE administrator_id = ",
+                    );
+                    query.push_bind(administrator).push(")");
+                }
+                if let Some(after) = &filter.after {
+                    query.push(" AND client_id > ").push_bind(after);
+                }
+                query.push(" ORDER BY client_id LIMIT ");
+                query.push_bind(i64::from(most));
+                query.build_query_as::<ClientRow>().fetch_all($db).await
+            }};
+        }
+        let rows = match &self.db {
+            Backend::Sqlite(db) => asked!(db),
+            Backend::Postgres(db) => asked!(db),
+        }?;
+        rows.into_iter().map(ClientRow::read).collect()
+    }
+
+    /// Saves a client as it was decided, when it is still as it was read; nothing was there when it is to
+    /// be created. `false`: somebody else was faster, and nothing is changed.
+    pub async fn save_client(
+        &self,
+        read: Option<&Registered>,
+        decided: &Decided<'_>,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.save_clients(&[(read, decided.clone(), event.clone())], now)
+            .await
+    }
+
+    /// The same for several at once: all of them or none.
+    pub async fn save_clients(
+        &self,
+        all: &[(Option<&Registered>, Decided<'_>, Event)],
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        for (read, decided, event) in all {
+            if !self.save(&mut tx, *read, decided, now).await? {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            self.tell(&mut tx, event).await?;
+        }
+        commit(tx).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn save(
+        &self,
+        tx: &mut Tx,
+        read: Option<&Registered>,
+        decided: &Decided<'_>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let saved = match read {
+            None => insert(tx, decided, now).await?,
+            Some(read) => update(tx, read, decided, now).await?,
+        };
+        if !saved {
+            return Ok(false);
+        }
+        let client = decided.client;
+        change_secrets(tx, &client.client_id, &decided.secrets, now).await?;
+        let origins = match decided.removed_at {
+            None => client.metadata.web_origins.as_slice(),
+            Some(_) => &[],
+        };
+        keep_origins(tx, &client.client_id, origins).await?;
+        if let Some(administrator) = decided.looked_after_by {
+            add_reach(tx, administrator, &client.client_id).await?;
+        }
+        if decided.removed_at.is_some() {
+            forget_what_it_was_given(tx, &client.client_id).await?;
+        }
+        Ok(true)
     }
 
     /// Whether a client has registered a site whose scripts may call.
@@ -83,66 +304,292 @@ impl Store {
             .collect()
     }
 
-    /// Registers a client, or brings its registration up to date. The sector of a client that is
-    /// there already stays: people would be strangers to it otherwise. Its secrets become these.
+    /// Registers a client of the configuration, or brings its registration up to date. The sector of a
+    /// client that is there already stays: people would be strangers to it otherwise. Its secrets become
+    /// these. Nothing is written where all is so already.
     pub async fn register_client(
         &self,
         client: &Client,
         secrets: &[Digest<ClientSecret>],
-        managed_by: ManagedBy,
-        now: Timestamp,
+        at: Moment,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        upsert(&mut tx, client, managed_by, now).await?;
-        keep_secrets(&mut tx, &client.client_id, secrets, now).await?;
-        keep_origins(&mut tx, client).await?;
-        commit(tx).await
+        loop {
+            let read = self.registered(&client.client_id).await?;
+            let client = Client {
+                sector: read
+                    .as_ref()
+                    .map_or(&client.sector, |read| &read.client.sector)
+                    .clone(),
+                ..client.clone()
+            };
+            if let Some(read) = &read
+                && read.client == client
+                && (read.managed_by, read.source.as_str()) == (ManagedBy::File, "")
+                && read.removed_at.is_none()
+                && same_secrets(&read.secrets, secrets)
+            {
+                return Ok(());
+            }
+            let decided = Decided {
+                client: &client,
+                managed_by: ManagedBy::File,
+                source: "",
+                secrets: SecretChange::Exactly(secrets.to_vec()),
+                removed_at: None,
+                looked_after_by: None,
+            };
+            let event = configured(read.as_ref(), &client, at);
+            let now = at.timestamp();
+            if self
+                .save_client(read.as_ref(), &decided, &event, now)
+                .await?
+            {
+                return Ok(());
+            }
+        }
     }
 
-    /// Removes the clients that the file no longer names.
-    pub async fn forget_file_clients_except(&self, keep: &[ClientId]) -> Result<()> {
-        let all: Vec<String> = on!(&self.db, |db| sqlx::query_scalar(
-            "SELECT client_id FROM client WHERE managed_by = 'file'"
-        )
-        .fetch_all(db)
-        .await)?;
-        for client_id in all {
-            if keep.iter().any(|kept| kept.as_str() == client_id) {
+    /// Removes the clients that the configuration no longer names. They can be brought back by being
+    /// named again.
+    pub async fn forget_file_clients_except(&self, keep: &[ClientId], at: Moment) -> Result<()> {
+        let filter = ClientFilter {
+            managed_by: Some(ManagedBy::File),
+            source: Some(String::new()),
+            ..ClientFilter::default()
+        };
+        for read in self.clients(&filter, u16::MAX).await? {
+            if keep.contains(&read.client.client_id) {
                 continue;
             }
-            on!(&self.db, |db| sqlx::query(
-                "DELETE FROM client WHERE client_id = $1 AND managed_by = 'file'"
-            )
-            .bind(&client_id)
-            .execute(db)
-            .await
-            .map(|_| ())
-            .map_err(Fault::from))?;
+            let decided = Decided {
+                client: &read.client,
+                managed_by: read.managed_by,
+                source: &read.source,
+                secrets: SecretChange::Kept,
+                removed_at: Some(at.timestamp()),
+                looked_after_by: None,
+            };
+            let event = Event {
+                at,
+                actor: Actor::CONFIGURATION,
+                action: Action::ClientRemove,
+                object: object(&read.client.client_id),
+                before: Some(read.said()),
+                after: None,
+            };
+            self.save_client(Some(&read), &decided, &event, at.timestamp())
+                .await?;
         }
         Ok(())
     }
 }
 
-pub(super) async fn upsert(
+/// A client as the object of an event.
+pub fn object(client_id: &ClientId) -> String {
+    format!("client:{client_id}")
+}
+
+fn configured(read: Option<&Registered>, client: &Client, at: Moment) -> Event {
+    let (action, before, after) = match read {
+        None => (Action::ClientCreate, None, said(client)),
+        Some(read) => {
+            let (before, after) = difference(&read.said(), &said(client));
+            let action = match read.removed_at {
+                Some(_) => Action::ClientRestore,
+                None => Action::ClientChange,
+            };
+            (action, Some(before), after)
+        }
+    };
+    Event {
+        at,
+        actor: Actor::CONFIGURATION,
+        action,
+        object: object(&client.client_id),
+        before,
+        after: Some(after),
+    }
+}
+
+impl Store {
+    /// Makes what lists are searched in for clients that were registered before there was such a thing.
+    pub(super) async fn index_clients(&self) -> Result<()> {
+        let rows: Vec<ClientRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT client_id, metadata, sector, managed_by, source, version, created_at,
+                    updated_at, removed_at
+               FROM client WHERE search = ''"
+        )
+        .fetch_all(db)
+        .await)?;
+        for row in rows {
+            let read = row.read()?;
+            on!(&self.db, |db| sqlx::query(
+                "UPDATE client SET search = $2 WHERE client_id = $1"
+            )
+            .bind(&read.client.client_id)
+            .bind(searched(&read.client))
+            .execute(db)
+            .await
+            .map(|_| ()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of a secret, from its digest.
+fn secret_id(digest: &[u8]) -> String {
+    hex::encode(digest.get(..4).unwrap_or(digest))
+}
+
+/// Whether a client has these secrets and no others, without an end.
+pub fn same_secrets(kept: &[KeptSecret], secrets: &[Digest<ClientSecret>]) -> bool {
+    let ids =
+        |ids: &mut dyn Iterator<Item = String>| ids.collect::<std::collections::BTreeSet<_>>();
+    let kept_ids = ids(&mut kept.iter().map(|secret| secret.id.clone()));
+    let wanted = ids(&mut secrets.iter().map(|digest| secret_id(digest.as_bytes())));
+    kept_ids == wanted && kept.iter().all(|secret| secret.expires_at.is_none())
+}
+
+/// What holds a text, for `LIKE … ESCAPE '!'`.
+fn contained(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if ['%', '_', '!'].contains(&c) {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+async fn insert(tx: &mut Tx, decided: &Decided<'_>, now: Timestamp) -> Result<bool> {
+    on!(tx, |tx| sqlx::query(
+        "INSERT INTO client (client_id, metadata, sector, managed_by, source, search, version,
+                created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7) ON CONFLICT DO NOTHING"
+    )
+    .bind(&decided.client.client_id)
+    .bind(Json(&decided.client.metadata))
+    .bind(&decided.client.sector)
+    .bind(decided.managed_by.as_str())
+    .bind(decided.source)
+    .bind(searched(decided.client))
+    .bind(now)
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected() > 0)
+    .map_err(Fault::from))
+}
+
+async fn update(
     tx: &mut Tx,
-    client: &Client,
-    managed_by: ManagedBy,
+    read: &Registered,
+    decided: &Decided<'_>,
+    now: Timestamp,
+) -> Result<bool> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE client
+            SET metadata = $3, sector = $4, managed_by = $5, source = $6, search = $7,
+                removed_at = $8, version = version + 1, updated_at = $9
+          WHERE client_id = $1 AND version = $2"
+    )
+    .bind(&read.client.client_id)
+    .bind(read.version)
+    .bind(Json(&decided.client.metadata))
+    .bind(&decided.client.sector)
+    .bind(decided.managed_by.as_str())
+    .bind(decided.source)
+    .bind(searched(decided.client))
+    .bind(decided.removed_at)
+    .bind(now)
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected() > 0)
+    .map_err(Fault::from))
+}
+
+async fn change_secrets(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    change: &SecretChange,
+    now: Timestamp,
+) -> Result<()> {
+    match change {
+        SecretChange::Kept => Ok(()),
+        SecretChange::Exactly(secrets) => keep_secrets(tx, client_id, secrets, now).await,
+        SecretChange::Added(secret, others_end_at) => {
+            on!(&mut *tx, |tx| sqlx::query(
+                "UPDATE client_secret SET expires_at = $2
+                  WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)"
+            )
+            .bind(client_id)
+            .bind(others_end_at)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            add_secret(tx, client_id, secret, now).await
+        }
+        SecretChange::Ended(id) => {
+            let digests: Vec<Vec<u8>> = on!(&mut *tx, |tx| sqlx::query_scalar(
+                "SELECT digest FROM client_secret WHERE client_id = $1"
+            )
+            .bind(client_id)
+            .fetch_all(&mut **tx)
+            .await)?;
+            for digest in digests.iter().filter(|digest| secret_id(digest) == *id) {
+                remove_secret(tx, client_id, digest).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A client's secrets become these. Those that it has already keep their age.
+async fn keep_secrets(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    secrets: &[Digest<ClientSecret>],
+    now: Timestamp,
+) -> Result<()> {
+    let kept: Vec<Vec<u8>> = on!(&mut *tx, |tx| sqlx::query_scalar(
+        "SELECT digest FROM client_secret WHERE client_id = $1 AND expires_at IS NULL"
+    )
+    .bind(client_id)
+    .fetch_all(&mut **tx)
+    .await)?;
+    on!(&mut *tx, |tx| sqlx::query(
+        "DELETE FROM client_secret WHERE client_id = $1 AND expires_at IS NOT NULL"
+    )
+    .bind(client_id)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ()))?;
+    for digest in &kept {
+        if !secrets.iter().any(|secret| secret.as_bytes() == digest) {
+            remove_secret(tx, client_id, digest).await?;
+        }
+    }
+    for secret in secrets {
+        if !kept.iter().any(|digest| secret.as_bytes() == digest) {
+            add_secret(tx, client_id, secret, now).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn add_secret(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    secret: &Digest<ClientSecret>,
     now: Timestamp,
 ) -> Result<()> {
     on!(tx, |tx| sqlx::query(
-        "INSERT INTO client
-            (client_id, metadata, sector, managed_by, version, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, 1, $5, $5)
-         ON CONFLICT (client_id) DO UPDATE
-            SET metadata = excluded.metadata, managed_by = excluded.managed_by,
-                version = client.version + 1, updated_at = excluded.updated_at
-          WHERE client.metadata <> excluded.metadata
-             OR client.managed_by <> excluded.managed_by"
+        "INSERT INTO client_secret (client_id, digest, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT DO NOTHING"
     )
-    .bind(&client.client_id)
-    .bind(Json(&client.metadata))
-    .bind(&client.sector)
-    .bind(managed_by.as_str())
+    .bind(client_id)
+    .bind(secret.as_bytes())
     .bind(now)
     .execute(&mut **tx)
     .await
@@ -150,28 +597,32 @@ pub(super) async fn upsert(
     .map_err(Fault::from))
 }
 
-/// A client's secrets become these.
-pub(super) async fn keep_secrets(
-    tx: &mut Tx,
-    client_id: &ClientId,
-    secrets: &[Digest<ClientSecret>],
-    now: Timestamp,
-) -> Result<()> {
+async fn remove_secret(tx: &mut Tx, client_id: &ClientId, digest: &[u8]) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "DELETE FROM client_secret WHERE client_id = $1 AND digest = $2"
+    )
+    .bind(client_id)
+    .bind(digest)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}
+
+async fn keep_origins(tx: &mut Tx, client_id: &ClientId, origins: &[WebOrigin]) -> Result<()> {
     on!(&mut *tx, |tx| sqlx::query(
-        "DELETE FROM client_secret WHERE client_id = $1"
+        "DELETE FROM client_origin WHERE client_id = $1"
     )
     .bind(client_id)
     .execute(&mut **tx)
     .await
     .map(|_| ()))?;
-    for digest in secrets {
+    for origin in origins {
         on!(&mut *tx, |tx| sqlx::query(
-            "INSERT INTO client_secret (client_id, digest, created_at) VALUES ($1, $2, $3)
-             ON CONFLICT DO NOTHING"
+            "INSERT INTO client_origin (client_id, origin) VALUES ($1, $2) ON CONFLICT DO NOTHING"
         )
         .bind(client_id)
-        .bind(digest.as_bytes())
-        .bind(now)
+        .bind(origin.as_str())
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
@@ -179,23 +630,25 @@ pub(super) async fn keep_secrets(
     Ok(())
 }
 
-pub(super) async fn keep_origins(tx: &mut Tx, client: &Client) -> Result<()> {
-    on!(&mut *tx, |tx| sqlx::query(
-        "DELETE FROM client_origin WHERE client_id = $1"
-    )
-    .bind(&client.client_id)
-    .execute(&mut **tx)
-    .await
-    .map(|_| ()))?;
-    for origin in &client.metadata.web_origins {
-        on!(&mut *tx, |tx| sqlx::query(
-            "INSERT INTO client_origin (client_id, origin) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-        )
-        .bind(&client.client_id)
-        .bind(origin.as_str())
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
+/// A client that is gone takes with it what it was given: its grants and their tokens, its sessions, and
+/// what people approved for it. A login that is under way ends without it.
+async fn forget_what_it_was_given(tx: &mut Tx, client_id: &ClientId) -> Result<()> {
+    // In the order in which codes are exchanged, tokens refreshed and sessions ended, so that nobody
+    // waits for somebody who waits for them. Tokens go with their grants.
+    for statement in [
+        "DELETE FROM code WHERE client_id = $1",
+        "DELETE FROM session WHERE client_id = $1",
+        "DELETE FROM client_grant WHERE client_id = $1",
+        "DELETE FROM client_token WHERE client_id = $1",
+        "DELETE FROM approval WHERE client_id = $1",
+        "DELETE FROM pushed_request WHERE client_id = $1",
+    ] {
+        on!(&mut *tx, |tx| sqlx::query(statement)
+            .bind(client_id)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ())
+            .map_err(Fault::from))?;
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub struct Keys {
     pub csrf: Key,
     /// Makes the index that finds a person by their number.
     pub index: Key,
+    /// Marks and signs the audit log.
+    pub audit: Key,
     /// Makes subjects. It is never rotated: every client knows people by what it made.
     pub subject: Key,
 }
@@ -40,6 +42,7 @@ pub(super) async fn open_or_make(
         csrf: Key::from_bytes(&forms.mac(&[b"csrf"])).expect("a MAC has 32 bytes"),
         forms: Sealer::new(GENERATION, &forms),
         index: key("index").await?,
+        audit: key("audit").await?,
         subject: key("subject").await?,
     })
 }

@@ -4,7 +4,8 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, commit, on, rollback};
+use crate::audit::Event;
 use crate::client::registration::{Allowance, InitialAccessToken, Note};
 use crate::clock::Timestamp;
 use crate::id::{Id, kind};
@@ -46,9 +47,10 @@ impl Store {
         &self,
         token: &InitialAccessToken,
         digest: Digest<secret::InitialAccessToken>,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        let mut tx = self.begin().await?;
+        on!(&mut tx, |tx| sqlx::query(
             "INSERT INTO initial_access_token
                 (id, digest, note, allowance, uses, uses_left, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -59,12 +61,13 @@ impl Store {
         .bind(Json(&token.allowance))
         .bind(i64::from(token.uses))
         .bind(i64::from(token.uses_left))
-        .bind(now)
+        .bind(event.at.timestamp())
         .bind(token.expires_at)
-        .execute(db)
+        .execute(&mut **tx)
         .await
         .map(|_| ()))?;
-        Ok(())
+        self.tell(&mut tx, event).await?;
+        commit(tx).await
     }
 
     /// A token by which a client may register now.
@@ -100,19 +103,26 @@ impl Store {
     pub async fn revoke_initial_access_token(
         &self,
         id: Id<kind::InitialAccessToken>,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool> {
-        let rows = on!(&self.db, |db| {
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| {
             sqlx::query(
             "UPDATE initial_access_token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL"
         )
         .bind(id.to_string())
-        .bind(now)
-        .execute(db)
+        .bind(event.at.timestamp())
+        .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected())
         })?;
-        Ok(rows > 0)
+        if rows == 0 {
+            rollback(tx).await?;
+            return Ok(false);
+        }
+        self.tell(&mut tx, event).await?;
+        commit(tx).await?;
+        Ok(true)
     }
 }
 

@@ -5,11 +5,14 @@
 //! Transactions do not leave this module.
 
 mod access_token;
+mod administrator;
+mod audit;
 mod client;
 mod client_token;
 mod code;
 mod column;
 mod data_key;
+mod entitlement;
 mod evidence;
 mod grant;
 mod initial_access_token;
@@ -26,6 +29,7 @@ mod signing_key;
 mod sweep;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -33,18 +37,22 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use thiserror::Error;
 
+use crate::audit::seal::Notary;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
 use crate::secret::Sealer;
 
-pub use client::ManagedBy;
+pub use administrator::{AdminSession, Enrolment};
+pub use audit::EventFilter;
+pub use client::{ClientFilter, Decided, SecretChange, object, same_secrets};
 pub use data_key::Keys;
+pub use entitlement::EntitlementRequest;
 pub use grant::{Exchange, Finish, Kept, Unissued};
 pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use refresh_token::Rotation;
-pub use registration::{Managed, SecretChange};
+pub use registration::{By, Managed};
 pub use replay::SignedKind;
 pub use session::{Ended, SessionRow};
 pub use signing_key::Revoked;
@@ -68,6 +76,7 @@ pub type Result<T> = std::result::Result<T, Fault>;
 pub struct Store {
     db: Backend<SqlitePool, PgPool>,
     sealer: Sealer,
+    notary: Arc<Notary>,
     random: Random,
 }
 
@@ -166,8 +175,10 @@ impl Store {
         let store = Store {
             db,
             sealer: keys.sealer.clone(),
+            notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
         };
+        store.index_clients().await?;
         Ok((store, keys))
     }
 

@@ -1,15 +1,15 @@
 //! The table `client_registration`: clients that registered themselves, and manage that.
 
-use sqlx::FromRow;
 use sqlx::types::Json;
 
-use super::client::{keep_origins, keep_secrets, upsert};
-use super::{ManagedBy, Result, Store, Tx, commit, initial_access_token, on, rollback};
+use super::client::{Decided, SecretChange, object};
+use super::{Result, Store, commit, initial_access_token, on, rollback};
+use crate::audit::{Action, Actor, Event, difference};
 use crate::client::authentication::ClientSecret;
+use crate::client::registered::{ManagedBy, Registered, said};
 use crate::client::registration::{Allowance, Details, Registration};
 use crate::client::{Client, Metadata};
-use crate::clock::Timestamp;
-use crate::error::Fault;
+use crate::clock::Moment;
 use crate::id::{ClientId, Id, kind};
 use crate::secret::{Digest, kind as secret};
 
@@ -18,47 +18,30 @@ use crate::secret::{Digest, kind as secret};
 pub struct Managed {
     /// The registration.
     pub registration: Registration,
-    version: i64,
+    read: Registered,
 }
 
-/// What becomes of a client's secret when its registration is replaced.
-#[derive(Clone, Copy, Debug)]
-pub enum SecretChange {
-    /// It stays.
-    Kept,
-    /// The client has none any more.
-    Dropped,
-    /// This one takes the place of any other.
-    Fresh(Digest<ClientSecret>),
-}
-
-#[derive(FromRow)]
-struct Stored {
-    client_id: ClientId,
-    metadata: Json<Metadata>,
-    sector: String,
-    version: i64,
-    created_at: Timestamp,
-    allowance: Json<Allowance>,
-    details: Json<Details>,
-}
-
-impl From<Stored> for Managed {
-    fn from(stored: Stored) -> Managed {
+impl Managed {
+    fn of(read: Registered, allowance: Allowance, details: Details) -> Managed {
         Managed {
-            version: stored.version,
             registration: Registration {
-                client: Client {
-                    client_id: stored.client_id,
-                    sector: stored.sector,
-                    metadata: stored.metadata.0,
-                },
-                allowance: stored.allowance.0,
-                details: stored.details.0,
-                issued_at: stored.created_at,
+                client: read.client.clone(),
+                allowance,
+                details,
+                issued_at: read.created_at,
             },
+            read,
         }
     }
+}
+
+/// Who replaces or removes a registration, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// When.
+    pub at: Moment,
 }
 
 impl Store {
@@ -67,97 +50,127 @@ impl Store {
     pub async fn register_by_token(
         &self,
         registration: &Registration,
-        by: Id<kind::InitialAccessToken>,
-        token: Digest<secret::RegistrationToken>,
+        token: Id<kind::InitialAccessToken>,
+        managed_by: Digest<secret::RegistrationToken>,
         client_secret: Option<Digest<ClientSecret>>,
+        by: By<'_>,
     ) -> Result<bool> {
         let (client, now) = (&registration.client, registration.issued_at);
         let mut tx = self.begin().await?;
-        if !initial_access_token::spend(&mut tx, by, now).await? {
+        if !initial_access_token::spend(&mut tx, token, now).await? {
             rollback(tx).await?;
             return Ok(false);
         }
-        upsert(&mut tx, client, ManagedBy::Registration, now).await?;
-        keep_secrets(&mut tx, &client.client_id, client_secret.as_slice(), now).await?;
+        let decided = Decided {
+            client,
+            managed_by: ManagedBy::Registration,
+            source: "",
+            secrets: SecretChange::Exactly(client_secret.into_iter().collect()),
+            removed_at: None,
+            looked_after_by: None,
+        };
+        self.save(&mut tx, None, &decided, now).await?;
         on!(&mut tx, |tx| sqlx::query(
             "INSERT INTO client_registration
                 (client_id, token, initial_access_token, allowance, details)
              VALUES ($1, $2, $3, $4, $5)"
         )
         .bind(&client.client_id)
-        .bind(token.as_bytes())
-        .bind(by.to_string())
+        .bind(managed_by.as_bytes())
+        .bind(token.to_string())
         .bind(Json(&registration.allowance))
         .bind(Json(&registration.details))
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
+        let mut after = said(client);
+        after["initial_access_token"] = token.to_string().into();
+        let event = Event {
+            at: by.at,
+            actor: by.actor.clone(),
+            action: Action::ClientCreate,
+            object: object(&client.client_id),
+            before: None,
+            after: Some(after),
+        };
+        self.tell(&mut tx, &event).await?;
         commit(tx).await?;
         Ok(true)
     }
 
     /// A client's registration, for whoever shows the token that manages it. A client that has come
-    /// under somebody else's management is as good as none.
+    /// under somebody else's management, or is removed, is as good as none.
     pub async fn registration(
         &self,
         client_id: &ClientId,
         token: Digest<secret::RegistrationToken>,
     ) -> Result<Option<Managed>> {
-        let row: Option<Stored> = on!(&self.db, |db| {
+        let row: Option<(Json<Allowance>, Json<Details>)> = on!(&self.db, |db| {
             sqlx::query_as(
-            "SELECT c.client_id, c.metadata, c.sector, c.version, c.created_at, r.allowance, r.details
-               FROM client_registration r JOIN client c ON c.client_id = r.client_id
-              WHERE r.token = $1 AND c.client_id = $2 AND c.managed_by = 'registration'"
+            "SELECT allowance, details FROM client_registration WHERE token = $1 AND client_id = $2"
         )
         .bind(token.as_bytes())
         .bind(client_id)
         .fetch_optional(db)
         .await
         })?;
-        Ok(row.map(Managed::from))
+        let Some((Json(allowance), Json(details))) = row else {
+            return Ok(None);
+        };
+        let read = self
+            .registered(client_id)
+            .await?
+            .filter(|read| read.managed_by == ManagedBy::Registration && read.removed_at.is_none());
+        Ok(read.map(|read| Managed::of(read, allowance, details)))
     }
 
-    /// All clients that registered themselves and have stayed so, the latest first.
-    pub async fn registrations(&self) -> Result<Vec<Registration>> {
-        let rows: Vec<Stored> = on!(&self.db, |db| {
-            sqlx::query_as(
-            "SELECT c.client_id, c.metadata, c.sector, c.version, c.created_at, r.allowance, r.details
-               FROM client_registration r JOIN client c ON c.client_id = r.client_id
-              WHERE c.managed_by = 'registration' ORDER BY c.created_at DESC, c.client_id"
+    /// What a client said of itself that only its registration needs.
+    pub async fn registration_details(&self, client_id: &ClientId) -> Result<Option<Details>> {
+        let row: Option<Json<Details>> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT details FROM client_registration WHERE client_id = $1"
         )
-        .fetch_all(db)
-        .await
-        })?;
-        let rows = rows.into_iter().map(Managed::from);
-        Ok(rows.map(|managed| managed.registration).collect())
+        .bind(client_id)
+        .fetch_optional(db)
+        .await)?;
+        Ok(row.map(|Json(details)| details))
     }
 
     /// Replaces what a client is registered as. `false`: it is not as it was read any more.
     pub async fn replace_registration(
         &self,
-        read: &Managed,
+        managed: &Managed,
         metadata: &Metadata,
         details: &Details,
-        secret: SecretChange,
-        now: Timestamp,
+        secrets: SecretChange,
+        by: By<'_>,
     ) -> Result<bool> {
+        let read = &managed.read;
         let client = Client {
             metadata: metadata.clone(),
-            ..read.registration.client.clone()
+            ..read.client.clone()
+        };
+        let (before, after) = difference(&read.said(), &said(&client));
+        let event = Event {
+            at: by.at,
+            actor: by.actor.clone(),
+            action: Action::ClientChange,
+            object: object(&client.client_id),
+            before: Some(before),
+            after: Some(after),
+        };
+        let decided = Decided {
+            client: &client,
+            managed_by: ManagedBy::Registration,
+            source: "",
+            secrets,
+            removed_at: None,
+            looked_after_by: None,
         };
         let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE client SET metadata = $1, version = version + 1, updated_at = $2
-              WHERE client_id = $3 AND version = $4 AND managed_by = 'registration'"
-        )
-        .bind(Json(&client.metadata))
-        .bind(now)
-        .bind(&client.client_id)
-        .bind(read.version)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
+        if !self
+            .save(&mut tx, Some(read), &decided, by.at.timestamp())
+            .await?
+        {
             rollback(tx).await?;
             return Ok(false);
         }
@@ -169,55 +182,42 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
-        match secret {
-            SecretChange::Kept => {}
-            SecretChange::Dropped => keep_secrets(&mut tx, &client.client_id, &[], now).await?,
-            SecretChange::Fresh(digest) => {
-                keep_secrets(&mut tx, &client.client_id, &[digest], now).await?;
+        self.tell(&mut tx, &event).await?;
+        commit(tx).await?;
+        Ok(true)
+    }
+
+    /// Removes a client that removes itself, with all that it was given. `false`: it is not there any
+    /// more.
+    pub async fn remove_registration(&self, managed: &Managed, by: By<'_>) -> Result<bool> {
+        let client_id = &managed.read.client.client_id;
+        let event = Event {
+            at: by.at,
+            actor: by.actor.clone(),
+            action: Action::ClientRemove,
+            object: object(client_id),
+            before: Some(managed.read.said()),
+            after: None,
+        };
+        let decided = Decided {
+            client: &managed.read.client,
+            managed_by: ManagedBy::Registration,
+            source: "",
+            secrets: SecretChange::Exactly(Vec::new()),
+            removed_at: Some(by.at.timestamp()),
+            looked_after_by: None,
+        };
+        let now = by.at.timestamp();
+        loop {
+            let Some(read) = self.registered(client_id).await? else {
+                return Ok(false);
+            };
+            if read.removed_at.is_some() {
+                return Ok(false);
+            }
+            if self.save_client(Some(&read), &decided, &event, now).await? {
+                return Ok(true);
             }
         }
-        keep_origins(&mut tx, &client).await?;
-        commit(tx).await?;
-        Ok(true)
     }
-
-    /// Removes a client that registered itself, with all that it was given: its grants and their tokens,
-    /// its sessions, and what people approved for it. A login that is under way ends without it. `false`:
-    /// there is no such client.
-    pub async fn remove_registration(&self, client_id: &ClientId) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "DELETE FROM client WHERE client_id = $1 AND managed_by = 'registration'"
-        )
-        .bind(client_id)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        // In the order in which codes are exchanged, tokens refreshed and sessions ended, so that nobody
-        // waits for somebody who waits for them. Tokens go with their grants.
-        for statement in [
-            "DELETE FROM code WHERE client_id = $1",
-            "DELETE FROM session WHERE client_id = $1",
-            "DELETE FROM client_grant WHERE client_id = $1",
-            "DELETE FROM approval WHERE client_id = $1",
-            "DELETE FROM pushed_request WHERE client_id = $1",
-        ] {
-            forget(&mut tx, statement, client_id).await?;
-        }
-        commit(tx).await?;
-        Ok(true)
-    }
-}
-
-async fn forget(tx: &mut Tx, statement: &'static str, client_id: &ClientId) -> Result<()> {
-    on!(tx, |tx| sqlx::query(statement)
-        .bind(client_id)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ())
-        .map_err(Fault::from))
 }

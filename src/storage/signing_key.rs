@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::column::Row;
 use super::{Result, Store, Tx, commit, on, rollback};
+use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::jose::algorithm::Algorithm;
@@ -94,17 +95,20 @@ impl Store {
 
     /// Keeps a key that signs from now on, unless its algorithm has one. Whether it was kept.
     pub async fn found_signing_key(&self, key: &NewKey, now: Timestamp) -> Result<bool> {
-        self.keep(key, State::Active, now, now).await
+        self.keep(key, State::Active, now, now, None).await
     }
 
-    /// Keeps a key that will sign, unless another one waits for that. Whether it was kept.
+    /// Keeps a key that will sign, unless another one waits for that. Whether it was kept. The event tells
+    /// of it where somebody wanted it before its time.
     pub async fn announce_signing_key(
         &self,
         key: &NewKey,
         active_at: Timestamp,
         now: Timestamp,
+        event: Option<&Event>,
     ) -> Result<bool> {
-        self.keep(key, State::Announced, active_at, now).await
+        self.keep(key, State::Announced, active_at, now, event)
+            .await
     }
 
     async fn keep(
@@ -113,9 +117,13 @@ impl Store {
         state: State,
         active_at: Timestamp,
         now: Timestamp,
+        event: Option<&Event>,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let kept = self.insert(&mut tx, key, state, active_at, now).await?;
+        if let Some(event) = event.filter(|_| kept) {
+            self.tell(&mut tx, event).await?;
+        }
         commit(tx).await?;
         Ok(kept)
     }
@@ -206,7 +214,7 @@ impl Store {
         &self,
         kid: &str,
         spare: &NewKey,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<Revoked> {
         loop {
             let keys = self.signing_keys().await?;
@@ -216,7 +224,7 @@ impl Store {
             else {
                 return Ok(Revoked::Unknown);
             };
-            if let Some(revoked) = self.revoke_as(key, spare, now).await? {
+            if let Some(revoked) = self.revoke_as(key, spare, event).await? {
                 return Ok(revoked);
             }
             // It went on in its life at the same moment.
@@ -227,8 +235,9 @@ impl Store {
         &self,
         key: &KeyRecord,
         spare: &NewKey,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<Option<Revoked>> {
+        let now = event.at.timestamp();
         let mut tx = self.begin().await?;
         let removed = on!(&mut tx, |tx| sqlx::query(
             "UPDATE signing_key SET state = 'removed', private = NULL, revoked_at = $3
@@ -267,6 +276,7 @@ impl Store {
             }
             _ => Revoked::Gone,
         };
+        self.tell(&mut tx, event).await?;
         commit(tx).await?;
         Ok(Some(revoked))
     }

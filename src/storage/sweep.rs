@@ -1,6 +1,7 @@
 //! What has expired is removed, so that personal data dies with its row.
 
 use super::{Result, Store, on};
+use crate::client::registered::RESTORABLE;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
 use crate::login;
@@ -9,10 +10,12 @@ use crate::login::binding::FORM_LIFETIME;
 /// How long an ended thing is kept, for a late second use of a code to be noticed.
 const KEPT: Seconds = Seconds(24 * 60 * 60);
 
-/// How long a login may still need a pushed request that is too old to be brought: the choice page may
-/// be left open, and then there is a login.
+/// How long it is known how much a client was used.
+const USE_KEPT: Seconds = Seconds(400 * 24 * 60 * 60);
 /// How much longer names are kept than they can be used: another node's clock may be behind ours.
 const SKEW: Seconds = Seconds(60);
+/// How long a login may still need a pushed request that is too old to be brought: the choice page may
+/// be left open, and then there is a login.
 const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
@@ -54,6 +57,13 @@ impl Store {
                 "DELETE FROM initial_access_token WHERE expires_at < $1",
                 long_ended,
             ),
+            ("DELETE FROM client WHERE removed_at < $1", now - RESTORABLE),
+            (
+                "DELETE FROM client_use WHERE day < $1",
+                Timestamp((now.0 - USE_KEPT.0) / (24 * 60 * 60)),
+            ),
+            ("DELETE FROM admin_session WHERE expires_at < $1", now),
+            ("DELETE FROM invitation WHERE expires_at < $1", long_ended),
             ("DELETE FROM node WHERE heartbeat_at < $1", long_ended),
         ] {
             on!(&self.db, |db| sqlx::query(statement)

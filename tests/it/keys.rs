@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
+use portvakt::audit::{Action, Actor, Event};
 use portvakt::clock::{Clock, Seconds};
 use portvakt::config::Config;
 use portvakt::http;
@@ -331,10 +332,18 @@ on_both!(
         };
         let kid = active(Algorithm::ES256);
         let revocations = stores.iter().map(|store| {
-            let (store, kid, now) = (store.clone(), kid.clone(), clock.now());
+            let (store, kid) = (store.clone(), kid.clone());
+            let event = Event {
+                at: clock.moment(),
+                actor: Actor::CONFIGURATION,
+                action: Action::KeyRevoke,
+                object: format!("key:{kid}"),
+                before: None,
+                after: None,
+            };
             tokio::spawn(async move {
                 let spare = portvakt::jose::key::NewKey::make(Algorithm::ES256).expect("a key");
-                store.revoke_signing_key(&kid, &spare, now).await
+                store.revoke_signing_key(&kid, &spare, &event).await
             })
         });
         let mut fresh = 0;

@@ -11,7 +11,7 @@ use portvakt::random::Random;
 use portvakt::secret::{Digest, Key, Secret, kind as secret};
 use portvakt::session::Session;
 use portvakt::shows;
-use portvakt::storage::{Ended, Exchange, Finish, ManagedBy, NodeName, Store, Unissued};
+use portvakt::storage::{Ended, Exchange, Finish, NodeName, Store, Unissued};
 use serde_json::json;
 
 use crate::crash::Serving;
@@ -299,7 +299,7 @@ impl Logins {
             metadata: serde_json::from_value(metadata).expect("metadata"),
         };
         store
-            .register_client(&client, &[], ManagedBy::File, clock.now())
+            .register_client(&client, &[], clock.moment())
             .await
             .expect("registered");
         Logins {

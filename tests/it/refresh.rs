@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use portvakt::client::Client;
 use portvakt::client::refresh::RefreshTokens;
 use portvakt::shows;
-use portvakt::storage::ManagedBy;
 use serde_json::Value;
 
 use crate::support::phone::TOLVAN;
@@ -303,13 +302,16 @@ on_both!(a_refresh_asks_the_registration_again, async |database| {
     assert!(before[1]);
     // It is not entitled to the number any more.
     let (store, now) = (&app.provider.store, app.clock.now());
-    let mut client = store.client("offline").await.expect("read").expect("there");
+    let mut client = store
+        .client("offline", now)
+        .await
+        .expect("read")
+        .expect("there");
     let secrets = store.client_secrets(&client.client_id, now).await;
     let secrets = secrets.expect("read");
     let register = async |client: &Client| {
-        let file = ManagedBy::File;
         store
-            .register_client(client, &secrets, file, now)
+            .register_client(client, &secrets, app.clock.moment())
             .await
             .expect("written");
     };

@@ -178,7 +178,7 @@ on_both!(
                 .filter_map(|told| told.body["client_id"].as_str())
                 .collect();
             there += ids.len();
-            let clients = app.provider.store.registrations().await.expect("asked");
+            let clients = app.self_registered().await;
             assert_eq!((ids.len(), clients.len()), (uses, there));
         }
     }
@@ -274,7 +274,7 @@ fn nobody_registers_who_was_not_asked_to() {
         }
         let large = json!({"redirect_uris": [CALLBACK], "padding": "x".repeat(64 * 1024)});
         assert_eq!(register(&app, &token, &large).await.status, 413);
-        let clients = app.provider.store.registrations().await.expect("asked");
+        let clients = app.self_registered().await;
         assert_eq!(clients.len(), 1);
         let native = json!({"redirect_uris": ["http://127.0.0.1/callback", "se.self.app:/callback"],
             "application_type": "native", "token_endpoint_auth_method": "none"});

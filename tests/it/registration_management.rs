@@ -4,7 +4,6 @@ use futures_util::future::join_all;
 use portvakt::client::Client;
 use portvakt::id::ClientId;
 use portvakt::shows;
-use portvakt::storage::ManagedBy;
 use portvakt::testing::Signer;
 use reqwest::Method;
 use serde_json::json;
@@ -267,7 +266,7 @@ on_both!(
         });
         assert_eq!(removed.status, 204);
         is_unknown(&own.manage(Method::GET, None).await);
-        let there = app.provider.store.registrations().await.expect("asked");
+        let there = app.self_registered().await;
         assert_eq!(there.len(), 1);
 
         // Whom the operator writes into the file manages itself no more.
@@ -275,9 +274,8 @@ on_both!(
             client_id: ClientId::parse(other.id()).expect("an id"),
             ..there.into_iter().next().expect("one").client
         };
-        let now = app.clock.now();
-        let file = ManagedBy::File;
-        let taken_over = app.provider.store.register_client(&client, &[], file, now);
+        let at = app.clock.moment();
+        let taken_over = app.provider.store.register_client(&client, &[], at);
         taken_over.await.expect("registered");
         for method in [Method::GET, Method::DELETE] {
             is_unknown(&other.manage(method, None).await);
@@ -354,9 +352,14 @@ fn what_was_handed_out_is_kept_as_digests_and_shown_addresses_are_left_alone() {
             tokens.contains("0 of 1 uses left, is used up, sector kommunen.example  Tests"),
             "{tokens}"
         );
-        let (_, clients) = command(&app, "client", &["list"]);
-        let line = format!("Egna <b>appen</b>  {CALLBACK}  ops@self.example");
-        assert!(clients.starts_with(own.id()) && clients.contains(&line));
+        let (_, clients) = command(&app, "client", &["list", "--managed-by", "registration"]);
+        let line = format!("Egna <b>appen</b>  {CALLBACK}");
+        assert!(
+            clients.contains(own.id()) && clients.contains(&line),
+            "{clients}"
+        );
+        let (_, shown) = command(&app, "client", &["show", own.id()]);
+        assert!(shown.contains("ops@self.example"), "{shown}");
         let mut database = Vec::new();
         for file in ["test.db", "test.db-wal"] {
             database.extend(std::fs::read(app.directory.path().join(file)).expect("a file"));
@@ -370,7 +373,7 @@ fn what_was_handed_out_is_kept_as_digests_and_shown_addresses_are_left_alone() {
         ] {
             let (_, random) = handed_out.split_at(3);
             assert_eq!(random.len(), 43, "256 bits");
-            assert!(!holds(random) && !tokens.contains(random) && !clients.contains(random));
+            assert!(!holds(random) && !tokens.contains(random) && !shown.contains(random));
         }
         // And can remove a client, but none of those in the file.
         assert!(!command(&app, "client", &["remove", "web"]).0);

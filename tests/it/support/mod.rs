@@ -17,6 +17,7 @@ use actix_web::dev::ServerHandle;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portvakt::client::Client;
+use portvakt::client::registered::{ManagedBy, Registered};
 use portvakt::clock::Clock;
 use portvakt::config::Config;
 use portvakt::demo::application;
@@ -28,7 +29,7 @@ use portvakt::random::Random;
 use portvakt::secret::Digest;
 use portvakt::simulator::certificates::{Authority, server_config};
 use portvakt::simulator::{self, Settings, Simulator};
-use portvakt::storage::ManagedBy;
+use portvakt::storage::ClientFilter;
 use portvakt::testing::canary;
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
@@ -332,12 +333,22 @@ impl App {
             sector: metadata.default_sector().unwrap_or(client_id.to_owned()),
             metadata,
         };
-        let now = self.clock.now();
+        let at = self.clock.moment();
         self.provider
             .store
-            .register_client(&client, &[Digest::of(SECRET)], ManagedBy::File, now)
+            .register_client(&client, &[Digest::of(SECRET)], at)
             .await
             .expect("registered");
+    }
+
+    /// The clients that registered themselves.
+    pub async fn self_registered(&self) -> Vec<Registered> {
+        let filter = ClientFilter {
+            managed_by: Some(ManagedBy::Registration),
+            ..ClientFilter::default()
+        };
+        let clients = self.provider.store.clients(&filter, 100).await;
+        clients.expect("asked")
     }
 
     /// An authorization request of the client `web`, with changes: a value replaces, `None`

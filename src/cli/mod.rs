@@ -1,4 +1,10 @@
-//! The command line: demo · serve · simulate · migrate · check · client · evidence · key.
+//! The command line: demo · serve · simulate · migrate · check · client · key · admin · audit · evidence.
+
+mod admin;
+mod client;
+mod key;
+mod shell;
+mod token;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -9,13 +15,12 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, client::Wanted, evidence::Environment};
+use crate::admin::evidence::{self, Environment};
 use crate::bankid::party;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
 use crate::http::tls::{self, Clients};
-use crate::jose::algorithm::Algorithm;
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::storage;
@@ -46,77 +51,21 @@ enum Command {
     Migrate(ConfigFile),
     /// Reads configuration, database and BankID, and says what is wrong.
     Check(ConfigFile),
-    /// Clients that register themselves.
+    /// Clients: who they are, and what they may have.
     #[command(subcommand)]
-    Client(ClientCommand),
+    Client(client::Command),
+    /// Who administers.
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Who did what.
+    #[command(subcommand)]
+    Audit(admin::AuditCommand),
     /// What proves an identification.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
     /// The keys that tokens are signed with.
     #[command(subcommand)]
-    Key(KeyCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum ClientCommand {
-    /// Says which clients have registered themselves.
-    List(ConfigFile),
-    /// Removes one of them, with its sessions and tokens.
-    Remove {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// Its `client_id`.
-        client_id: String,
-    },
-    /// What lets clients register themselves.
-    #[command(subcommand)]
-    Token(TokenCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    /// Makes an initial access token, and shows it this once.
-    Issue {
-        #[command(flatten)]
-        file: ConfigFile,
-        #[command(flatten)]
-        wanted: Wanted,
-    },
-    /// Says which tokens there are, without the tokens themselves.
-    List(ConfigFile),
-    /// Lets nobody register by a token any more. Clients that came by it stay.
-    Revoke {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// Its id, as it is listed.
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    /// Says which keys there are, and what becomes of them.
-    List(ConfigFile),
-    /// Announces the next key before it is time.
-    Rotate {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// RS256, PS256, ES256 or EdDSA; without, each of them.
-        #[arg(long, value_parser = algorithm)]
-        algorithm: Option<Algorithm>,
-    },
-    /// Removes a key at once, as when somebody else may have it. Another one takes its place.
-    Revoke {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// Its `kid`, which may begin with a hyphen.
-        #[arg(allow_hyphen_values = true)]
-        kid: String,
-    },
-}
-
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    Algorithm::parse(text).ok_or_else(|| Algorithm::ALL.map(Algorithm::as_str).join(", "))
+    Key(key::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -169,9 +118,11 @@ pub fn run() -> anyhow::Result<()> {
             Command::Simulate(options) => crate::simulator::command::run(&options).await,
             Command::Migrate(file) => migrate(&file.config).await,
             Command::Check(file) => check(&file.config).await,
-            Command::Client(command) => client(command).await,
-            Command::Evidence(command) => evidence(command).await,
-            Command::Key(command) => key(command).await,
+            Command::Client(command) => client::run(command).await,
+            Command::Admin(command) => admin::run(command).await,
+            Command::Audit(command) => admin::audit(command).await,
+            Command::Evidence(command) => evidence_of(command).await,
+            Command::Key(command) => key::run(command).await,
         }
     })
 }
@@ -263,11 +214,11 @@ async fn migrate(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn evidence(command: EvidenceCommand) -> anyhow::Result<()> {
+async fn evidence_of(command: EvidenceCommand) -> anyhow::Result<()> {
     match command {
         EvidenceCommand::Export { file, txn, out } => {
             let config = Config::read(&file.config)?;
-            let text = admin::evidence::export(&config, &txn).await?;
+            let text = evidence::export(&config, &txn).await?;
             match out {
                 Some(out) => write_private(&out, &text)?,
                 None => print!("{text}"),
@@ -277,40 +228,8 @@ async fn evidence(command: EvidenceCommand) -> anyhow::Result<()> {
             file,
             root,
             environment,
-        } => print!("{}", admin::evidence::verify(&file, &root, environment)?),
+        } => print!("{}", evidence::verify(&file, &root, environment)?),
     }
-    Ok(())
-}
-
-async fn client(command: ClientCommand) -> anyhow::Result<()> {
-    use admin::client::{issue_token, list, list_tokens, remove, revoke_token};
-    let read = |file: ConfigFile| Config::read(&file.config);
-    let said = match command {
-        ClientCommand::List(file) => list(&read(file)?).await?,
-        ClientCommand::Remove { file, client_id } => remove(&read(file)?, &client_id).await?,
-        ClientCommand::Token(TokenCommand::Issue { file, wanted }) => {
-            issue_token(&read(file)?, wanted).await?
-        }
-        ClientCommand::Token(TokenCommand::List(file)) => list_tokens(&read(file)?).await?,
-        ClientCommand::Token(TokenCommand::Revoke { file, id }) => {
-            revoke_token(&read(file)?, &id).await?
-        }
-    };
-    print!("{said}");
-    Ok(())
-}
-
-async fn key(command: KeyCommand) -> anyhow::Result<()> {
-    let said = match command {
-        KeyCommand::List(file) => admin::key::list(&Config::read(&file.config)?).await?,
-        KeyCommand::Rotate { file, algorithm } => {
-            admin::key::rotate(&Config::read(&file.config)?, algorithm).await?
-        }
-        KeyCommand::Revoke { file, kid } => {
-            admin::key::revoke(&Config::read(&file.config)?, &kid).await?
-        }
-    };
-    print!("{said}");
     Ok(())
 }
 
