@@ -94,14 +94,6 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     };
     written.metadata.bankid.check()?;
     written.metadata.check()?;
-    if written
-        .metadata
-        .personal_number
-        .as_ref()
-        .is_some_and(|e| e.purpose.trim().is_empty())
-    {
-        return Err("personal_number needs a purpose".to_owned());
-    }
     Ok(RegisteredClient {
         client: Client {
             client_id: written.client_id,
