@@ -378,9 +378,9 @@ pub(super) fn judged(
             .map_err(|reason| mistakes.push(Mistake::new("sector", reason)))
             .ok(),
     };
-    for check in [metadata.bankid.check(), metadata.check()] {
-        mistakes.extend(check.err().map(|reason| Mistake::new("", reason)));
-    }
+    let conflicts = metadata.conflicts().into_iter();
+    let conflicts = conflicts.chain(metadata.bankid.conflicts());
+    mistakes.extend(conflicts.map(|conflict| Mistake::new(conflict.setting, conflict.reason)));
     let client = Client {
         client_id,
         sector: sector.unwrap_or_default(),

@@ -17,17 +17,29 @@ use crate::jose::algorithm::Algorithm;
 pub struct RedirectUri(String);
 
 impl RedirectUri {
+    /// The most bytes of one.
+    pub const LONGEST: usize = 2048;
+
     /// RFC 6749 §3.1.2, RFC 9700 §2.6.
     pub fn parse(text: &str) -> Option<RedirectUri> {
         let url = Url::parse(text).ok()?;
-        let plain = !text.contains(['#', '*', '\\']) && text.bytes().all(|b| b.is_ascii_graphic());
+        let plain = !text.contains(['#', '*', '\\'])
+            && text.bytes().all(|b| b.is_ascii_graphic())
+            && text.len() <= RedirectUri::LONGEST;
+        // What the library mends, others may read in another way: `https:a.example`, `https:///a.example`,
+        // `https://@a.example`.
+        let names_its_host = |scheme: &str| {
+            let rest = text.strip_prefix(scheme);
+            let authority = rest.and_then(|rest| rest.split(['/', '?']).next());
+            authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
+        };
         let own = url.username().is_empty() && url.password().is_none();
         let scheme = match url.scheme() {
-            "https" => url.host().is_some(),
-            "http" => is_loopback(&url),
+            "https" => names_its_host("https://"),
+            "http" => names_its_host("http://") && is_loopback(&url),
             scheme => scheme.contains('.'),
         };
-        (plain && own && scheme).then(|| RedirectUri(text.to_owned()))
+        (plain && own && scheme && !has_dot_segments(text)).then(|| RedirectUri(text.to_owned()))
     }
 
     /// The URI exactly as registered.
@@ -88,6 +100,15 @@ impl RedirectUri {
         }
         None
     }
+}
+
+/// RFC 3986 §5.2.4: a browser takes them out on the way, so what is compared is not where it goes.
+fn has_dot_segments(text: &str) -> bool {
+    let path = text.split('?').next().unwrap_or_default();
+    path.split('/').any(|segment| {
+        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+        plain == "." || plain == ".."
+    })
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -234,6 +255,16 @@ mod tests {
             "https://a.example/\ncb",
             "https://å.example/cb",
             "",
+            "https:a.example/cb",
+            "https:/a.example/cb",
+            "https:///a.example/cb",
+            "https://@a.example/cb",
+            "HTTPS://a.example/cb",
+            "https://a.example/x/../cb",
+            "https://a.example/./cb",
+            "https://a.example/x/%2E%2e/cb",
+            "https://a.example/..",
+            &format!("https://a.example/{}", "x".repeat(2048)),
         ] {
             assert!(RedirectUri::parse(bad).is_none(), "{bad}");
         }

@@ -26,11 +26,20 @@ pub const INVALID_TARGET: Refusal = Refusal::new(
 pub struct Resource(String);
 
 impl Resource {
+    /// The most bytes of one.
+    pub const LONGEST: usize = 2048;
+    /// Schemes that name no service, but something that a browser would do or open.
+    const NO_SERVICES: [&str; 5] = ["javascript", "data", "vbscript", "blob", "file"];
+
     /// RFC 8707 §2, RFC 3986 §4.3.
     pub fn parse(text: &str) -> Option<Resource> {
         let is_plain = text.bytes().all(|b| b.is_ascii_graphic())
-            && !text.contains(['#', '"', '<', '>', '\\', '^', '`', '{', '|', '}']);
-        (is_plain && Url::parse(text).is_ok()).then(|| Resource(text.to_owned()))
+            && !text.contains(['#', '"', '<', '>', '\\', '^', '`', '{', '|', '}'])
+            && text.len() <= Resource::LONGEST;
+        let url = Url::parse(text).ok()?;
+        let is_of_nobody = url.username().is_empty() && url.password().is_none();
+        let is_service = !Resource::NO_SERVICES.contains(&url.scheme());
+        (is_plain && is_of_nobody && is_service).then(|| Resource(text.to_owned()))
     }
 
     /// The name.
@@ -160,6 +169,10 @@ mod tests {
             "https:\\\\api.example",
             "https://",
             "urn:a\u{0}",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://user@api.example",
+            &format!("urn:{}", "a".repeat(2048)),
         ] {
             assert_eq!(Resource::parse(bad), None, "{bad:?}");
         }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::bankid::order::{CardReader, Kind};
 use crate::bankid::party;
 use crate::bankid::risk::{OnRisk, RiskPolicy};
+use crate::client::Name;
+use crate::client::metadata::Conflict;
 use crate::clock::Seconds;
 use crate::login::device::Devices;
 
@@ -48,6 +50,9 @@ pub struct KeepEvidence {
 }
 
 impl KeepEvidence {
+    /// The most days.
+    pub const MOST_DAYS: u16 = 3660;
+
     /// The same in seconds.
     pub fn lifetime(self) -> Seconds {
         Seconds(i64::from(self.keep_days) * 24 * 60 * 60)
@@ -65,27 +70,47 @@ impl Demands {
         self.profile.as_deref().unwrap_or(party::DEFAULT)
     }
 
-    /// What does not go together (BankID relying-party API v6.0, "requirement").
+    /// The first thing that does not go together.
     pub fn check(&self) -> Result<(), String> {
+        let first = self.conflicts().into_iter().next();
+        first.map_or(Ok(()), |conflict| Err(conflict.reason.to_owned()))
+    }
+
+    /// All that does not go together (BankID relying-party API v6.0, "requirement").
+    pub fn conflicts(&self) -> Vec<Conflict> {
         let cards_alone = self.kinds == [Kind::Card];
-        if self.card_reader.is_some() && !cards_alone {
-            return Err("bankid.card_reader needs kinds = [\"card\"]".to_owned());
-        }
         let reads_documents = self.mrtd
             || [self.risk.moderate, self.risk.high, self.risk.unknown]
                 .contains(&OnRisk::RequireMrtd);
         let phones = self.kinds.is_empty() || self.kinds.contains(&Kind::Mobile);
-        if reads_documents && !phones {
-            return Err(
-                "bankid: a passport is read by a phone, and kinds has no mobile".to_owned(),
-            );
-        }
-        match self.evidence {
-            Some(kept) if !(1..=3660).contains(&kept.keep_days) => {
-                Err("bankid.evidence.keep_days must be 1 to 3660".to_owned())
-            }
-            _ => Ok(()),
-        }
+        let keeps_wrongly =
+            |kept: KeepEvidence| !(1..=KeepEvidence::MOST_DAYS).contains(&kept.keep_days);
+        let is_plain = |name: &String| Name::parse(name).is_some_and(|n| n.as_str() == name);
+        let table = [
+            (
+                !self.profile.as_ref().is_none_or(is_plain),
+                "bankid.profile",
+                "bankid.profile must be 1 to 80 visible characters",
+            ),
+            (
+                self.card_reader.is_some() && !cards_alone,
+                "bankid.card_reader",
+                "bankid.card_reader needs kinds = [\"card\"]",
+            ),
+            (
+                reads_documents && !phones,
+                "bankid.kinds",
+                "bankid: a passport is read by a phone, and kinds has no mobile",
+            ),
+            (
+                self.evidence.is_some_and(keeps_wrongly),
+                "bankid.evidence.keep_days",
+                "bankid.evidence.keep_days must be 1 to 3660",
+            ),
+        ];
+        let broken = table.into_iter().filter(|(is_broken, ..)| *is_broken);
+        let conflict = |(_, setting, reason)| Conflict { setting, reason };
+        broken.map(conflict).collect()
     }
 }
 

@@ -177,10 +177,16 @@ impl CertificateSubject {
 #[serde(transparent)]
 pub struct AlternativeName(String);
 
+impl AlternativeName {
+    /// The most bytes of one.
+    pub const LONGEST: usize = 2048;
+}
+
 impl<'de> Deserialize<'de> for AlternativeName {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let sound = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        let sound = (1..=AlternativeName::LONGEST).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic());
         sound.then_some(AlternativeName(text)).ok_or_else(|| {
             serde::de::Error::custom("a name in a certificate is ASCII without spaces")
         })

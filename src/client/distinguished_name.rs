@@ -8,6 +8,8 @@ use x509_cert::der::Encode;
 use x509_cert::der::asn1::{Ia5StringRef, ObjectIdentifier, PrintableStringRef, Utf8StringRef};
 use x509_cert::name::RdnSequence;
 
+use crate::bankid::order::rearranges;
+
 /// A name to compare with (RFC 4517 §4.2.15). Values are compared character by character: that two
 /// holders of one authority differ by more than upper and lower case is nothing that we could know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +29,15 @@ enum Value {
 }
 
 impl DistinguishedName {
+    /// The most characters of one.
+    pub const LONGEST: usize = 1024;
+
     /// RFC 4514 §3: the last part first, without spaces around commas.
     pub fn parse(written: &str) -> Option<DistinguishedName> {
+        let is_long = written.chars().count() > DistinguishedName::LONGEST;
+        if is_long || written.chars().any(|c| c.is_control() || rearranges(c)) {
+            return None;
+        }
         let name = RdnSequence::from_str(written).ok()?;
         let parts = parts(&name).filter(|parts| !parts.is_empty())?;
         Some(DistinguishedName {

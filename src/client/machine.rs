@@ -18,13 +18,17 @@ pub struct Machine {
 pub struct OwnScope(String);
 
 impl OwnScope {
+    /// The most bytes of one.
+    pub const LONGEST: usize = 255;
+
     /// RFC 6749 §3.3.
     pub fn parse(text: &str) -> Option<OwnScope> {
+        let is_short = (1..=OwnScope::LONGEST).contains(&text.len());
         let is_token = text
             .bytes()
             .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
         let is_of_a_person = Scope::ALL.iter().any(|scope| scope.as_str() == text);
-        (is_token && !text.is_empty() && !is_of_a_person).then(|| OwnScope(text.to_owned()))
+        (is_token && is_short && !is_of_a_person).then(|| OwnScope(text.to_owned()))
     }
 
     /// The value.
@@ -57,6 +61,7 @@ mod tests {
         }
         for bad in [
             "",
+            &"a".repeat(256),
             "a b",
             "a\"",
             "a\\",

@@ -139,6 +139,18 @@ pub struct Metadata {
     pub bankid: Demands,
 }
 
+/// The most entries in one list of a client's.
+pub const LONGEST_LIST: usize = 50;
+
+/// What is wrong between settings that are each in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The setting to look at first, as a path: `bankid.kinds`.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
 fn yes() -> bool {
     true
 }
@@ -181,84 +193,128 @@ impl Metadata {
         chosen.unwrap_or(self.profile.usual_algorithm())
     }
 
-    /// What does not go together.
+    /// The first thing that does not go together, or is more than anyone needs.
     pub fn check(&self) -> Result<(), String> {
-        let told = |what: &str| Err(what.to_owned());
+        let first = self.conflicts().into_iter().next();
+        first.map_or(Ok(()), |conflict| Err(conflict.reason.to_owned()))
+    }
+
+    /// All that does not go together, or is more than anyone needs. What is asked of BankID has
+    /// [conflicts](Demands::conflicts) of its own.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        use Authentication::{PrivateKeyJwt, SelfSignedTlsClientAuth, TlsClientAuth};
         let method = self.token_endpoint_auth;
-        if !self.has_frame_of_its_own() {
-            return told(
-                "frontchannel_logout_uri must have scheme, host and port of a redirect URI",
-            );
-        }
-        if !self.profile.takes(method) {
-            return told(
-                "profile fapi2 takes private_key_jwt, tls_client_auth and self_signed_tls_client_auth as token_endpoint_auth",
-            );
-        }
+        let is_public = !method.is_proof();
+        let has_no_keys = self.jwks.is_none() && self.jwks_uri.is_none();
+        let signs_assertions = method == PrivateKeyJwt;
+        // RFC 9101 §10.5.
+        let signs_requests =
+            self.require_signed_request_object || self.request_object_signing_alg.is_some();
         let ours = [
             Some(self.id_token_algorithm()),
             Some(self.authorization_algorithm()),
             Some(self.introspection_algorithm()),
             self.userinfo_signed_response_alg,
         ];
-        if !ours
-            .into_iter()
-            .flatten()
-            .all(|a| self.profile.has_algorithm(a))
-        {
-            return told("profile fapi2 has PS256, ES256 and EdDSA for what we sign");
-        }
-        let by_key = method == Authentication::PrivateKeyJwt;
-        let by_own_certificate = method == Authentication::SelfSignedTlsClientAuth;
-        if self.jwks.is_some() && self.jwks_uri.is_some() {
-            return told("jwks and jwks_uri exclude each other");
-        }
-        if by_own_certificate && self.jwks.is_none() && self.jwks_uri.is_none() {
-            return told("this token_endpoint_auth needs jwks or jwks_uri");
-        }
-        if self.token_endpoint_auth_signing_alg.is_some() && !by_key {
-            return told("token_endpoint_auth_signing_alg is for private_key_jwt alone");
-        }
-        if by_key && !self.can_sign(self.token_endpoint_auth_signing_alg) {
-            return told(
+        let fits_profile = |algorithm: Algorithm| self.profile.has_algorithm(algorithm);
+        let table = [
+            (
+                !self.has_frame_of_its_own(),
+                "frontchannel_logout_uri",
+                "frontchannel_logout_uri must have scheme, host and port of a redirect URI",
+            ),
+            (
+                !self.profile.takes(method),
+                "token_endpoint_auth",
+                "profile fapi2 takes private_key_jwt, tls_client_auth and self_signed_tls_client_auth as token_endpoint_auth",
+            ),
+            (
+                !ours.into_iter().flatten().all(fits_profile),
+                "profile",
+                "profile fapi2 has PS256, ES256 and EdDSA for what we sign",
+            ),
+            (
+                self.jwks.is_some() && self.jwks_uri.is_some(),
+                "jwks_uri",
+                "jwks and jwks_uri exclude each other",
+            ),
+            (
+                method == SelfSignedTlsClientAuth && has_no_keys,
+                "token_endpoint_auth",
+                "this token_endpoint_auth needs jwks or jwks_uri",
+            ),
+            (
+                self.token_endpoint_auth_signing_alg.is_some() && !signs_assertions,
+                "token_endpoint_auth_signing_alg",
+                "token_endpoint_auth_signing_alg is for private_key_jwt alone",
+            ),
+            (
+                signs_assertions && !self.can_sign(self.token_endpoint_auth_signing_alg),
+                "token_endpoint_auth",
                 "private_key_jwt needs jwks_uri, or a key in jwks that fits its algorithm and profile",
-            );
-        }
-        let by_issued_certificate = method == Authentication::TlsClientAuth;
-        if by_issued_certificate != self.tls_client_auth.is_some() {
-            return told(
+            ),
+            (
+                (method == TlsClientAuth) != self.tls_client_auth.is_some(),
+                "token_endpoint_auth",
                 "tls_client_auth names the certificate's subject, for that token_endpoint_auth alone",
-            );
-        }
-        if !method.is_proof() {
-            if !self.refresh_tokens.is_off() && !self.dpop_bound_access_tokens {
-                return told(
-                    "a public client has refresh_tokens only with dpop_bound_access_tokens",
-                );
-            }
-            if self.introspects {
-                return told("a public client cannot have introspects");
-            }
-            if self.client_credentials.is_some() {
-                return told("a public client cannot have client_credentials");
-            }
-        }
-        if self.dpop_bound_access_tokens && self.tls_client_certificate_bound_access_tokens {
-            return told(
+            ),
+            (
+                is_public && !self.refresh_tokens.is_off() && !self.dpop_bound_access_tokens,
+                "refresh_tokens",
+                "a public client has refresh_tokens only with dpop_bound_access_tokens",
+            ),
+            (
+                is_public && self.introspects,
+                "introspects",
+                "a public client cannot have introspects",
+            ),
+            (
+                is_public && self.client_credentials.is_some(),
+                "client_credentials",
+                "a public client cannot have client_credentials",
+            ),
+            (
+                self.dpop_bound_access_tokens && self.tls_client_certificate_bound_access_tokens,
+                "tls_client_certificate_bound_access_tokens",
                 "dpop_bound_access_tokens and tls_client_certificate_bound_access_tokens exclude each other",
-            );
-        }
-        if !self.serves.is_empty() && !self.introspects {
-            return told("serves needs introspects");
-        }
-        // RFC 9101 §10.5.
-        let signs = self.require_signed_request_object || self.request_object_signing_alg.is_some();
-        if signs && !self.can_sign(self.request_object_signing_alg) {
-            return told(
+            ),
+            (
+                !self.serves.is_empty() && !self.introspects,
+                "serves",
+                "serves needs introspects",
+            ),
+            (
+                signs_requests && !self.can_sign(self.request_object_signing_alg),
+                "request_object_signing_alg",
                 "signed requests need jwks_uri, or a key in jwks that fits their algorithm and profile",
-            );
-        }
-        Ok(())
+            ),
+        ];
+        let broken = table.into_iter().filter(|(is_broken, ..)| *is_broken);
+        let broken = broken.map(|(_, setting, reason)| Conflict { setting, reason });
+        broken.chain(self.long_lists()).collect()
+    }
+
+    /// Whoever compares with them does so at every request.
+    fn long_lists(&self) -> impl Iterator<Item = Conflict> {
+        let scopes = self.client_credentials.as_ref().map(|own| own.scopes.len());
+        let lists = [
+            ("redirect_uris", self.redirect_uris.len()),
+            ("web_origins", self.web_origins.len()),
+            (
+                "post_logout_redirect_uris",
+                self.post_logout_redirect_uris.len(),
+            ),
+            ("resources", self.resources.len()),
+            ("serves", self.serves.len()),
+            ("client_credentials.scopes", scopes.unwrap_or(0)),
+        ];
+        let long = lists
+            .into_iter()
+            .filter(|(_, length)| *length > LONGEST_LIST);
+        long.map(|(setting, _)| Conflict {
+            setting,
+            reason: "a client has at most 50 addresses, services or scopes of a kind",
+        })
     }
 
     /// Whether it has a key for this algorithm, or for any, that its profile takes. What it publishes

@@ -138,6 +138,9 @@ pub struct Entitlement {
 }
 
 impl Entitlement {
+    /// The most characters of a purpose.
+    pub const LONGEST: usize = 500;
+
     /// Whether it holds at a time.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| end > now)
@@ -145,7 +148,7 @@ impl Entitlement {
 }
 
 /// Why a client needs personal numbers, as it is written down.
-pub type Reason = Line<500>;
+pub type Reason = Line<{ Entitlement::LONGEST }>;
 
 /// A name that people see.
 pub type Name = Line<80>;
@@ -163,7 +166,9 @@ impl<const MOST: usize> Line<MOST> {
     pub fn parse(text: &str) -> Option<Line<MOST>> {
         let trimmed = text.trim();
         let sound = (1..=MOST).contains(&trimmed.chars().count())
-            && !trimmed.chars().any(|c| rearranges(c) || c.is_control());
+            && !trimmed
+                .chars()
+                .any(|c| rearranges(c) || c.is_control() || is_invisible(c));
         sound.then(|| Line(trimmed.to_owned()))
     }
 
@@ -173,12 +178,21 @@ impl<const MOST: usize> Line<MOST> {
     }
 }
 
+/// Whether a character takes no place, or an empty one that is no space: a name of nothing else would
+/// be no name, and two names that differ by it look alike. The joiners, which scripts need, are not
+/// among them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'
+        | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 impl<'de, const MOST: usize> Deserialize<'de> for Line<MOST> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Line::parse(&text).ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "must be 1 to {MOST} characters without control characters"
+                "must be 1 to {MOST} visible characters without control characters"
             ))
         })
     }
@@ -191,7 +205,19 @@ mod tests {
     #[test]
     fn a_name_cannot_hide_or_turn_text() {
         assert!(Name::parse("Kommunen").is_some());
-        for bad in ["", "  ", "a\u{202e}b", "a\nb", &"x".repeat(81)] {
+        for bad in [
+            "",
+            "  ",
+            "a\u{202e}b",
+            "a\u{200f}b",
+            "a\nb",
+            "a\u{1b}[31mb",
+            "a\u{200b}b",
+            "\u{feff}",
+            "\u{3164}",
+            "a\u{e0041}",
+            &"x".repeat(81),
+        ] {
             assert!(Name::parse(bad).is_none(), "{bad:?}");
         }
     }

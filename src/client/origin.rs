@@ -10,8 +10,14 @@ use url::{Host, Url};
 pub struct WebOrigin(String);
 
 impl WebOrigin {
+    /// The most bytes of one: a host name has 253 at most.
+    pub const LONGEST: usize = 300;
+
     /// Takes what a browser would send, to the letter.
     pub fn parse(text: &str) -> Option<WebOrigin> {
+        if text.len() > WebOrigin::LONGEST {
+            return None;
+        }
         let url = Url::parse(text).ok()?;
         let is_at_home = match url.host()? {
             Host::Ipv4(ip) => ip.is_loopback(),

@@ -20,7 +20,7 @@ pub enum RefreshTokens {
 const WORKING_DAY: Seconds = Seconds(8 * 60 * 60);
 const DAY: i64 = 24 * 60 * 60;
 /// The most days that a login may be lived on.
-const MOST_DAYS: u16 = 365;
+pub const MOST_DAYS: u16 = 365;
 
 impl RefreshTokens {
     /// How long after a login the last token ends, however often it is refreshed.

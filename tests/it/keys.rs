@@ -231,7 +231,7 @@ on_both!(
         said += &list;
 
         for (arguments, reason) in [
-            (vec!["revoke", kid.as_str()], "this key is gone already"),
+            (vec!["revoke", kid.as_str()], "there is no such key"),
             (vec!["revoke", "nothing"], "there is no such key"),
             (vec!["revoke", "-Ekid"], "there is no such key"),
             (

@@ -9,6 +9,7 @@ use super::{Allowance, ApplicationType, Details, Refused};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::client::authentication::ClientSecret;
 use crate::client::certificate::CertificateSubject;
+use crate::client::metadata::LONGEST_LIST;
 use crate::client::method::Method;
 use crate::client::refresh::RefreshTokens;
 use crate::client::{Authentication, Metadata, Name};
@@ -34,8 +35,6 @@ pub struct Offer<'a> {
     pub methods: &'a [Method],
 }
 
-/// The most addresses of one kind.
-const ADDRESSES: usize = 50;
 /// The most people who answer for a client.
 const CONTACTS: usize = 10;
 
@@ -101,7 +100,7 @@ pub fn read(members: &Map<String, Value>, offer: Offer<'_>) -> Result<Asked, Ref
     let same = same(&members, client_name(&members, &redirect_uris)?)?;
     let after_logout = &same.post_logout_redirect_uris;
     let is_fit = |uri: &RedirectUri| fits(uri, details.application_type);
-    if after_logout.len() > ADDRESSES || !after_logout.iter().all(is_fit) {
+    if after_logout.len() > LONGEST_LIST || !after_logout.iter().all(is_fit) {
         return Err(Refused::metadata(format!(
             "post_logout_redirect_uris: at most 50, {}",
             rule(details.application_type)
@@ -238,7 +237,7 @@ fn redirect_uris(
     };
     let sent = members.sent("redirect_uris").and_then(Value::as_array);
     let sent = sent
-        .filter(|uris| (1..=ADDRESSES).contains(&uris.len()))
+        .filter(|uris| (1..=LONGEST_LIST).contains(&uris.len()))
         .ok_or_else(|| refused("redirect_uris must be a list of 1 to 50 addresses".to_owned()))?;
     let read = |uri: &Value| {
         let uri = uri.as_str().and_then(RedirectUri::parse);
