@@ -124,6 +124,9 @@ pub enum Fault {
     /// A client is bound to a BankID profile that the configuration no longer has.
     #[error("the client's BankID profile is not configured")]
     NoProfile,
+    /// The administration is a client of its own provider, which did not answer as it should.
+    #[error("the administration cannot log anybody in at its own provider")]
+    Console,
     /// A request's work ended by a panic, which is logged where it happened.
     #[error("a request ended by a panic")]
     Panicked,

@@ -82,6 +82,18 @@ pub struct SetCookie {
     pub value: Option<String>,
     /// How long the browser keeps it; without, until it is closed.
     pub lifetime: Option<Seconds>,
+    /// When the browser sends it.
+    pub sent: Sent,
+}
+
+/// When a browser sends a cookie (RFC 6265bis §5.6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sent {
+    /// Also when another site leads here: from the app, and back from a client.
+    #[default]
+    WhenLedHere,
+    /// By our own pages alone.
+    FromHere,
 }
 
 /// The name of a cookie on the wire. `__Host-` makes browsers refuse it without TLS, from another
@@ -110,7 +122,8 @@ impl Answer {
         Answer::page_with(StatusCode::OK, template)
     }
 
-    fn page_with(status: StatusCode, template: &impl Template) -> Answer {
+    /// A page with a status of its own.
+    pub fn page_with(status: StatusCode, template: &impl Template) -> Answer {
         let html = template
             .render()
             .expect("a template of plain values always renders");
@@ -207,6 +220,19 @@ impl Answer {
         Answer {
             kind: Kind::FormToClient,
             ..Answer::page(&page::FormPost::new(form, language, worth))
+        }
+    }
+
+    /// The same with another status.
+    pub fn as_status(self, status: StatusCode) -> Answer {
+        Answer { status, ..self }
+    }
+
+    /// What an answer says, for whoever asked inside this program.
+    pub fn told(self) -> (StatusCode, Vec<(HeaderName, HeaderValue)>, Bytes) {
+        match self.body {
+            Body::Whole(bytes) => (self.status, self.headers, bytes),
+            Body::Stream(_) => (self.status, self.headers, Bytes::new()),
         }
     }
 
@@ -308,8 +334,10 @@ fn baked(cookie: SetCookie, issuer: &Issuer) -> Cookie<'static> {
     .path("/")
     .http_only(true)
     .secure(issuer.is_secure)
-    // Strict would lose them on the way back from the app and from the client.
-    .same_site(SameSite::Lax);
+    .same_site(match cookie.sent {
+        Sent::WhenLedHere => SameSite::Lax,
+        Sent::FromHere => SameSite::Strict,
+    });
     let lifetime = match cookie.value {
         Some(_) => cookie.lifetime,
         None => Some(Seconds(0)),

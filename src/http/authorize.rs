@@ -365,6 +365,7 @@ fn choice(
         name: cookie_of_form,
         value: Some(cookie.expose().to_owned()),
         lifetime: Some(FORM_LIFETIME),
+        sent: Sent::WhenLedHere,
     };
     login::with_one_of_few(Answer::page(&page), request, FORM_COOKIE, cookie)
 }

@@ -129,6 +129,7 @@ fn expired(login: &Login) -> SetCookie {
         name: login_cookie(login.id),
         value: None,
         lifetime: None,
+        sent: Sent::WhenLedHere,
     }
 }
 
@@ -245,6 +246,7 @@ async fn conclude(
         name: SESSION_COOKIE.to_owned(),
         value: Some(cookie.expose().to_owned()),
         lifetime: Some(lifetime),
+        sent: Sent::WhenLedHere,
     };
     Ok(Some(leave(&departure).with_cookie(cookie)))
 }

@@ -41,6 +41,8 @@ pub struct Request {
 
 /// The most that a request's body may hold.
 const BODY_LIMIT: usize = 64 * 1024;
+/// The most fields of a form.
+const MOST_FIELDS: usize = 400;
 /// How long a body may take to arrive: whoever sends it byte by byte must not keep a place for long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -62,13 +64,14 @@ pub struct Unreadable(
 );
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 12] = [
     "accept",
     "accept-language",
     "authorization",
     "content-type",
     "cookie",
     "dpop",
+    "if-match",
     "if-none-match",
     "origin",
     "sec-fetch-site",
@@ -162,7 +165,8 @@ impl Request {
         mtls.filter(|address| self.is_at(address) && !self.is_at(&config.issuer))
     }
 
-    fn is_at(&self, address: &Issuer) -> bool {
+    /// Whether the request was sent to an address.
+    pub fn is_at(&self, address: &Issuer) -> bool {
         self.host.as_deref() == Some(address.authority.as_str())
     }
 
@@ -200,6 +204,69 @@ impl Request {
         let text =
             std::str::from_utf8(&self.body).map_err(|_| Unreadable("the body is not UTF-8"))?;
         decode(text, limit)
+    }
+
+    /// The fields of a form in their order, as often as they were sent. Texts may have several lines.
+    pub fn fields(&self) -> Result<Vec<(String, String)>, Unreadable> {
+        let form = "application/x-www-form-urlencoded";
+        if !self.media_type().eq_ignore_ascii_case(form) {
+            return Err(Unreadable(
+                "the body must be application/x-www-form-urlencoded",
+            ));
+        }
+        let is_sound = |text: &str| {
+            let lines = |c: char| matches!(c, '\r' | '\n' | '\t');
+            !text.contains('\u{fffd}') && !text.chars().any(|c| c.is_control() && !lines(c))
+        };
+        let mut fields = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(&self.body) {
+            if !is_sound(&name) || !is_sound(&value) || fields.len() == MOST_FIELDS {
+                return Err(Unreadable(
+                    "the form is not UTF-8, has control characters or too many fields",
+                ));
+            }
+            fields.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(fields)
+    }
+
+    /// A request of our own, to one of our doors.
+    pub fn inside(
+        path: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Bytes,
+        issuer: &Issuer,
+    ) -> Request {
+        Request {
+            target: path.to_owned(),
+            path: Vec::new(),
+            query: String::new(),
+            body,
+            headers,
+            host: Some(issuer.authority.clone()),
+            certificate: None,
+            ip: IpAddr::from([127, 0, 0, 1]),
+        }
+    }
+
+    /// The path that was asked for.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The method's address with its query, to come back to.
+    pub fn address(&self) -> String {
+        match self.query.is_empty() {
+            true => self.target.clone(),
+            false => format!("{}?{}", self.target, self.query),
+        }
+    }
+
+    /// A client that the path names, however its id is written.
+    pub fn client_id(&self) -> Option<String> {
+        let part = self.path_part("client_id")?;
+        let text = percent_decode_str(part).decode_utf8().ok()?;
+        Some(text.into_owned())
     }
 
     /// The members of a JSON object, which must say that it is one.

@@ -223,5 +223,6 @@ async fn log_out(
         name: SESSION_COOKIE.to_owned(),
         value: None,
         lifetime: None,
+        sent: Sent::WhenLedHere,
     }))
 }
