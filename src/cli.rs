@@ -68,6 +68,13 @@ enum ClientCommand {
         /// Its `client_id`.
         client_id: String,
     },
+    /// Says why its requests were refused in the last 7 days, newest first.
+    Failures {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        wanted: admin::failure::Wanted,
+    },
     /// What lets clients register themselves.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -288,6 +295,9 @@ async fn client(command: ClientCommand) -> anyhow::Result<()> {
     let said = match command {
         ClientCommand::List(file) => list(&read(file)?).await?,
         ClientCommand::Remove { file, client_id } => remove(&read(file)?, &client_id).await?,
+        ClientCommand::Failures { file, wanted } => {
+            admin::failure::tell(&read(file)?, &wanted).await?
+        }
         ClientCommand::Token(TokenCommand::Issue { file, wanted }) => {
             issue_token(&read(file)?, wanted).await?
         }

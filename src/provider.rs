@@ -28,6 +28,7 @@ use crate::login::limit::Limits;
 use crate::login::ordering;
 use crate::outbound::Outbound;
 use crate::random::Random;
+use crate::refusals::Refusals;
 use crate::session::delivery;
 use crate::storage::{Keys, ManagedBy, OpenError, Store};
 use crate::telemetry::metrics::Metrics;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub guesses: Guesses,
     /// How many logins and orders there may be.
     pub limits: Limits,
+    /// Requests that were refused, until they are kept.
+    pub refusals: Refusals,
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// The logins that this node knows in memory.
@@ -161,6 +164,7 @@ impl Provider {
             published_keys: PublishedKeys::default(),
             guesses: Guesses::default(),
             limits: Limits::new(config_limits, &clock),
+            refusals: Refusals::default(),
             metrics,
             followed,
             collector,
@@ -171,6 +175,7 @@ impl Provider {
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
         tokio::spawn(provider.clone().sweep());
+        tokio::spawn(provider.clone().keep_refusals());
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().look_after_certificates());
@@ -186,8 +191,11 @@ impl Provider {
         self.stopping.send_replace(true);
     }
 
-    /// Hands its orders to the other nodes and closes the database.
+    /// Hands its orders to the other nodes, keeps what was refused last, and closes the database.
     pub async fn stop(&self) {
+        if let Err(fault) = self.keep_waiting_refusals().await {
+            tracing::error!(%fault, "refused requests could not be kept");
+        }
         if let Err(fault) = self.collector.stop().await {
             tracing::error!(%fault, "the node could not sign off");
         }

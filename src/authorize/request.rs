@@ -76,6 +76,19 @@ impl Parameters {
         self.0.iter().filter(|(n, _)| n == name).count() > 1
     }
 
+    /// The names of parameters, each once.
+    pub fn names(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.0.iter().map(|(name, _)| name).collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// The names of those that came more than once and may not.
+    pub fn repeated(&self) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| name != resource::PARAMETER && self.is_repeated(name));
+        names
+    }
+
     /// Whether any parameter came more than once (RFC 6749 §3.1) that may not: all may not but
     /// `resource` (RFC 8707 §2).
     pub fn has_repetition(&self) -> bool {

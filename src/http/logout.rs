@@ -110,6 +110,7 @@ async fn answer_to(
         Err(mistake) => (Asked::default(), Some(mistake)),
     };
     let raw = raw.unwrap_or_default();
+    let refused = mistake.map(|_| raw.clone());
     let parameters = match mistake {
         None => raw,
         // Nothing that it says counts, but for the language to say so in.
@@ -146,8 +147,8 @@ async fn answer_to(
             Answer::page(&page)
         }
     };
-    Ok(match mistake {
-        Some(mistake) => answer::of_logout_mistake(answer, mistake, &view),
+    Ok(match mistake.zip(refused) {
+        Some((mistake, asked)) => answer::of_logout_mistake(answer, mistake, &view).about(&asked),
         None => answer,
     })
 }
