@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::client::mistake::Reason;
+
 /// Either the other side's doing or ours.
 #[derive(Debug)]
 pub enum Error {
@@ -21,12 +23,28 @@ pub struct Refusal {
     /// For the client's developer: printable ASCII without `"` and `\` (RFC 6749 §4.1.2.1), what
     /// was wrong and never whose.
     pub description: &'static str,
+    /// The exact mistake, for whoever looks after the client; the client is not told. None where it
+    /// made none.
+    pub reason: Option<Reason>,
 }
 
 impl Refusal {
     /// A refusal with its code and its reason.
     pub const fn new(code: Code, description: &'static str) -> Refusal {
-        Refusal { code, description }
+        Refusal {
+            code,
+            description,
+            reason: None,
+        }
+    }
+
+    /// The same for a mistake of the client's.
+    pub const fn because(self, reason: Reason) -> Refusal {
+        Refusal {
+            code: self.code,
+            description: self.description,
+            reason: Some(reason),
+        }
     }
 }
 

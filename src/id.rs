@@ -31,6 +31,8 @@ pub mod kind {
     pub enum Event {}
     /// What an administrator hands out so that clients register themselves.
     pub enum InitialAccessToken {}
+    /// A request of a client that was refused.
+    pub enum Refusal {}
 }
 
 /// A random name of a thing of kind `K`. It is no credential: whoever knows it can do nothing.

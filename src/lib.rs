@@ -44,6 +44,7 @@ pub mod login;
 pub mod outbound;
 pub mod provider;
 pub mod random;
+pub mod refusals;
 pub mod secret;
 pub mod session;
 #[cfg(feature = "simulator")]

@@ -32,9 +32,11 @@ use crate::login::ordering;
 use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::secret::Digest;
+use crate::refusals::Refusals;
 use crate::session::delivery;
 use crate::storage::{Keys, OpenError, Store};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::usage::Usage;
 
 /// Everything that a request may need. Cheap to clone.
 #[derive(Clone)]
@@ -62,8 +64,12 @@ pub struct Parts {
     pub guesses: Guesses,
     /// How many logins and orders there may be.
     pub limits: Limits,
+    /// Requests that were refused, until they are kept.
+    pub refusals: Refusals,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// How much each client is used.
+    pub usage: Usage,
     /// The logins that this node knows in memory.
     pub followed: Followed,
     /// Who asks BankID about orders.
@@ -114,6 +120,8 @@ pub enum StartError {
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// How often other nodes' progress is asked for, and renewals are looked for.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often what was counted of clients is kept.
+const USAGE_INTERVAL: Duration = Duration::from_secs(30);
 /// How often what was done is sealed.
 const SEAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often certificates are looked at.
@@ -167,7 +175,9 @@ impl Provider {
             published_keys: PublishedKeys::default(),
             guesses: Guesses::default(),
             limits: Limits::new(config_limits, &clock),
+            refusals: Refusals::default(),
             metrics,
+            usage: Usage::default(),
             followed,
             collector,
             clock,
@@ -177,9 +187,11 @@ impl Provider {
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
         tokio::spawn(provider.clone().sweep());
+        tokio::spawn(provider.clone().keep_refusals());
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().seal_audit());
+        tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
@@ -193,10 +205,16 @@ impl Provider {
         self.stopping.send_replace(true);
     }
 
-    /// Hands its orders to the other nodes and closes the database.
+    /// Hands its orders to the other nodes, keeps what was refused last, and closes the database.
     pub async fn stop(&self) {
+        if let Err(fault) = self.keep_waiting_refusals().await {
+            tracing::error!(%fault, "refused requests could not be kept");
+        }
         if let Err(fault) = self.collector.stop().await {
             tracing::error!(%fault, "the node could not sign off");
+        }
+        if let Err(fault) = self.usage.add_to(&self.store).await {
+            tracing::error!(%fault, "how much clients are used could not be kept");
         }
         if let Err(fault) = self.store.seal_audit(self.clock.now()).await {
             tracing::error!(%fault, "the audit log could not be sealed");
@@ -343,6 +361,16 @@ impl Provider {
             actor,
             reach,
             gives_administration,
+        }
+    }
+
+    async fn keep_usage(self) {
+        let mut every = tokio::time::interval(USAGE_INTERVAL);
+        loop {
+            every.tick().await;
+            if let Err(fault) = self.usage.add_to(&self.store).await {
+                tracing::error!(%fault, "how much clients are used could not be kept");
+            }
         }
     }
 

@@ -261,7 +261,7 @@ pub async fn end_secret(
 }
 
 /// A client that administrators may change, at the version that they saw.
-pub(super) async fn open(
+pub async fn open(
     desk: &Desk<'_>,
     client_id: &str,
     version: Option<i64>,

@@ -8,9 +8,12 @@ pub mod client;
 pub mod console;
 pub mod entitlement;
 pub mod evidence;
+pub mod failure;
 pub mod file;
 pub mod key;
+pub mod preview;
 pub mod role;
+pub mod session;
 pub mod token;
 
 use serde_json::Value;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::request::{AuthorizationRequest, Prompt, Scope};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::release::Claim;
+use crate::client::mistake::Reason;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
 
@@ -46,11 +47,13 @@ pub enum Decision {
 const LOGIN_REQUIRED: Refusal = Refusal::new(
     Code::LoginRequired,
     "prompt=none, and no session that satisfies the request",
-);
+)
+.because(Reason::LoginRequired);
 const CONSENT_REQUIRED: Refusal = Refusal::new(
     Code::ConsentRequired,
     "prompt=none, and the person has not approved all that is asked for",
-);
+)
+.because(Reason::ConsentRequired);
 
 /// OpenID Connect Core §3.1.2.1 (`prompt`, `max_age`), §3.1.2.2 (the hinted subject), §3.1.2.4.
 /// `released` is what the client would learn.

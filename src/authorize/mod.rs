@@ -16,6 +16,7 @@ pub mod response;
 use crate::bankid::personal_number::PersonalNumber;
 use crate::claims::request::ClaimsRequest;
 use crate::client::Client;
+use crate::client::mistake::Reason;
 use crate::clock::Seconds;
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
@@ -106,6 +107,8 @@ pub enum Mistake {
     NotPushed,
     /// RFC 9101 §6.2, §6.3: a signed request that is not what it should be.
     RequestObjectBad,
+    /// RFC 9101 §10.8: a signed request that was answered before.
+    RequestObjectUsed,
     /// OpenID Connect Core §6.1.
     RequestObjectDiffers,
     /// RFC 9101 §5.
@@ -114,6 +117,57 @@ pub enum Mistake {
     NotSigned,
     /// FAPI 2.0 Message Signing §5.4, where a client is registered for some ways alone.
     ResponseMode,
+}
+
+impl From<PageMistake> for Reason {
+    fn from(mistake: PageMistake) -> Reason {
+        match mistake {
+            PageMistake::ClientMissing => Reason::ClientIdMissing,
+            PageMistake::ClientRepeated => Reason::ClientIdRepeated,
+            PageMistake::ClientUnknown => Reason::ClientIdUnknown,
+            PageMistake::RedirectUriMissing => Reason::RedirectUriMissing,
+            PageMistake::RedirectUriRepeated => Reason::RedirectUriRepeated,
+            PageMistake::RedirectUriUnregistered => Reason::RedirectUriUnregistered,
+            PageMistake::ResponseMode => Reason::ResponseModeUnsupported,
+            PageMistake::RequestUriUnknown => Reason::PushedRequestUnknown,
+            PageMistake::RequestUriAmbiguous => Reason::RequestsAmbiguous,
+            PageMistake::RequestObject => Reason::RequestObjectInvalid,
+            PageMistake::Unreadable => Reason::ParametersUnreadable,
+        }
+    }
+}
+
+impl From<Mistake> for Reason {
+    fn from(mistake: Mistake) -> Reason {
+        match mistake {
+            Mistake::Repeated => Reason::ParameterRepeated,
+            Mistake::ResponseTypeMissing => Reason::ResponseTypeMissing,
+            Mistake::ResponseType => Reason::ResponseTypeUnsupported,
+            Mistake::RequestObject => Reason::RequestObjectUnexpected,
+            Mistake::RequestUri => Reason::RequestUriUnsupported,
+            Mistake::Registration => Reason::RegistrationUnsupported,
+            Mistake::ScopeWithoutOpenid => Reason::OpenidMissing,
+            Mistake::ScopePersonalNumber => Reason::PersonalNumberNotEntitled,
+            Mistake::Resource => Reason::ResourceNotAllowed,
+            Mistake::ChallengeMissing => Reason::PkceMissing,
+            Mistake::ChallengeMethod => Reason::PkceMethod,
+            Mistake::ChallengeMalformed => Reason::ChallengeMalformed,
+            Mistake::PromptNoneAndMore => Reason::PromptNoneAndMore,
+            Mistake::MaxAge => Reason::MaxAgeMalformed,
+            Mistake::Claims => Reason::ClaimsInvalid,
+            Mistake::Acr => Reason::AcrUnmet,
+            Mistake::IdTokenHint => Reason::IdTokenHintForeign,
+            Mistake::NonceTooLong => Reason::NonceTooLong,
+            Mistake::DpopJkt => Reason::DpopJktMalformed,
+            Mistake::NotPushed => Reason::NotPushed,
+            Mistake::RequestObjectBad => Reason::RequestObjectInvalid,
+            Mistake::RequestObjectUsed => Reason::RequestObjectUsed,
+            Mistake::RequestObjectDiffers => Reason::RequestObjectDiffers,
+            Mistake::RequestTwice => Reason::RequestsAmbiguous,
+            Mistake::NotSigned => Reason::NotSigned,
+            Mistake::ResponseMode => Reason::ResponseModeUnregistered,
+        }
+    }
 }
 
 impl From<Mistake> for Refusal {
@@ -183,7 +237,8 @@ impl From<Mistake> for Refusal {
                 Code::InvalidRequest,
                 "this client must push its requests beforehand",
             ),
-            Mistake::RequestObjectBad => (
+            // Which of the two it was, the log of refusals knows.
+            Mistake::RequestObjectBad | Mistake::RequestObjectUsed => (
                 Code::InvalidRequestObject,
                 "the request object is not good: signature, alg, typ, iss, aud, exp, nbf, jti or a member",
             ),
@@ -201,7 +256,7 @@ impl From<Mistake> for Refusal {
                 "this client is not registered for this response_mode",
             ),
         };
-        Refusal::new(code, description)
+        Refusal::new(code, description).because(mistake.into())
     }
 }
 

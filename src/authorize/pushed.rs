@@ -5,6 +5,7 @@ use super::request::Parameters;
 use super::request_object::{Unfolded, unfold_pushed};
 use super::{Answerable, HintReader, Mistake, PageMistake, Policy, Refused, admit, redirect_uri};
 use crate::client::Client;
+use crate::client::mistake::Reason;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::secret::{Digest, Secret, kind as secret};
@@ -39,19 +40,21 @@ pub fn push(
     now: Timestamp,
 ) -> Result<Unfolded, Refusal> {
     if form.first("request_uri").is_some() {
-        return Err(Refusal::new(
-            Code::InvalidRequest,
-            "request_uri cannot be pushed",
-        ));
+        return Err(REQUEST_URI);
     }
     let form = form.without(&AUTHENTICATION);
     let unfolded = unfold_pushed(&form, client, issuer, now)?;
     match admit(&unfolded.parameters, client, policy, hint) {
         Ok(_) => Ok(unfolded),
         Err(Refused::Client(told)) => Err(told.mistake.into()),
-        Err(Refused::Page(mistake)) => Err(Refusal::new(Code::InvalidRequest, said(mistake))),
+        Err(Refused::Page(mistake)) => {
+            Err(Refusal::new(Code::InvalidRequest, said(mistake)).because(mistake.into()))
+        }
     }
 }
+
+const REQUEST_URI: Refusal = Refusal::new(Code::InvalidRequest, "request_uri cannot be pushed")
+    .because(Reason::RequestUriPushed);
 
 /// What a client authenticates by, which is no part of its request (RFC 6749 §2.3.1, RFC 7521 §4.2).
 const AUTHENTICATION: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];

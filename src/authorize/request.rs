@@ -28,6 +28,11 @@ impl Parameters {
         Parameters(pairs.into_iter().collect())
     }
 
+    /// All names and values, as they came.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// The value of a parameter. One that was sent without a value counts as not sent
     /// (RFC 6749 §3.1).
     pub fn first(&self, name: &str) -> Option<&str> {
@@ -74,6 +79,19 @@ impl Parameters {
     /// Whether a parameter came more than once.
     pub fn is_repeated(&self, name: &str) -> bool {
         self.0.iter().filter(|(n, _)| n == name).count() > 1
+    }
+
+    /// The names of parameters, each once.
+    pub fn names(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.0.iter().map(|(name, _)| name).collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// The names of those that came more than once and may not.
+    pub fn repeated(&self) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| name != resource::PARAMETER && self.is_repeated(name));
+        names
     }
 
     /// Whether any parameter came more than once (RFC 6749 §3.1) that may not: all may not but

@@ -28,9 +28,9 @@ pub struct Unfolded {
 }
 
 /// How long a request may be good.
-const LONGEST: Seconds = Seconds(24 * 60 * 60);
+pub const LONGEST: Seconds = Seconds(24 * 60 * 60);
 /// How long a pushed one may, and how old it may be.
-const LONGEST_PUSHED: Seconds = Seconds(60 * 60);
+pub const LONGEST_PUSHED: Seconds = Seconds(60 * 60);
 
 /// OpenID Connect Core §6.1, RFC 9101 §5, §6: the parameters at the authorization endpoint, those of
 /// a signed request among them. A client without keys has no such requests.

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::request::Parameters;
 use crate::client::Client;
+use crate::client::mistake::Reason;
 use crate::error::{Code, Refusal};
 
 /// RFC 8707 §2: the only parameter that a request may hold more than once.
@@ -17,7 +18,8 @@ pub const PARAMETER: &str = "resource";
 pub const INVALID_TARGET: Refusal = Refusal::new(
     Code::InvalidTarget,
     "a resource is none that this client may ask for, or was not granted",
-);
+)
+.because(Reason::ResourceNotAllowed);
 
 /// The name of a service that takes access tokens: an absolute URI without fragment (RFC 8707 §2),
 /// compared as a whole string.

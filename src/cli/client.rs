@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use super::failures;
 use super::ConfigFile;
 use super::shell::{self, Shell, table};
 use super::token::{self, TokenCommand};
@@ -117,6 +118,13 @@ pub enum Command {
         #[arg(long)]
         source: Option<String>,
     },
+    /// Says why a client's requests were refused in the last 7 days, newest first.
+    Failures {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        wanted: failures::Wanted,
+    },
     /// What lets clients register themselves.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -180,6 +188,7 @@ impl Command {
         match self {
             Command::List { file, .. }
             | Command::Create { file, .. }
+            | Command::Failures { file, .. }
             | Command::Export { file, .. } => file,
             Command::Show(one)
             | Command::Set { one, .. }
@@ -331,6 +340,7 @@ async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
             };
             file::export(&desk, &filter).await
         }
+        Command::Failures { wanted, .. } => failures::tell(&shell.store, &wanted).await,
         Command::Token(command) => token::said(&desk, &shell.config.issuer.url, command).await,
     }
 }

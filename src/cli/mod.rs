@@ -2,6 +2,7 @@
 
 mod admin;
 mod client;
+mod failures;
 mod key;
 mod shell;
 mod token;

@@ -10,6 +10,7 @@ use super::Client;
 use super::assertion::{self, Audience};
 use super::certificate::Presented;
 use super::method::{Authentication, Method};
+use super::mistake::Reason;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
 use crate::id::ClientId;
@@ -99,8 +100,21 @@ const UNAUTHENTICATED: Refusal = Refusal::new(
 );
 
 impl From<Mistake> for Refusal {
-    fn from(_: Mistake) -> Refusal {
-        UNAUTHENTICATED
+    fn from(mistake: Mistake) -> Refusal {
+        UNAUTHENTICATED.because(match mistake {
+            Mistake::Unknown => Reason::ClientIdUnknown,
+            Mistake::Method => Reason::AuthenticationMethod,
+            Mistake::Secret => Reason::SecretWrong,
+            Mistake::Assertion(assertion::Mistake::Signature) => Reason::AssertionSignature,
+            Mistake::Assertion(assertion::Mistake::Algorithm) => Reason::AssertionAlgorithm,
+            Mistake::Assertion(assertion::Mistake::Kind) => Reason::AssertionTyp,
+            Mistake::Assertion(assertion::Mistake::Subject) => Reason::AssertionSubject,
+            Mistake::Assertion(assertion::Mistake::Audience) => Reason::AssertionAudience,
+            Mistake::Assertion(assertion::Mistake::Times) => Reason::AssertionTimes,
+            Mistake::Assertion(assertion::Mistake::Jti) => Reason::AssertionJti,
+            Mistake::Replayed => Reason::AssertionReplayed,
+            Mistake::Certificate => Reason::CertificateOther,
+        })
     }
 }
 
@@ -114,11 +128,11 @@ impl Credentials {
             (Some(header), false, false) => Credentials::in_header(header, sent),
             (None, false, true) => Credentials::asserted(sent),
             (None, _, false) => {
-                let client_id = sent.client_id.ok_or(Refusal::new(
-                    Code::InvalidClient,
-                    "no client authentication was sent",
-                ))?;
-                let client_id = ClientId::parse(client_id).ok_or(UNAUTHENTICATED)?;
+                let client_id = sent.client_id.ok_or(
+                    Refusal::new(Code::InvalidClient, "no client authentication was sent")
+                        .because(Reason::AuthenticationMissing),
+                )?;
+                let client_id = ClientId::parse(client_id).ok_or(Mistake::Unknown)?;
                 let proof = sent.client_secret.map(|secret| Proof::Secret {
                     by: Method::ClientSecretPost,
                     readings: vec![Digest::of(secret)],
@@ -128,7 +142,8 @@ impl Credentials {
             _ => Err(Refusal::new(
                 Code::InvalidRequest,
                 "the client authenticates in two ways at once",
-            )),
+            )
+            .because(Reason::AuthenticationTwice)),
         }
     }
 
@@ -149,15 +164,19 @@ impl Credentials {
     }
 
     fn in_header(header: &str, sent: Sent<'_>) -> Result<Credentials, Refusal> {
-        let (client_id, proof) = Credentials::basic(header).ok_or(Refusal::new(
-            Code::InvalidClient,
-            "the Authorization header is not valid Basic",
-        ))?;
+        let (client_id, proof) = Credentials::basic(header).ok_or(
+            Refusal::new(
+                Code::InvalidClient,
+                "the Authorization header is not valid Basic",
+            )
+            .because(Reason::BasicMalformed),
+        )?;
         match sent.client_id {
             Some(id) if id != client_id.as_str() => Err(Refusal::new(
                 Code::InvalidRequest,
                 "client_id differs from the one in the Authorization header",
-            )),
+            )
+            .because(Reason::ClientIdDiffers)),
             _ => Ok(sent.credentials(client_id, proof)),
         }
     }
@@ -167,14 +186,14 @@ impl Credentials {
     fn asserted(sent: Sent<'_>) -> Result<Credentials, Refusal> {
         let token = match (sent.client_assertion_type, sent.client_assertion) {
             (Some(assertion::TYPE), Some(token)) => token,
-            _ => return Err(UNAUTHENTICATED),
+            _ => return Err(UNAUTHENTICATED.because(Reason::AssertionMalformed)),
         };
         let about = jwt::unverified_claims(token);
         let about = about
             .as_ref()
             .and_then(|claims| claims.get("sub")?.as_str());
         let client_id = sent.client_id.or(about).and_then(ClientId::parse);
-        let client_id = client_id.ok_or(UNAUTHENTICATED)?;
+        let client_id = client_id.ok_or(UNAUTHENTICATED.because(Reason::AssertionMalformed))?;
         Ok(sent.credentials(client_id, Proof::Assertion(token.to_owned())))
     }
 
@@ -207,7 +226,8 @@ impl Sent<'_> {
     }
 }
 
-fn form_decoded(text: &str) -> Option<String> {
+/// RFC 6749 §2.3.1, Appendix B: a part of a header `Authorization` as a form has it.
+pub fn form_decoded(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
     Some(decoded.into_owned())
@@ -308,8 +328,13 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
     const SECRET: &str = "s%c r+t";
 
-    /// Tries a request on a client, or where there is none.
+    /// Tries a request on a client, or where there is none; says what goes over the wire.
     fn shown(sent: Sent<'_>, client: Option<Client>) -> Result<(), Refusal> {
+        let told = |refusal: Refusal| Refusal::new(refusal.code, refusal.description);
+        looked_at(sent, client).map_err(told)
+    }
+
+    fn looked_at(sent: Sent<'_>, client: Option<Client>) -> Result<(), Refusal> {
         let credentials = Credentials::read(sent)?;
         let measure = Measure {
             secrets: &[Digest::of(SECRET)],
@@ -515,5 +540,27 @@ mod tests {
             ..Sent::default()
         };
         assert_eq!(shown(sent, None), Err(UNAUTHENTICATED));
+    }
+
+    #[test]
+    fn why_is_known_here_and_told_to_nobody() {
+        let _shows = crate::shows!(refusing "PV-WHY-6");
+        let sent = |client_secret| Sent {
+            client_id: Some("a"),
+            client_secret,
+            ..Sent::default()
+        };
+        let known = |auth: &str| Some(client(auth, &json!(null)));
+        for (secret, client, reason) in [
+            (Some("x"), None, Reason::ClientIdUnknown),
+            (Some("x"), known("client_secret"), Reason::SecretWrong),
+            (None, known("client_secret"), Reason::AuthenticationMethod),
+            (Some("x"), known("none"), Reason::AuthenticationMethod),
+            (None, known("tls_client_auth"), Reason::CertificateOther),
+        ] {
+            let refused = looked_at(sent(secret), client.clone());
+            assert_eq!(refused, Err(UNAUTHENTICATED.because(reason)));
+            assert_eq!(shown(sent(secret), client), Err(UNAUTHENTICATED));
+        }
     }
 }

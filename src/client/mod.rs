@@ -10,6 +10,7 @@ pub mod keys;
 pub mod machine;
 pub mod metadata;
 pub mod method;
+pub mod mistake;
 pub mod origin;
 pub mod preset;
 pub mod profile;

@@ -1,5 +1,6 @@
 //! What goes back: the only place that picks a status, a header or a cookie's attributes.
 
+mod noted;
 mod refusal;
 
 use actix_web::cookie::time::Duration as CookieDuration;
@@ -12,6 +13,7 @@ use askama::Template;
 use futures_util::stream::BoxStream;
 use serde_json::{Value, json};
 
+pub use self::noted::Noted;
 use self::refusal::refused_json;
 pub use self::refusal::{
     bearer_challenge, challenge, forbidden_json, too_large, too_many, unregistered,
@@ -23,6 +25,7 @@ use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
 use crate::bankid::environment::Worth;
 use crate::bankid::message::Language;
+use crate::client::mistake::Reason;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::error::{Code, Error, Fault, Refusal};
@@ -59,6 +62,8 @@ pub struct Answer {
     kind: Kind,
     /// What may be framed within.
     frames: Vec<String>,
+    /// What it refuses, for whoever looks after the client.
+    noted: Option<Box<Noted>>,
 }
 
 enum Body {
@@ -114,6 +119,7 @@ impl Answer {
             body: Body::Whole(body.into()),
             kind: Kind::Other,
             frames: Vec::new(),
+            noted: None,
         }
     }
 
@@ -350,13 +356,16 @@ fn baked(cookie: SetCookie, issuer: &Issuer) -> Cookie<'static> {
 
 /// An answer to what went wrong behind a door. The only place where a fault is logged.
 pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
-    match (error, face) {
-        (Error::Refused(refusal), Face::Page) => {
-            refusal_page(StatusCode::BAD_REQUEST, refusal, view)
+    match error {
+        Error::Refused(refusal) => {
+            let answer = match face {
+                Face::Page => refusal_page(StatusCode::BAD_REQUEST, refusal, view),
+                Face::Json => refused_json(refusal),
+                Face::Resource => challenge(Some(refusal)),
+            };
+            answer.noting(Noted::refusal(refusal))
         }
-        (Error::Refused(refusal), Face::Json) => refused_json(refusal),
-        (Error::Refused(refusal), Face::Resource) => challenge(Some(refusal)),
-        (Error::Fault(fault), face) => {
+        Error::Fault(fault) => {
             tracing::error!(%fault, reference = %view.reference, "a request failed");
             let status = match fault {
                 Fault::BankId(ref failure) if failure.cause() == Cause::BankId => {
@@ -389,14 +398,18 @@ pub fn unreadable(face: Face, status: StatusCode, view: &View) -> Answer {
         Code::InvalidRequest,
         "the body is too large, too slow or incomplete",
     );
-    match face {
+    // What is slow or broken is the network's doing.
+    let noted = (status == StatusCode::PAYLOAD_TOO_LARGE)
+        .then(|| Noted::mistake(Reason::BodyTooLarge).with_code(refusal.code));
+    let answer = match face {
         Face::Page => refusal_page(status, refusal, view),
         Face::Json | Face::Resource => {
             let mut answer = refused_json(refusal);
             answer.status = status;
             answer
         }
-    }
+    };
+    answer.noting(noted)
 }
 
 /// A mistake that is shown and not sent.
@@ -417,6 +430,7 @@ pub fn mistake_page(mistake: PageMistake, view: &View) -> Answer {
     };
     tracing::info!(?mistake, reference = %view.reference, "an authorization request was refused");
     Answer::page_with(StatusCode::BAD_REQUEST, &ErrorPage::mistake(reason, view))
+        .noting(Noted::mistake(mistake.into()).called(view))
 }
 
 /// What is wrong with a request for a logout, for the service's developers.
@@ -437,7 +451,7 @@ pub fn in_words(mistake: Mistake, language: Language) -> &'static str {
 pub fn of_logout_mistake(mut page: Answer, mistake: Mistake, view: &View) -> Answer {
     tracing::info!(?mistake, reference = %view.reference, "a request for a logout was refused");
     page.status = StatusCode::BAD_REQUEST;
-    page
+    page.noting(Noted::mistake(mistake.into()).called(view))
 }
 
 fn refusal_page(status: StatusCode, refusal: Refusal, view: &View) -> Answer {

@@ -15,6 +15,8 @@ use crate::provider::Provider;
 #[derive(RustEmbed)]
 #[folder = "static/"]
 #[include = "portvakt.css"]
+#[include = "admin.css"]
+#[include = "admin.js"]
 #[include = "choice.js"]
 #[include = "bounce.js"]
 #[include = "login.js"]

@@ -1,7 +1,7 @@
 //! The authorization endpoint (OpenID Connect Core §3.1.2). Nothing is written here, but for a
 //! code where a session answers at once.
 
-use super::answer::{self, Answer, SetCookie, View, cookie_name};
+use super::answer::{self, Answer, Noted, SetCookie, View, cookie_name};
 use super::assets::url;
 use super::bounce;
 use super::input::{Request, Unreadable};
@@ -195,12 +195,14 @@ async fn answer_to(
                     language,
                     ..request.view(provider)
                 };
-                Ok(answer::mistake_page(mistake, &view))
+                Ok(answer::mistake_page(mistake, &view).about(asked))
             }
             Refused::Client(told) => {
                 let (address, state) = (&told.return_address, told.state.as_deref());
-                let departure = denied(provider, address, state, told.mistake.into()).await?;
-                Ok(leave(&departure, language))
+                let refusal = told.mistake.into();
+                let departure = denied(provider, address, state, refusal).await?;
+                let answer = leave(&departure, language);
+                Ok(answer.noting(Noted::refusal(refusal)).about(asked))
             }
         }
     };
@@ -233,7 +235,10 @@ async fn answer_to(
         Decision::Refuse(refusal) => {
             let (address, state) = (&asked.return_address, asked.state.as_deref());
             let departure = denied(provider, address, state, refusal).await?;
-            Ok(leave(&departure, language))
+            let answer = leave(&departure, language);
+            Ok(answer
+                .noting(Noted::refusal(refusal))
+                .about(&admitted.parameters))
         }
         _ => {
             let form = match begun {
@@ -249,7 +254,7 @@ async fn answer_to(
 fn already_answered(request: &AuthorizationRequest) -> Refused {
     match request.pushed {
         Some(_) => Refused::Page(PageMistake::RequestUriUnknown),
-        None => request.refused(Mistake::RequestObjectBad),
+        None => request.refused(Mistake::RequestObjectUsed),
     }
 }
 
@@ -365,7 +370,7 @@ fn choice(
         name: cookie_of_form,
         value: Some(cookie.expose().to_owned()),
         lifetime: Some(FORM_LIFETIME),
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     };
     login::with_one_of_few(Answer::page(&page), request, FORM_COOKIE, cookie)
 }

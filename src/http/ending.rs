@@ -129,7 +129,7 @@ fn expired(login: &Login) -> SetCookie {
         name: login_cookie(login.id),
         value: None,
         lifetime: None,
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     }
 }
 
@@ -239,6 +239,7 @@ async fn conclude(
         return Ok(None);
     };
     provider.metrics.login_ended("finished");
+    provider.usage.finished(&login.client_id, now);
     // Applications forget whoever was here before they see who is here now.
     delivery::tell(provider, ended.notices).await;
     let departure = authorize::granted(provider, &admitted.request, &code).await?;
@@ -246,7 +247,7 @@ async fn conclude(
         name: SESSION_COOKIE.to_owned(),
         value: Some(cookie.expose().to_owned()),
         lifetime: Some(lifetime),
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     };
     Ok(Some(leave(&departure).with_cookie(cookie)))
 }

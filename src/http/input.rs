@@ -1,6 +1,7 @@
 //! What a request says, read strictly: forms without surprises, cookies, and the caller's address.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -16,6 +17,7 @@ use super::answer::View;
 use crate::authorize::request::Parameters;
 use crate::bankid::message::Language;
 use crate::client::certificate::Presented;
+use crate::client::mistake::Reason;
 use crate::config::Config;
 use crate::config::issuer::Issuer;
 use crate::discovery::is_aliased;
@@ -25,8 +27,12 @@ use crate::json;
 use crate::provider::Provider;
 use crate::secret::{Kind, Secret};
 
-/// A request as plain values, which can be sent to another thread.
-pub struct Request {
+/// A request as plain values, which can be sent to another thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Request(Arc<Parts>);
+
+/// The parts of a [`Request`].
+pub struct Parts {
     target: String,
     path: Vec<(String, String)>,
     query: String,
@@ -61,7 +67,15 @@ pub async fn body(payload: Payload) -> Result<Bytes, StatusCode> {
 pub struct Unreadable(
     /// What is wrong with it.
     pub &'static str,
+    /// The same, by its name.
+    pub Reason,
 );
+
+impl From<Unreadable> for Refusal {
+    fn from(Unreadable(why, kind): Unreadable) -> Refusal {
+        Refusal::new(Code::InvalidRequest, why).because(kind)
+    }
+}
 
 /// The headers that a door may read. Everything else is never looked at.
 const HEADERS: [&str; 12] = [
@@ -78,6 +92,13 @@ const HEADERS: [&str; 12] = [
     "user-agent",
     "x-fapi-interaction-id",
 ];
+
+impl std::ops::Deref for Request {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
 
 impl Request {
     /// Reads everything that a door may need.
@@ -98,7 +119,7 @@ impl Request {
             .get_all("x-forwarded-for")
             .filter_map(|value| value.to_str().ok())
             .collect();
-        Request {
+        Request(Arc::new(Parts {
             target: request.path().to_owned(),
             path: request
                 .match_info()
@@ -111,7 +132,12 @@ impl Request {
             certificate: certificate(request, peer, config),
             host: host(request),
             ip: caller(peer, &forwarded.join(","), &config.trusted_proxies),
-        }
+        }))
+    }
+
+    /// The path, as it came.
+    pub fn path(&self) -> &str {
+        &self.target
     }
 
     /// A header, as often as it came.
@@ -136,7 +162,8 @@ impl Request {
             (_, Some(_)) => Err(Refusal::new(
                 Code::InvalidRequest,
                 "the Authorization header was sent more than once",
-            )),
+            )
+            .because(Reason::AuthorizationRepeated)),
             (first, None) => Ok(first),
         }
     }
@@ -199,10 +226,11 @@ impl Request {
         if !self.media_type().eq_ignore_ascii_case(form) {
             return Err(Unreadable(
                 "the body must be application/x-www-form-urlencoded",
+                Reason::BodyNoForm,
             ));
         }
-        let text =
-            std::str::from_utf8(&self.body).map_err(|_| Unreadable("the body is not UTF-8"))?;
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|_| Unreadable("the body is not UTF-8", Reason::BodyUnreadable))?;
         decode(text, limit)
     }
 
@@ -212,6 +240,7 @@ impl Request {
         if !self.media_type().eq_ignore_ascii_case(form) {
             return Err(Unreadable(
                 "the body must be application/x-www-form-urlencoded",
+                Reason::BodyUnreadable,
             ));
         }
         let is_sound = |text: &str| {
@@ -223,6 +252,7 @@ impl Request {
             if !is_sound(&name) || !is_sound(&value) || fields.len() == MOST_FIELDS {
                 return Err(Unreadable(
                     "the form is not UTF-8, has control characters or too many fields",
+                    Reason::BodyUnreadable,
                 ));
             }
             fields.push((name.into_owned(), value.into_owned()));
@@ -237,7 +267,7 @@ impl Request {
         body: Bytes,
         issuer: &Issuer,
     ) -> Request {
-        Request {
+        Request(Arc::new(Parts {
             target: path.to_owned(),
             path: Vec::new(),
             query: String::new(),
@@ -246,15 +276,10 @@ impl Request {
             host: Some(issuer.authority.clone()),
             certificate: None,
             ip: IpAddr::from([127, 0, 0, 1]),
-        }
+        }))
     }
 
-    /// The path that was asked for.
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// The method's address with its query, to come back to.
+    /// The path with its query, to come back to.
     pub fn address(&self) -> String {
         match self.query.is_empty() {
             true => self.target.clone(),
@@ -272,9 +297,13 @@ impl Request {
     /// The members of a JSON object, which must say that it is one.
     pub fn json(&self) -> Result<Map<String, Value>, Unreadable> {
         match self.media_type().eq_ignore_ascii_case("application/json") {
-            false => Err(Unreadable("the body must be application/json")),
+            false => Err(Unreadable(
+                "the body must be application/json",
+                Reason::BodyNoJson,
+            )),
             true => json::object(&self.body).ok_or(Unreadable(
                 "the body is no JSON object, or has a member twice",
+                Reason::BodyNoJson,
             )),
         }
     }
@@ -406,7 +435,7 @@ fn decode(text: &str, limit: usize) -> Result<Parameters, Unreadable> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         pairs.push((decode_part(name, limit)?, decode_part(value, limit)?));
         if pairs.len() > PARAMETERS {
-            return Err(Unreadable("too many parameters"));
+            return Err(Unreadable("too many parameters", Reason::BodyUnreadable));
         }
     }
     Ok(Parameters::from_pairs(pairs))
@@ -416,14 +445,18 @@ fn decode_part(part: &str, limit: usize) -> Result<String, Unreadable> {
     if !escapes_are_whole(part) {
         return Err(Unreadable(
             "a percent sign is not followed by two hexadecimal digits",
+            Reason::BodyUnreadable,
         ));
     }
     let spaced = part.replace('+', " ");
     let decoded = percent_decode_str(&spaced)
         .decode_utf8()
-        .map_err(|_| Unreadable("a parameter is not UTF-8"))?;
+        .map_err(|_| Unreadable("a parameter is not UTF-8", Reason::BodyUnreadable))?;
     if decoded.len() > limit {
-        return Err(Unreadable("a parameter is too long"));
+        return Err(Unreadable(
+            "a parameter is too long",
+            Reason::BodyUnreadable,
+        ));
     }
     // JSON, as `claims` is, may be written over several lines.
     let is_json = decoded.starts_with('{');
@@ -431,7 +464,10 @@ fn decode_part(part: &str, limit: usize) -> Result<String, Unreadable> {
         .chars()
         .any(|c| c.is_control() && !(is_json && c.is_ascii_whitespace()))
     {
-        return Err(Unreadable("a parameter holds control characters"));
+        return Err(Unreadable(
+            "a parameter holds control characters",
+            Reason::BodyUnreadable,
+        ));
     }
     Ok(decoded.into_owned())
 }

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::input::Request;
 use super::token::{client, form};
+use crate::client::mistake::Reason;
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
 use crate::token::{Shown, introspection};
@@ -11,9 +12,9 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let form = form(&request)?;
     let caller = client(&provider, &request, &form).await?;
     introspection::admit(&caller)?;
-    let token = form
-        .first("token")
-        .ok_or(Refusal::new(Code::InvalidRequest, "token is missing"))?;
+    let token = form.first("token").ok_or(
+        Refusal::new(Code::InvalidRequest, "token is missing").because(Reason::TokenMissing),
+    )?;
     let (store, now) = (&provider.store, provider.clock.now());
     let issuer = &provider.config.issuer.url;
     let answer = match Shown::read(token) {

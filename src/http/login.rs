@@ -81,7 +81,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         name: BROWSER_COOKIE.to_owned(),
         value: Some(browser_name),
         lifetime: Some(BROWSER_REMEMBERED),
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     }))
 }
 
@@ -199,7 +199,7 @@ fn with_login_cookie(request: &Request, form: &ChoiceForm) -> Answer {
         name: login_cookie(form.login),
         value: Some(form.cookie.expose().to_owned()),
         lifetime: Some(COOKIE_LIFETIME),
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     };
     let answer = Answer::see(&format!("/login/{}", form.login));
     with_one_of_few(answer, request, LOGIN_COOKIE, cookie)
@@ -225,7 +225,7 @@ pub fn with_one_of_few(
         name,
         value: None,
         lifetime: None,
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     });
     expired.fold(answer.with_cookie(cookie), Answer::with_cookie)
 }
@@ -318,7 +318,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
             name: ELSEWHERE_COOKIE.to_owned(),
             value: Some("1".to_owned()),
             lifetime: Some(ELSEWHERE_REMEMBERED),
-            sent: Sent::WhenLedHere,
+            sent: answer::Sent::WhenLedHere,
         }),
         false => answer,
     })

@@ -115,6 +115,7 @@ async fn answer_to(
         Err(mistake) => (Asked::default(), Some(mistake)),
     };
     let raw = raw.unwrap_or_default();
+    let refused = mistake.map(|_| raw.clone());
     let parameters = match mistake {
         None => raw,
         // Nothing that it says counts, but for the language to say so in.
@@ -151,8 +152,8 @@ async fn answer_to(
             Answer::page(&page)
         }
     };
-    Ok(match mistake {
-        Some(mistake) => answer::of_logout_mistake(answer, mistake, &view),
+    Ok(match mistake.zip(refused) {
+        Some((mistake, asked)) => answer::of_logout_mistake(answer, mistake, &view).about(&asked),
         None => answer,
     })
 }
@@ -223,6 +224,6 @@ async fn log_out(
         name: SESSION_COOKIE.to_owned(),
         value: None,
         lifetime: None,
-        sent: Sent::WhenLedHere,
+        sent: answer::Sent::WhenLedHere,
     }))
 }

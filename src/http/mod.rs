@@ -4,6 +4,7 @@
 //! web server's, so that a browser which hangs up does not stop a commit half way, and connections
 //! to the database and to BankID are shared by all.
 
+pub mod admin;
 pub mod answer;
 mod assets;
 mod authorize;
@@ -20,6 +21,7 @@ mod logout;
 pub mod ops;
 mod page;
 mod par;
+mod refused;
 mod register;
 mod returning;
 mod revoke;
@@ -297,15 +299,19 @@ where
         };
         let request = Request::read(&request, body, &provider.config);
         let view = request.view(&provider);
-        let answer = match (request.is_for(&provider.config), unreadable) {
+        let mut answer = match (request.is_for(&provider.config), unreadable) {
             (false, _) => answer::misdirected(),
             (true, Some(status)) => answer::unreadable(face, status, &view),
             (true, None) => {
-                let work = data.runtime.spawn(door(provider.clone(), request));
+                let work = door(provider.clone(), request.clone());
+                let work = data.runtime.spawn(work);
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
                 result.unwrap_or_else(|error| answer::of_error(face, error, &view))
             }
         };
+        if let Some(noted) = answer.take_noted() {
+            refused::note(&provider, &request, &view.reference, noted);
+        }
         answer.into_response(&provider.config.issuer)
     };
     Door {

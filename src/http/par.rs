@@ -60,7 +60,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         )
         .await?;
     if !is_first {
-        return Err(Refusal::from(Mistake::RequestObjectBad).into());
+        return Err(Refusal::from(Mistake::RequestObjectUsed).into());
     }
     Ok(Answer::created(&json!({
         "request_uri": pushed::request_uri(&name),

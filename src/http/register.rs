@@ -3,11 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use super::answer::{self, Answer};
-use super::input::{Request, Unreadable};
+use super::answer::{self, Answer, Noted};
+use super::input::Request;
 use crate::audit::{Actor, Door, Who};
 use crate::client::Client;
 use crate::client::authentication::ClientSecret;
+use crate::client::mistake::Reason;
 use crate::client::registration::request::{self, Asked, Offer};
 use crate::client::registration::response::{Credentials, information};
 use crate::client::registration::{Allowance, Refused, Registration, sector};
@@ -52,14 +53,20 @@ enum Unmet {
 const UNKNOWN: Refusal = Refusal::new(
     Code::InvalidToken,
     "the token is unknown, expired, revoked or used up",
-);
+)
+.because(Reason::RegistrationTokenUnknown);
 
 fn answered(result: Result<Answer, Unmet>) -> Result<Answer, Error> {
     match result {
         Ok(answer) => Ok(answer),
         Err(Unmet::Crowded) => Ok(answer::too_many()),
-        Err(Unmet::Unproven) => Ok(answer::bearer_challenge(None)),
-        Err(Unmet::Unknown) => Ok(answer::bearer_challenge(Some(UNKNOWN))),
+        Err(Unmet::Unproven) => {
+            let noted = Noted::mistake(Reason::RegistrationTokenMissing);
+            Ok(answer::bearer_challenge(None).noting(noted))
+        }
+        Err(Unmet::Unknown) => {
+            Ok(answer::bearer_challenge(Some(UNKNOWN)).noting(Noted::refusal(UNKNOWN)))
+        }
         Err(Unmet::Refused(refused)) => Ok(answer::unregistered(&refused)),
         Err(Unmet::Failed(error)) => Err(error),
     }
@@ -249,8 +256,9 @@ fn shown<K: Kind>(provider: &Provider, request: &Request) -> Result<Secret<K>, U
 }
 
 fn members(request: &Request) -> Result<Map<String, Value>, Unmet> {
-    let bad = |Unreadable(why)| Error::Refused(Refusal::new(Code::InvalidRequest, why));
-    request.json().map_err(|why| Unmet::Failed(bad(why)))
+    request
+        .json()
+        .map_err(|why| Unmet::Failed(Refusal::from(why).into()))
 }
 
 fn asked(

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::input::Request;
 use super::token::{client, form};
+use crate::client::mistake::Reason;
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
 use crate::token::{Shown, revocation};
@@ -10,9 +11,9 @@ use crate::token::{Shown, revocation};
 pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error> {
     let form = form(&request)?;
     let client = client(&provider, &request, &form).await?;
-    let token = form
-        .first("token")
-        .ok_or(Refusal::new(Code::InvalidRequest, "token is missing"))?;
+    let token = form.first("token").ok_or(
+        Refusal::new(Code::InvalidRequest, "token is missing").because(Reason::TokenMissing),
+    )?;
     match revocation::target(token)? {
         // RFC 7009 §2.1: with a refresh token goes all that came of the same grant.
         Shown::Refresh(digest) => {

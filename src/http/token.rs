@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::authorize::PARAMETER_LIMIT;
 use super::dpop::{self, Asked};
-use super::input::{Request, Unreadable};
+use super::input::Request;
 use crate::authorize::request::Parameters;
 use crate::authorize::resource::Resources;
 use crate::client::authentication::{Credentials, Measure, Mistake, Sent, authenticate};
 use crate::client::certificate::Presented;
+use crate::client::mistake::Reason;
 use crate::client::{AccessTokens, Client};
 use crate::clock::Timestamp;
 use crate::discovery;
@@ -51,7 +52,9 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         Some(Some(GrantType::RefreshToken)) => refreshed(&provider, asked).await,
         Some(Some(GrantType::ClientCredentials)) => given(&provider, asked).await,
         Some(None) => Err(UNSUPPORTED_GRANT.into()),
-        None => Err(Refusal::new(Code::InvalidRequest, "grant_type is missing").into()),
+        None => Err(Refusal::new(Code::InvalidRequest, "grant_type is missing")
+            .because(Reason::GrantTypeMissing)
+            .into()),
     }
 }
 
@@ -73,32 +76,42 @@ struct TokenRequest<'a> {
 const UNSUPPORTED_GRANT: Refusal = Refusal::new(
     Code::UnsupportedGrantType,
     "grant_type must be authorization_code, refresh_token or client_credentials",
-);
+)
+.because(Reason::GrantTypeUnsupported);
 const NO_REFRESH: Refusal = Refusal::new(
     Code::UnauthorizedClient,
     "this client is not registered for refresh tokens",
-);
+)
+.because(Reason::RefreshTokensOff);
 const CROWDED: Refusal = Refusal::new(
     Code::InvalidGrant,
     "the refresh token was used many times at once",
-);
+)
+.because(Reason::RefreshTokenCrowded);
 const GUESSED: Refusal = Refusal::new(
     Code::TemporarilyUnavailable,
     "too many wrong secrets for this client from this address: try again in a minute",
-);
-const ALREADY_USED: Refusal = Refusal::new(Code::InvalidGrant, "the code was used before");
+)
+.because(Reason::TooManyWrongSecrets);
+const ALREADY_USED: Refusal =
+    Refusal::new(Code::InvalidGrant, "the code was used before").because(Reason::CodeUsed);
+
+const IN_QUERY: Refusal = Refusal::new(
+    Code::InvalidRequest,
+    "parameters belong in the body, not in the query",
+)
+.because(Reason::ParametersInQuery);
+const REPEATED: Refusal = Refusal::new(Code::InvalidRequest, "a parameter was sent more than once")
+    .because(Reason::ParameterRepeated);
 
 /// RFC 6749 §3.2: a form, each parameter once (but `resource`), and nothing in the query.
 pub fn form(request: &Request) -> Result<Parameters, Refusal> {
-    let bad = |description| Refusal::new(Code::InvalidRequest, description);
     if request.has_query() {
-        return Err(bad("parameters belong in the body, not in the query"));
+        return Err(IN_QUERY);
     }
-    let form = request
-        .form(PARAMETER_LIMIT)
-        .map_err(|Unreadable(why)| bad(why))?;
+    let form = request.form(PARAMETER_LIMIT)?;
     match form.has_repetition() {
-        true => Err(bad("a parameter was sent more than once")),
+        true => Err(REPEATED),
         false => Ok(form),
     }
 }
@@ -180,9 +193,9 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         ..
     } = asked;
     let now = provider.clock.now();
-    let shown = form
-        .first("code")
-        .ok_or(Refusal::new(Code::InvalidRequest, "code is missing"))?;
+    let shown = form.first("code").ok_or(
+        Refusal::new(Code::InvalidRequest, "code is missing").because(Reason::CodeMissing),
+    )?;
     // What is no code of ours by its shape is looked up all the same, as one that is unknown.
     let digest = Secret::<secret::Code>::parse(shown).map_or(Digest::of(""), |code| code.digest());
     let record = provider.store.code(digest, &client.client_id).await?;
@@ -247,10 +260,10 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
         at,
     } = asked;
     client.metadata.refresh_lifetime().ok_or(NO_REFRESH)?;
-    let shown = form.first("refresh_token").ok_or(Refusal::new(
-        Code::InvalidRequest,
-        "refresh_token is missing",
-    ))?;
+    let shown = form.first("refresh_token").ok_or(
+        Refusal::new(Code::InvalidRequest, "refresh_token is missing")
+            .because(Reason::RefreshTokenMissing),
+    )?;
     let token = Secret::<secret::RefreshToken>::parse(shown).ok_or(refresh::UNKNOWN)?;
     let (store, shown) = (&provider.store, token.digest());
     let mut unspent = proof;

@@ -4,10 +4,11 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Noted};
 use super::dpop::{self, Asked};
-use super::input::{Request, Unreadable};
+use super::input::Request;
 use crate::client::certificate::Presented;
+use crate::client::mistake::Reason;
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
 use crate::token::binding::Binding;
@@ -41,15 +42,18 @@ fn in_no_query(request: &Request) -> Result<(), Refusal> {
 const IN_QUERY: Refusal = Refusal::new(
     Code::InvalidRequest,
     "the access token must not be sent in the query",
-);
+)
+.because(Reason::TokenInQuery);
 const IN_TWO_PLACES: Refusal = Refusal::new(
     Code::InvalidRequest,
     "the access token was sent in two places",
-);
+)
+.because(Reason::TokenTwice);
 const INVALID_TOKEN: Refusal = Refusal::new(
     Code::InvalidToken,
     "the access token is unknown, expired or revoked",
-);
+)
+.because(Reason::TokenUnknown);
 
 /// The most that a parameter may hold here.
 const TOKEN_LIMIT: usize = 8 * 1024;
@@ -76,7 +80,8 @@ fn shown(request: &Request) -> Result<Option<Shown>, Refusal> {
         _ => Err(Refusal::new(
             Code::InvalidRequest,
             "the Authorization header is neither Bearer nor DPoP",
-        )),
+        )
+        .because(Reason::TokenScheme)),
     }
 }
 
@@ -84,10 +89,7 @@ fn form_token(request: &Request) -> Result<Option<String>, Refusal> {
     if !request.has_body() {
         return Ok(None);
     }
-    let bad = |description| Refusal::new(Code::InvalidRequest, description);
-    let form = request
-        .form(TOKEN_LIMIT)
-        .map_err(|Unreadable(why)| bad(why))?;
+    let form = request.form(TOKEN_LIMIT)?;
     match form.is_repeated("access_token") {
         true => Err(IN_TWO_PLACES),
         false => Ok(form.first("access_token").map(str::to_owned)),
@@ -101,7 +103,7 @@ async fn tell(
     shown: Option<Shown>,
 ) -> Result<Answer, Error> {
     let Some(shown) = shown else {
-        return Ok(answer::challenge(None));
+        return Ok(answer::challenge(None).noting(Noted::mistake(Reason::TokenMissing)));
     };
     let (text, proves) = match &shown {
         Shown::Bearer(token) => (token, false),
@@ -117,7 +119,7 @@ async fn tell(
         Some(Binding::Key(key)) if proves => Some(key),
         Some(Binding::Certificate(bound)) if !proves && certificate.as_ref() == Some(bound) => None,
         None if !proves => None,
-        _ => return Err(INVALID_TOKEN.into()),
+        _ => return Err(INVALID_TOKEN.because(Reason::TokenBinding).into()),
     };
     if key.is_some() {
         let here = Asked {

@@ -116,6 +116,12 @@ impl Jwks {
         })
     }
 
+    /// Whether one of these keys has this name.
+    pub fn names(&self, kid: &str) -> bool {
+        let keys = self.0["keys"].as_array();
+        keys.is_some_and(|keys| keys.iter().any(|key| key["kid"] == kid))
+    }
+
     /// The keys, each with its certificate.
     pub fn registered(&self) -> impl Iterator<Item = Registered> + '_ {
         let keys = self.0["keys"].as_array().into_iter().flatten();

@@ -97,6 +97,11 @@ pub fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
     object(token.split('.').nth(1)?)
 }
 
+/// What a token says of how it was signed, true or not.
+pub fn unverified_header(token: &str) -> Option<Map<String, Value>> {
+    object(token.split('.').next()?)
+}
+
 /// A part of a token (RFC 7515 §3.1).
 pub(super) fn object(part: &str) -> Option<Map<String, Value>> {
     json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)

@@ -48,6 +48,9 @@ pub async fn begin(
     };
     let node = provider.collector.node();
     let began = provider.store.begin_login(&login, nonce, &node, now).await;
+    if matches!(began, Ok(true)) {
+        provider.usage.began(&client.client_id, now);
+    }
     started(provider, login, began).await.map(|_| ())
 }
 

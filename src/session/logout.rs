@@ -12,6 +12,7 @@ use crate::authorize::redirect_uri::{self, PostLogoutAddress};
 use crate::authorize::request::Parameters;
 use crate::authorize::response;
 use crate::client::Client;
+use crate::client::mistake::Reason;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{Id, kind};
 use crate::jose::keyring::Hint;
@@ -60,6 +61,20 @@ pub enum Mistake {
     AddressOfNobody,
     /// `post_logout_redirect_uri` is not exactly one of the client's.
     AddressUnregistered,
+}
+
+impl From<Mistake> for Reason {
+    fn from(mistake: Mistake) -> Reason {
+        match mistake {
+            Mistake::Unreadable => Reason::ParametersUnreadable,
+            Mistake::Repeated => Reason::ParameterRepeated,
+            Mistake::Hint => Reason::LogoutHintForeign,
+            Mistake::OtherClient => Reason::LogoutHintOfOther,
+            Mistake::ClientUnknown => Reason::ClientIdUnknown,
+            Mistake::AddressOfNobody => Reason::LogoutAddressUnproven,
+            Mistake::AddressUnregistered => Reason::LogoutAddressUnregistered,
+        }
+    }
 }
 
 /// OpenID Connect RP-Initiated Logout §2: which client asks, by the ID token or by its own word; both

@@ -209,6 +209,15 @@ impl Store {
         rows.into_iter().map(ClientRow::read).collect()
     }
 
+    /// How many clients there are.
+    pub async fn client_count(&self) -> Result<i64> {
+        Ok(on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT CAST(count(*) AS BIGINT) FROM client WHERE removed_at IS NULL"
+        )
+        .fetch_one(db)
+        .await)?)
+    }
+
     /// Saves a client as it was decided, when it is still as it was read; nothing was there when it is to
     /// be created. `false`: somebody else was faster, and nothing is changed.
     pub async fn save_client(

@@ -353,6 +353,24 @@ pub(super) async fn end_with_browser(
     .map_err(Fault::from))
 }
 
+/// Ends all that a client was given from a session, also what was to go on without the person: somebody
+/// decided that it must not.
+pub(super) async fn end_with_session(
+    tx: &mut Tx,
+    session: Id<kind::Session>,
+    now: Timestamp,
+) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE client_grant SET ended_at = $1 WHERE session_id = $2 AND ended_at IS NULL"
+    )
+    .bind(now)
+    .bind(session.to_string())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}
+
 async fn end(tx: &mut Tx, grant: Id<kind::Grant>, now: Timestamp) -> Result<()> {
     on!(tx, |tx| sqlx::query(
         "UPDATE client_grant SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL"

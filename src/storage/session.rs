@@ -7,7 +7,9 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::grant::{self, Finish};
-use super::{Result, Store, Tx, commit, job, on};
+use super::{Result, Store, Tx, commit, job, on, rollback};
+use crate::admin::session::Seen;
+use crate::audit::Event;
 use crate::claims::release::{Claim, Identity};
 use crate::client::{Client, Metadata};
 use crate::clock::Timestamp;
@@ -113,6 +115,88 @@ impl Store {
         Ok(ended)
     }
 
+    /// Sessions that are alive, the latest first.
+    pub async fn live_sessions(
+        &self,
+        client_id: Option<&ClientId>,
+        now: Timestamp,
+        most: u16,
+    ) -> Result<Vec<Seen>> {
+        let rows: Vec<SeenRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT id, client_id, auth_time, expires_at FROM session
+              WHERE ended_at IS NULL AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
+              ORDER BY auth_time DESC, id LIMIT $3"
+        )
+        .bind(now)
+        .bind(client_id.map(ClientId::as_str))
+        .bind(i64::from(most))
+        .fetch_all(db)
+        .await)?;
+        rows.into_iter().map(SeenRow::read).collect()
+    }
+
+    /// A session that is alive.
+    pub async fn live_session(
+        &self,
+        id: Id<kind::Session>,
+        now: Timestamp,
+    ) -> Result<Option<Seen>> {
+        let row: Option<SeenRow> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT id, client_id, auth_time, expires_at FROM session
+              WHERE id = $1 AND ended_at IS NULL AND expires_at > $2"
+        )
+        .bind(id.to_string())
+        .bind(now)
+        .fetch_optional(db)
+        .await)?;
+        row.map(SeenRow::read).transpose()
+    }
+
+    /// Whose a session is.
+    pub async fn session_identity(&self, id: Id<kind::Session>) -> Result<Option<Identity>> {
+        let id = id.to_string();
+        let sealed: Option<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT identity FROM session WHERE id = $1"
+        )
+        .bind(&id)
+        .fetch_optional(db)
+        .await)?;
+        let open = |sealed: Vec<u8>| self.sealer.open_json(identity_of(&id), &sealed);
+        sealed.map(open).transpose()
+    }
+
+    /// Ends a session for its person, with what its client was given from it. `None`: it has ended.
+    pub async fn end_session(
+        &self,
+        id: Id<kind::Session>,
+        subject_key: &Key,
+        event: &Event,
+    ) -> Result<Option<Ended>> {
+        let now = event.at.timestamp();
+        let mut tx = self.begin().await?;
+        let rows = on!(&mut tx, |tx| sqlx::query(
+            "UPDATE session SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL"
+        )
+        .bind(now)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            rollback(tx).await?;
+            return Ok(None);
+        }
+        grant::end_with_session(&mut tx, id, now).await?;
+        let sessions = held(&mut tx, &[id.to_string()]).await?;
+        let notices = notice::notices(&sessions, subject_key, &self.random, now);
+        for notice in &notices {
+            job::insert(&mut tx, notice, now).await?;
+        }
+        self.tell(&mut tx, event).await?;
+        commit(tx).await?;
+        Ok(Some(Ended { sessions, notices }))
+    }
+
     /// Ends every session of a browser, and what clients were given from them, and keeps what those
     /// must be told.
     async fn end_browser(
@@ -199,6 +283,29 @@ impl Store {
     pub(super) fn sealed_identity(&self, session: &str, identity: &Identity) -> Vec<u8> {
         self.sealer
             .seal_json(identity_of(session), identity, &self.random)
+    }
+}
+
+#[derive(FromRow)]
+struct SeenRow {
+    id: String,
+    client_id: ClientId,
+    auth_time: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl SeenRow {
+    fn read(self) -> Result<Seen> {
+        let row = Row {
+            table: "session",
+            key: &self.id,
+        };
+        Ok(Seen {
+            id: row.id("id", &self.id)?,
+            client_id: self.client_id,
+            auth_time: self.auth_time,
+            expires_at: self.expires_at,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What has expired is removed, so that personal data dies with its row.
 
-use super::{Result, Store, on};
 use crate::client::registered::RESTORABLE;
+use super::{Result, Store, on, refusal};
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
 use crate::login;
@@ -20,8 +20,8 @@ const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
     /// Removes evidence, jobs, pushed requests and the names of what was signed whose time is up, and
-    /// logins, sessions, grants, codes and tokens of all kinds that ended a day ago. Safe to run on several nodes at
-    /// once.
+    /// logins, sessions, grants, codes and tokens of all kinds that ended a day ago, and what was refused a
+    /// week ago. Safe to run on several nodes at once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
         let long_ended = now - KEPT;
         for (statement, before) in [
@@ -64,6 +64,7 @@ impl Store {
             ),
             ("DELETE FROM admin_session WHERE expires_at < $1", now),
             ("DELETE FROM invitation WHERE expires_at < $1", long_ended),
+            ("DELETE FROM refusal WHERE at <= $1", now - refusal::KEPT),
             ("DELETE FROM node WHERE heartbeat_at < $1", long_ended),
         ] {
             on!(&self.db, |db| sqlx::query(statement)

@@ -27,6 +27,7 @@ pub struct Metrics {
     logout_notices: Family<Outcome, Counter>,
     reuses: Family<Kind, Counter>,
     limited: Family<Kind, Counter>,
+    refusals_dropped: Counter,
     certificate_days_left: Family<Profile, Gauge>,
     signing_key_days_left: Family<Signs, Gauge>,
 }
@@ -113,6 +114,7 @@ impl Default for Metrics {
         let logout_notices = Family::default();
         let reuses = Family::default();
         let limited = Family::default();
+        let refusals_dropped = Counter::default();
         let certificate_days_left = Family::default();
         let signing_key_days_left = Family::default();
         registry.register(
@@ -147,6 +149,11 @@ impl Default for Metrics {
             limited.clone(),
         );
         registry.register(
+            "refusals_dropped",
+            "Refused requests that are not in the log of refusals because too many came",
+            refusals_dropped.clone(),
+        );
+        registry.register(
             "bankid_certificate_days_left",
             "Days until a relying-party certificate can no longer be used",
             certificate_days_left.clone(),
@@ -165,6 +172,7 @@ impl Default for Metrics {
             logout_notices,
             reuses,
             limited,
+            refusals_dropped,
             certificate_days_left,
             signing_key_days_left,
         }
@@ -222,6 +230,11 @@ impl Metrics {
     /// A request was turned away by a limit.
     pub fn limited(&self, what: &'static str) {
         self.limited.get_or_create(&Kind { kind: what }).inc();
+    }
+
+    /// A refused request is not kept.
+    pub fn refusal_dropped(&self) {
+        self.refusals_dropped.inc();
     }
 
     /// What should be in one hand was shown again: somebody took it, or a client is broken.

@@ -2,6 +2,7 @@
 //! numbers and names print as words like `[secret]`.
 
 pub mod metrics;
+pub mod usage;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;

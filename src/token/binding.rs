@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dpop::{MISSING, Proof};
+use crate::client::mistake::Reason;
 use crate::client::{Metadata, Profile};
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
@@ -22,12 +23,13 @@ pub enum Binding {
 const NO_CERTIFICATE: Refusal = Refusal::new(
     Code::InvalidRequest,
     "no certificate was shown, and this client's tokens are bound to one: call the endpoint of mtls_endpoint_aliases",
-);
+).because(Reason::BindingCertificateMissing);
 
 const BY_CERTIFICATE: Refusal = Refusal::new(
     Code::InvalidDpopProof,
     "this client's tokens are bound to its certificate, and not to a key: send no proof",
-);
+)
+.because(Reason::BindingProofUnexpected);
 
 /// RFC 9449 §5, RFC 8705 §3, FAPI 2.0 §5.3.2.1: what a client's tokens are bound to, by what came with
 /// its request. `certificate` is the one of the connection.
@@ -116,6 +118,9 @@ mod tests {
             ];
             assert_eq!(told, expected, "{registered}");
         }
+        let named = [NO_CERTIFICATE, BY_CERTIFICATE].map(|refusal| refusal.reason);
+        let missing = Some(Reason::BindingCertificateMissing);
+        assert_eq!(named, [missing, Some(Reason::BindingProofUnexpected)]);
     }
 
     #[test]

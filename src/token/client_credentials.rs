@@ -6,6 +6,7 @@ use super::grant::{ACCESS_TOKEN_LIFETIME, Tokens};
 use crate::authorize::resource::Resources;
 use crate::client::Client;
 use crate::client::machine::Machine;
+use crate::client::mistake::Reason;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
 use crate::random::Random;
@@ -14,11 +15,13 @@ use crate::secret::Secret;
 const NOT_REGISTERED: Refusal = Refusal::new(
     Code::UnauthorizedClient,
     "this client is not registered for client_credentials",
-);
+)
+.because(Reason::ClientCredentialsOff);
 const SCOPE: Refusal = Refusal::new(
     Code::InvalidScope,
     "the scope holds a value that this client may not have for itself",
-);
+)
+.because(Reason::OwnScopeNotAllowed);
 
 /// RFC 6749 §3.3, §4.4.2: what is asked for, each value once, or all that the client may have when
 /// nothing is. `openid` is never among it: there is no person to speak of.

@@ -5,6 +5,7 @@ use super::dpop::{self, Proof};
 use super::grant::Grant;
 use crate::authorize::pkce::{self, Challenge, Misfit};
 use crate::authorize::request::AuthorizationRequest;
+use crate::client::mistake::Reason;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::Thumbprint;
@@ -112,23 +113,33 @@ pub fn exchange<'r>(
     redemption: Redemption<'_>,
     now: Timestamp,
 ) -> Result<&'r Grant, Rejected> {
-    let rejected = |description, consequence| Rejected {
-        refusal: Refusal::new(Code::InvalidGrant, description),
+    let rejected = |description, kind, consequence| Rejected {
+        refusal: Refusal::new(Code::InvalidGrant, description).because(kind),
         consequence,
     };
     let record = record.ok_or(rejected(
         "the code is unknown, or another client's",
+        Reason::CodeUnknown,
         Consequence::Nothing,
     ))?;
     if record.is_used {
-        return Err(rejected("the code was used before", Consequence::EndGrant));
+        return Err(rejected(
+            "the code was used before",
+            Reason::CodeUsed,
+            Consequence::EndGrant,
+        ));
     }
     if record.grant.has_ended || now >= record.expires_at {
-        return Err(rejected("the code has expired", Consequence::Nothing));
+        return Err(rejected(
+            "the code has expired",
+            Reason::CodeExpired,
+            Consequence::Nothing,
+        ));
     }
     if redemption.redirect_uri != Some(record.redirect_uri.as_str()) {
         return Err(rejected(
             "redirect_uri is not the one that the code was sent to",
+            Reason::CodeRedirectUriOther,
             Consequence::BurnCode,
         ));
     }
@@ -138,13 +149,22 @@ pub fn exchange<'r>(
         consequence: Consequence::BurnCode,
     })?;
     pkce::verify(record.challenge.as_ref(), redemption.code_verifier).map_err(|misfit| {
-        let description = match misfit {
-            Misfit::Missing => "code_verifier is missing",
-            Misfit::Unasked => "code_verifier was sent, but no code_challenge before it",
-            Misfit::Malformed => "code_verifier must be 43 to 128 unreserved characters",
-            Misfit::Wrong => "code_verifier does not fit the code_challenge",
+        let (description, kind) = match misfit {
+            Misfit::Missing => ("code_verifier is missing", Reason::VerifierMissing),
+            Misfit::Unasked => (
+                "code_verifier was sent, but no code_challenge before it",
+                Reason::VerifierUnasked,
+            ),
+            Misfit::Malformed => (
+                "code_verifier must be 43 to 128 unreserved characters",
+                Reason::VerifierMalformed,
+            ),
+            Misfit::Wrong => (
+                "code_verifier does not fit the code_challenge",
+                Reason::VerifierWrong,
+            ),
         };
-        rejected(description, Consequence::BurnCode)
+        rejected(description, kind, Consequence::BurnCode)
     })?;
     Ok(&record.grant)
 }

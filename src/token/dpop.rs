@@ -7,10 +7,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::client::mistake::Reason;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::{ClientAlgorithm, Jwk, Thumbprint};
-use crate::jose::jwt::Once;
+use crate::jose::jwt::{self, Once};
 use crate::secret::Digest;
 
 /// What proofs may be signed with, for discovery (RFC 9449 §5.1): what every profile allows.
@@ -48,52 +49,67 @@ pub struct Proof {
 const BAD: Refusal = Refusal::new(
     Code::InvalidDpopProof,
     "the DPoP proof is not good: header, signature, jwk, typ, jti, htm, htu, iat or ath",
-);
+)
+.because(Reason::DpopMalformed);
 /// For a proof that was used before.
 pub const REPLAYED: Refusal = Refusal::new(
     Code::InvalidDpopProof,
     "the DPoP proof was used before: each request needs another jti",
-);
+)
+.because(Reason::DpopReplayed);
 /// For a client that must prove its key and does not.
 pub const MISSING: Refusal = Refusal::new(
     Code::InvalidDpopProof,
     "the DPoP header is missing, and this client proves its key",
-);
+)
+.because(Reason::DpopMissing);
 /// For a proof by another key than the one that something is bound to.
 pub const OTHER_KEY: Refusal =
-    Refusal::new(Code::InvalidDpopProof, "the DPoP proof is by another key");
+    Refusal::new(Code::InvalidDpopProof, "the DPoP proof is by another key")
+        .because(Reason::DpopOtherKey);
 
 /// RFC 9449 §4.3, but for whether it was used before. `headers` are all that came by that name.
 pub fn read(headers: &[&str], made: Made<'_>, now: Timestamp) -> Result<Option<Proof>, Refusal> {
     match headers {
         [] => Ok(None),
-        [proof] if proof.len() <= LIMIT => verified(proof, made, now).map(Some).ok_or(BAD),
+        [proof] if proof.len() <= LIMIT => match verified(proof, made, now) {
+            Ok(proof) => Ok(Some(proof)),
+            Err(kind) => Err(BAD.because(kind)),
+        },
         _ => Err(BAD),
     }
 }
 
-fn verified(proof: &str, made: Made<'_>, now: Timestamp) -> Option<Proof> {
-    let (header, _) = proof.split_once('.')?;
-    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-    let key = Jwk::parse(header.get("jwk")?)?;
+fn verified(proof: &str, made: Made<'_>, now: Timestamp) -> Result<Proof, Reason> {
+    let header = jwt::unverified_header(proof).ok_or(Reason::DpopMalformed)?;
+    let key = header.get("jwk").and_then(Jwk::parse);
+    let key = key.ok_or(Reason::DpopMalformed)?;
     let algorithm = ALGORITHMS
         .into_iter()
-        .find(|algorithm| header["alg"] == algorithm.as_str())?;
-    let signed = key.verify(proof, algorithm)?;
+        .find(|algorithm| header.get("alg") == Some(&algorithm.as_str().into()))
+        .ok_or(Reason::DpopAlgorithm)?;
+    let signed = key.verify(proof, algorithm).ok_or(Reason::DpopSignature)?;
     let claim = |name: &str| signed.claims.get(name).and_then(Value::as_str);
-    let issued_at = signed.claims.get("iat")?.as_i64()?;
-    let issued_at = Timestamp(Some(issued_at).filter(|at| (0..1 << 40).contains(at))?);
+    let name = claim("jti").filter(|jti| !jti.is_empty());
+    let name = name.ok_or(Reason::DpopMalformed)?;
+    let issued_at = signed.claims.get("iat").and_then(Value::as_i64);
+    let issued_at = issued_at.filter(|at| (0..1 << 40).contains(at));
+    let issued_at = Timestamp(issued_at.ok_or(Reason::DpopTime)?);
+    let holds = |does: bool, kind| does.then_some(()).ok_or(kind);
+    holds(
+        signed.typ.as_ref().is_some_and(|typ| typ == "dpop+jwt"),
+        Reason::DpopMalformed,
+    )?;
+    holds(claim("htm") == Some(made.method), Reason::DpopMethod)?;
+    let is_here = claim("htu").is_some_and(|htu| is_address(htu, made.endpoint));
+    holds(is_here, Reason::DpopAddress)?;
     let is_fresh = issued_at <= now + WINDOW && now <= issued_at + WINDOW;
+    holds(is_fresh, Reason::DpopTime)?;
     let is_of_the_token = made
         .token
         .is_none_or(|token| claim("ath") == Some(hash(token).as_str()));
-    let name = claim("jti").filter(|jti| !jti.is_empty())?;
-    let holds = signed.typ? == "dpop+jwt"
-        && claim("htm")? == made.method
-        && is_address(claim("htu")?, made.endpoint)
-        && is_fresh
-        && is_of_the_token;
-    holds.then(|| Proof {
+    holds(is_of_the_token, Reason::DpopToken)?;
+    Ok(Proof {
         key: key.thumbprint(),
         once: Once {
             jti: Digest::of(name),
@@ -136,10 +152,15 @@ pub fn asked_for(
 ) -> Result<Option<Thumbprint>, Refusal> {
     let asked = match dpop_jkt {
         None => None,
-        Some(text) => Some(Thumbprint::parse(text).ok_or(Refusal::new(
-            Code::InvalidRequest,
-            "dpop_jkt is not a SHA-256 thumbprint in base64url",
-        ))?),
+        Some(text) => Some(
+            Thumbprint::parse(text).ok_or(
+                Refusal::new(
+                    Code::InvalidRequest,
+                    "dpop_jkt is not a SHA-256 thumbprint in base64url",
+                )
+                .because(Reason::DpopJktMalformed),
+            )?,
+        ),
     };
     match (asked, proof) {
         (Some(asked), Some(proof)) if asked != proof.key => Err(OTHER_KEY),

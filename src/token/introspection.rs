@@ -6,6 +6,7 @@ use super::access_token::{AccessRecord, subject};
 use super::binding::token_type;
 use super::refresh::RefreshRecord;
 use crate::client::Client;
+use crate::client::mistake::Reason;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
 use crate::id::ClientId;
@@ -17,7 +18,8 @@ pub fn admit(caller: &Client) -> Result<(), Refusal> {
         false => Err(Refusal::new(
             Code::InvalidClient,
             "a public client may not introspect tokens",
-        )),
+        )
+        .because(Reason::IntrospectionOfPublic)),
     }
 }
 

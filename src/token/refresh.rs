@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use super::grant::Grant;
 use crate::authorize::request::Scope;
+use crate::client::mistake::Reason;
 use crate::client::{Client, Profile};
 use crate::clock::{Seconds, Timestamp};
 use crate::error::{Code, Refusal};
@@ -32,7 +33,8 @@ const IDLE: Seconds = Seconds(7 * 24 * 60 * 60);
 pub const UNKNOWN: Refusal = Refusal::new(
     Code::InvalidGrant,
     "the refresh token is unknown, or another client's",
-);
+)
+.because(Reason::RefreshTokenUnknown);
 
 /// A refresh token as it is stored, with its grant and what became of its successors.
 #[derive(Debug)]
@@ -91,18 +93,30 @@ pub struct Rejected {
 /// RFC 6749 §6, RFC 9700 §4.14.2. The client is authenticated and the token is one of its own; `asked`
 /// is when the request came.
 pub fn turn(record: &RefreshRecord, client: &Client, asked: Timestamp) -> Result<Turn, Rejected> {
-    let rejected = |description, ends_grant| Rejected {
-        refusal: Refusal::new(Code::InvalidGrant, description),
+    let rejected = |description, kind, ends_grant| Rejected {
+        refusal: Refusal::new(Code::InvalidGrant, description).because(kind),
         ends_grant,
     };
     if record.grant.has_ended {
-        return Err(rejected("the refresh token was revoked", false));
+        return Err(rejected(
+            "the refresh token was revoked",
+            Reason::RefreshTokenRevoked,
+            false,
+        ));
     }
     if record.key.is_none() && !client.metadata.token_endpoint_auth.is_proof() {
         // From when the client authenticated: whoever took it could use it now.
-        return Err(rejected("the refresh token is bound to no key", false));
+        return Err(rejected(
+            "the refresh token is bound to no key",
+            Reason::RefreshTokenUnbound,
+            false,
+        ));
     }
-    let reused = Err(rejected("the refresh token was used before", true));
+    let reused = Err(rejected(
+        "the refresh token was used before",
+        Reason::RefreshTokenReused,
+        true,
+    ));
     if record.is_replaced || record.successor_is_used {
         return reused;
     }
@@ -113,13 +127,21 @@ pub fn turn(record: &RefreshRecord, client: &Client, asked: Timestamp) -> Result
         (Some(_), None) if !client.metadata.token_endpoint_auth.is_proof() => return reused,
         (Some(used_at), None) if asked < used_at + GRACE => Turn::Again,
         (_, Some(used_again_at)) if asked < used_again_at + AT_ONCE => {
-            return Err(rejected("the refresh token was used twice before", false));
+            return Err(rejected(
+                "the refresh token was used twice before",
+                Reason::RefreshTokenCrowded,
+                false,
+            ));
         }
         _ => return reused,
     };
     match record.end(client) {
         Some(end) if asked < end => Ok(turn),
-        _ => Err(rejected("the refresh token has expired", false)),
+        _ => Err(rejected(
+            "the refresh token has expired",
+            Reason::RefreshTokenExpired,
+            false,
+        )),
     }
 }
 
@@ -135,14 +157,15 @@ pub fn narrow(grant: &Grant, asked: Option<&str>) -> Result<Grant, Refusal> {
         return Err(Refusal::new(
             Code::InvalidScope,
             "the scope is wider than what was granted",
-        ));
+        )
+        .because(Reason::ScopeWider));
     }
     let kept = Scope::parse_list(asked);
     if !kept.contains(&Scope::Openid) {
-        return Err(Refusal::new(
-            Code::InvalidScope,
-            "the scope must contain openid",
-        ));
+        return Err(
+            Refusal::new(Code::InvalidScope, "the scope must contain openid")
+                .because(Reason::OpenidMissing),
+        );
     }
     Ok(grant.narrowed(&Scope::list(&kept)))
 }
@@ -231,6 +254,7 @@ mod tests {
         assert_eq!(turn(&bound, &public, NOW), Ok(Turn::First));
         let unbound = turn(&record(), &public, NOW).expect_err("refused");
         assert_eq!(unbound.refusal.code, Code::InvalidGrant);
+        assert_eq!(unbound.refusal.reason, Some(Reason::RefreshTokenUnbound));
         assert!(!unbound.ends_grant);
         assert_eq!(record().live_until(&public, NOW), None);
     }
@@ -261,6 +285,9 @@ mod tests {
             ..used()
         };
         assert_eq!(tried(&twice, 50), Err(false));
+        let crowded = turn(&twice, &lasting(1), NOW + Seconds(50)).expect_err("refused");
+        let reason = Some(Reason::RefreshTokenCrowded);
+        assert_eq!(crowded.refusal.reason, reason);
         // On a node whose clock is behind.
         assert_eq!(tried(&twice, 45), Err(false));
         assert_eq!(tried(&twice, 64), Err(false));

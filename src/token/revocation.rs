@@ -1,6 +1,7 @@
 //! Revocation (RFC 7009).
 
 use super::Shown;
+use crate::client::mistake::Reason;
 use crate::error::{Code, Refusal};
 use crate::secret::{Secret, kind as secret};
 
@@ -13,7 +14,8 @@ pub fn target(token: &str) -> Result<Shown, Refusal> {
         Shown::Other if is_code || is_signed => Err(Refusal::new(
             Code::UnsupportedTokenType,
             "only refresh tokens and access tokens can be revoked",
-        )),
+        )
+        .because(Reason::RevocationUnsupported)),
         shown => Ok(shown),
     }
 }

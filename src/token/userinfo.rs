@@ -4,17 +4,20 @@ use serde_json::{Map, Value};
 
 use super::access_token::AccessRecord;
 use super::grant::Grant;
+use crate::client::mistake::Reason;
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
 
 const NOT_FOR_US: Refusal = Refusal::new(
     Code::InvalidToken,
     "the access token is for other services than userinfo",
-);
+)
+.because(Reason::TokenForOthers);
 const NOBODYS: Refusal = Refusal::new(
     Code::InsufficientScope,
     "the access token has no openid in its scope",
-);
+)
+.because(Reason::TokenOfNobody);
 
 /// RFC 8707 §3, OpenID Connect Core §5.3.1: a token that is for this provider, and of a person. Every
 /// grant has `openid` in its scope; what a client has for itself never does.

@@ -36,6 +36,7 @@ mod parallel;
 mod pitfalls;
 mod races;
 mod refresh;
+mod refusals;
 mod registration;
 mod registration_management;
 mod relying_parties;

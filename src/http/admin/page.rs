@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::assets::url;
 use super::super::input::Request;
 use super::super::words::Words;
-use super::form::Part;
+use super::form::{Control, Part};
 use super::Caller;
 use crate::admin::role::{Administrator, Permission, Role};
 use crate::admin::written;
@@ -226,7 +226,7 @@ pub struct Again {
 impl Again {
     pub fn new(provider: &Provider, caller: &Caller, request: &Request) -> Again {
         // Back to the page that the form was on: what is posted is not kept.
-        let target = request.target();
+        let target = request.path();
         let page = match target.strip_prefix("/client/") {
             Some(rest) => format!("/client/{}", rest.split('/').next().unwrap_or_default()),
             None => match target.split('/').nth(1).unwrap_or_default() {
@@ -307,6 +307,8 @@ pub struct Row {
     pub managed_by: &'static str,
     pub began: i64,
     pub finished: i64,
+    /// How many requests were refused in the last week.
+    pub failed: i64,
     pub updated: String,
     pub removed: bool,
     pub is_entitled: bool,
@@ -320,7 +322,7 @@ pub struct New {
     pub kinds: Vec<Kind>,
     /// What was chosen.
     pub chosen: Option<Chosen>,
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<Labelled>,
 }
 
 /// An application that a client can be made for.
@@ -344,8 +346,11 @@ pub struct Ask {
     pub name: &'static str,
     pub label: &'static str,
     pub help: &'static str,
+    pub example: &'static str,
     pub value: String,
     pub required: bool,
+    pub has_lines: bool,
+    pub mistake: Option<String>,
 }
 
 /// All that concerns one client.
@@ -369,6 +374,7 @@ pub struct ClientPage {
     pub has_secret: bool,
     pub facts: Vec<(&'static str, String)>,
     pub used: Used,
+    pub failures: Vec<Failure>,
     pub applications: Vec<Kind>,
     pub application: &'static str,
     pub copyables: Vec<Copyable>,
@@ -378,6 +384,33 @@ pub struct ClientPage {
     pub second_approver: bool,
     pub events: Vec<Happened>,
     pub notice: Option<&'static str>,
+}
+
+/// A request that was refused.
+pub struct Failure {
+    pub at: String,
+    pub endpoint: &'static str,
+    pub code: String,
+    pub times: i64,
+    pub reference: String,
+    pub what: String,
+    pub difference: Option<String>,
+    pub remedy: String,
+}
+
+impl From<crate::admin::failure::Failure> for Failure {
+    fn from(failure: crate::admin::failure::Failure) -> Failure {
+        Failure {
+            at: shown(failure.at),
+            endpoint: failure.endpoint,
+            code: failure.code,
+            times: failure.times,
+            reference: failure.reference,
+            what: failure.explanation.what.into(),
+            difference: failure.explanation.difference.map(Into::into),
+            remedy: failure.explanation.remedy.into(),
+        }
+    }
 }
 
 /// A secret, without the secret.

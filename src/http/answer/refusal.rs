@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use serde_json::json;
 
-use super::Answer;
+use super::{Answer, Noted};
+use crate::client::mistake::Reason;
 use crate::client::registration::Refused;
 use crate::error::{Code, Refusal};
 use crate::jose::jwks::ClientAlgorithm;
@@ -13,10 +14,11 @@ use crate::token::dpop;
 /// RFC 9126 §2.3: a request that is larger than we carry.
 pub fn too_large() -> Answer {
     let refusal = Refusal::new(Code::InvalidRequest, "the request is too large");
-    Answer {
+    let answer = Answer {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..refused_json(refusal)
-    }
+    };
+    answer.noting(Noted::mistake(Reason::BodyTooLarge).with_code(refusal.code))
 }
 
 /// RFC 9126 §2.3: more requests than one caller may make.
@@ -29,7 +31,14 @@ pub fn too_many() -> Answer {
 
 /// RFC 7591 §3.2.2.
 pub fn unregistered(refused: &Refused) -> Answer {
-    error_json(refused.code, &refused.description)
+    let kind = match refused.code {
+        Code::InvalidRedirectUri => Reason::RegistrationRedirectUri,
+        _ => Reason::RegistrationMetadata,
+    };
+    error_json(refused.code, &refused.description).noting(Noted {
+        said: Some(refused.description.clone()),
+        ..Noted::mistake(kind).with_code(refused.code)
+    })
 }
 
 fn error_json(code: Code, description: &str) -> Answer {

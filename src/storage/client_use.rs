@@ -1,0 +1,44 @@
+//! The table `client_use`: how many logins each client began and ended, by day.
+
+use super::{Result, Store, commit, on};
+use crate::clock::Timestamp;
+use crate::id::ClientId;
+use crate::telemetry::usage::{Day, Used};
+
+impl Store {
+    /// Adds what was counted.
+    pub async fn add_use(&self, counted: &[(ClientId, Day, Used)]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for (client_id, day, used) in counted {
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO client_use (client_id, day, began, finished) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (client_id, day) DO UPDATE
+                    SET began = client_use.began + excluded.began,
+                        finished = client_use.finished + excluded.finished"
+            )
+            .bind(client_id)
+            .bind(day.0)
+            .bind(used.began)
+            .bind(used.finished)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+        }
+        commit(tx).await
+    }
+
+    /// How much each client was used since the day of a time, the busiest first.
+    pub async fn uses(&self, since: Timestamp) -> Result<Vec<(ClientId, Used)>> {
+        let rows: Vec<(ClientId, i64, i64)> = on!(&self.db, |db| sqlx::query_as(
+            "SELECT client_id, CAST(sum(began) AS BIGINT) AS all_began,
+                    CAST(sum(finished) AS BIGINT) AS all_finished
+               FROM client_use WHERE day >= $1
+              GROUP BY client_id ORDER BY all_began DESC, client_id"
+        )
+        .bind(Day::of(since).0)
+        .fetch_all(db)
+        .await)?;
+        let used = |(client_id, began, finished)| (client_id, Used { began, finished });
+        Ok(rows.into_iter().map(used).collect())
+    }
+}
