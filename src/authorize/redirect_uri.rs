@@ -23,7 +23,8 @@ impl RedirectUri {
     /// RFC 6749 §3.1.2, RFC 9700 §2.6.
     pub fn parse(text: &str) -> Option<RedirectUri> {
         let url = Url::parse(text).ok()?;
-        let plain = !text.contains(['#', '*', '\\'])
+        // RFC 3986 §2: what stands between quotes or backquotes somewhere cannot get out of them.
+        let plain = !text.contains(['#', '*', '\\', '"', '<', '>', '^', '`', '{', '|', '}'])
             && text.bytes().all(|b| b.is_ascii_graphic())
             && text.len() <= RedirectUri::LONGEST;
         // What the library mends, others may read in another way: `https:a.example`, `https:///a.example`,
@@ -264,6 +265,10 @@ mod tests {
             "https://a.example/./cb",
             "https://a.example/x/%2E%2e/cb",
             "https://a.example/..",
+            "https://a.example/\"cb",
+            "https://a.example/${cb}",
+            "https://a.example/<cb>",
+            "https://a.example/`cb`",
             &format!("https://a.example/{}", "x".repeat(2048)),
         ] {
             assert!(RedirectUri::parse(bad).is_none(), "{bad}");

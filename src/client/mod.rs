@@ -11,6 +11,7 @@ pub mod machine;
 pub mod metadata;
 pub mod method;
 pub mod origin;
+pub mod preset;
 pub mod profile;
 pub mod refresh;
 pub mod registration;
