@@ -22,6 +22,8 @@ use super::method::Method;
 use super::setting::{Mistake, from_json};
 use super::{Authentication, Client, Metadata};
 use crate::authorize::redirect_uri::RedirectUri;
+use crate::authorize::request::ResponseMode;
+use crate::jose::algorithm::Algorithm;
 
 /// An application, as one sets it up.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ pub struct Preset {
     pub authentication: Authentication,
     /// How it can do so, what it does by itself first.
     pub methods: &'static [Method],
+    /// By what it takes ID tokens to be signed, with these settings.
+    pub algorithms: &'static [Algorithm],
     /// Whether it pushes its requests where it finds that it can.
     pub pushes: bool,
 }
@@ -196,11 +200,9 @@ pub fn settings_to_copy(
             format!("these settings of {} are for {can}", preset.name),
         );
     };
+    let asks = preset.application != Application::Machine;
+    let modes = &metadata.response_modes;
     let needs = [
-        (
-            metadata.require_signed_request_object,
-            "require_signed_request_object",
-        ),
         (
             metadata.dpop_bound_access_tokens,
             "dpop_bound_access_tokens",
@@ -210,12 +212,27 @@ pub fn settings_to_copy(
             "tls_client_certificate_bound_access_tokens",
         ),
         (
-            metadata.requires_pushed_requests() && !preset.pushes,
+            asks && metadata.require_signed_request_object,
+            "require_signed_request_object",
+        ),
+        (
+            asks && metadata.requires_pushed_requests() && !preset.pushes,
             "require_pushed_authorization_requests",
+        ),
+        (
+            asks && !modes.is_empty() && !modes.contains(&ResponseMode::Query),
+            "response_modes",
+        ),
+        (
+            asks && !preset.algorithms.contains(&metadata.id_token_algorithm()),
+            "id_token_signed_response_alg",
         ),
     ];
     if let Some((_, setting)) = needs.into_iter().find(|(is_needed, _)| *is_needed) {
-        let reason = format!("is more than these settings of {} do", preset.name);
+        let reason = format!(
+            "is something that these settings of {} do not do",
+            preset.name
+        );
         return cannot(setting, reason);
     }
     if let Some(reason) = quote::unfit(preset.application, client.client_id.as_str()) {

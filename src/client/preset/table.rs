@@ -3,6 +3,7 @@
 use super::inputs::{Ask, Shape};
 use super::{Addresses, Application, Preset};
 use crate::client::method::{Authentication, Method};
+use crate::jose::algorithm::Algorithm;
 
 const NAME: Ask = Ask {
     name: "client_name",
@@ -71,6 +72,9 @@ const fn lines(
 /// By a secret, in one way or the other.
 const EITHER: &[Method] = &[Method::ClientSecretBasic, Method::ClientSecretPost];
 
+/// What libraries verify that came before Ed25519.
+const NOT_EDDSA: &[Algorithm] = &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
+
 /// All applications that there are settings for.
 pub const PRESETS: &[Preset] = &[
     Preset {
@@ -112,6 +116,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretPost,
         methods: &[Method::ClientSecretPost, Method::ClientSecretBasic],
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
     Preset {
@@ -139,6 +144,8 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretBasic,
         methods: EITHER,
+        // Others need a bean of their own.
+        algorithms: &[Algorithm::RS256],
         pushes: false,
     },
     Preset {
@@ -158,6 +165,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretPost,
         methods: &[Method::ClientSecretPost],
+        algorithms: NOT_EDDSA,
         // From .NET 9 on.
         pushes: true,
     },
@@ -186,6 +194,8 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretBasic,
         methods: EITHER,
+        // Others must be named where the provider is.
+        algorithms: &[Algorithm::RS256],
         pushes: false,
     },
     Preset {
@@ -206,6 +216,7 @@ pub const PRESETS: &[Preset] = &[
         // It finds out by trying.
         authentication: Authentication::ClientSecret,
         methods: EITHER,
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
     Preset {
@@ -225,6 +236,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretBasic,
         methods: EITHER,
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
     Preset {
@@ -250,6 +262,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretBasic,
         methods: EITHER,
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
     Preset {
@@ -275,6 +288,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretBasic,
         methods: EITHER,
+        algorithms: NOT_EDDSA,
         pushes: false,
     },
     Preset {
@@ -310,6 +324,7 @@ pub const PRESETS: &[Preset] = &[
         authentication: Authentication::ClientSecretPost,
         // The first of both that our metadata name, which it prefers.
         methods: &[Method::ClientSecretPost],
+        algorithms: &[Algorithm::RS256],
         pushes: false,
     },
     Preset {
@@ -329,6 +344,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::None,
         methods: &[Method::None],
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
     Preset {
@@ -358,6 +374,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::None,
         methods: &[Method::None],
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
     Preset {
@@ -388,6 +405,7 @@ pub const PRESETS: &[Preset] = &[
         },
         authentication: Authentication::ClientSecretBasic,
         methods: EITHER,
+        algorithms: &Algorithm::ALL,
         pushes: false,
     },
 ];

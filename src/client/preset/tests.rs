@@ -9,6 +9,8 @@ use super::*;
 use crate::client::Pkce;
 use crate::id::ClientId;
 
+type Change = fn(&mut Metadata);
+
 const ISSUER: &str = "https://login.example.se";
 /// Whatever this is made of, it must stand in nothing that is pasted.
 const NAME: &str = "Evil \"'`${x}#{y}</script>\\ name";
@@ -57,130 +59,110 @@ fn each_application_is_registered_with_its_own_addresses() {
     let sso = "https://app.example.se/realms/kommunen";
     let broker = &format!("{sso}/broker/bankid/endpoint");
     let at = |path: &str| format!("https://app.example.se{path}");
-    let (post, basic) = ("client_secret_post", "client_secret_basic");
-    let expected: Vec<(&str, Vec<String>, Vec<String>, Option<String>, &str)> = vec![
-        (
-            "keycloak",
-            vec![broker.clone()],
-            vec![format!("{broker}/logout_response")],
-            Some(format!(
-                "{sso}/protocol/openid-connect/logout/backchannel-logout"
-            )),
-            post,
-        ),
-        (
-            "spring",
-            vec![at("/login/oauth2/code/bankid")],
-            vec![at("")],
-            Some(at("/logout/connect/back-channel/bankid")),
-            basic,
-        ),
-        (
-            "aspnetcore",
-            vec![at("/signin-oidc")],
-            vec![at("/signout-callback-oidc")],
-            None,
-            post,
-        ),
-        (
-            "authjs",
-            vec![at("/api/auth/callback/bankid")],
-            vec![],
-            None,
-            basic,
-        ),
-        (
-            "oauth2-proxy",
-            vec![at("/oauth2/callback")],
-            vec![],
-            None,
-            "client_secret",
-        ),
-        (
-            "mod_auth_openidc",
-            vec![at("/oidc/redirect_uri")],
-            vec![at("/")],
-            Some(at("/oidc/redirect_uri?logout=backchannel")),
-            basic,
-        ),
-        (
-            "grafana",
-            vec![at("/login/generic_oauth")],
-            vec![at("/login")],
-            None,
-            basic,
-        ),
-        (
-            "gitlab",
-            vec![at("/users/auth/openid_connect/callback")],
-            vec![],
-            None,
-            basic,
-        ),
-        (
-            "nextcloud",
-            vec![
-                at("/apps/user_oidc/code"),
-                at("/index.php/apps/user_oidc/code"),
-            ],
-            vec![at("/")],
-            Some(at("/index.php/apps/user_oidc/backchannel-logout/bankid")),
-            post,
-        ),
-        (
-            "single-page",
-            vec![at("/callback")],
-            vec![at("/")],
-            None,
-            "none",
-        ),
-        (
-            "native",
-            vec!["se.example.app:/oauth2redirect".to_owned()],
-            vec!["se.example.app:/logout".to_owned()],
-            None,
-            "none",
-        ),
-        ("machine", vec![], vec![], None, basic),
-    ];
-    let ids: Vec<&str> = PRESETS.iter().map(|preset| preset.id).collect();
-    let known: Vec<&str> = expected.iter().map(|(id, ..)| *id).collect();
-    assert_eq!(ids, known);
-    for (id, callbacks, after_logout, back_channel, method) in expected {
-        let registered = metadata(preset(id), &answers(preset(id))).expect(id);
-        assert_eq!(
-            (registered.conflicts(), registered.pkce),
-            (vec![], Pkce::Required)
-        );
-        let written = serde_json::to_value(&registered).expect("JSON");
-        assert_eq!(written["redirect_uris"], json!(callbacks), "{id}");
-        let or_none = |name: &str| written.get(name).cloned().unwrap_or(Value::Null);
-        let after_logout = match after_logout.is_empty() {
-            true => Value::Null,
-            false => json!(after_logout),
-        };
-        assert_eq!(or_none("post_logout_redirect_uris"), after_logout, "{id}");
-        assert_eq!(
-            or_none("backchannel_logout_uri"),
-            json!(back_channel),
-            "{id}"
-        );
-        assert_eq!(written["token_endpoint_auth"], json!(method), "{id}");
-        assert_eq!(written["client_name"], json!(NAME));
-        let may_call = or_none("web_origins");
-        assert_eq!(
-            may_call == json!(["https://app.example.se"]),
-            id == "single-page"
-        );
+    let expected = json!([
+        {
+            "id": "keycloak",
+            "redirect_uris": [broker],
+            "post_logout_redirect_uris": [format!("{broker}/logout_response")],
+            "backchannel_logout_uri":
+                format!("{sso}/protocol/openid-connect/logout/backchannel-logout"),
+            "token_endpoint_auth": "client_secret_post",
+        },
+        {
+            "id": "spring",
+            "redirect_uris": [at("/login/oauth2/code/bankid")],
+            "post_logout_redirect_uris": [at("")],
+            "backchannel_logout_uri": at("/logout/connect/back-channel/bankid"),
+            "token_endpoint_auth": "client_secret_basic",
+        },
+        {
+            "id": "aspnetcore",
+            "redirect_uris": [at("/signin-oidc")],
+            "post_logout_redirect_uris": [at("/signout-callback-oidc")],
+            "token_endpoint_auth": "client_secret_post",
+        },
+        {
+            "id": "authjs",
+            "redirect_uris": [at("/api/auth/callback/bankid")],
+            "token_endpoint_auth": "client_secret_basic",
+        },
+        {
+            "id": "oauth2-proxy",
+            "redirect_uris": [at("/oauth2/callback")],
+            "token_endpoint_auth": "client_secret",
+        },
+        {
+            "id": "mod_auth_openidc",
+            "redirect_uris": [at("/oidc/redirect_uri")],
+            "post_logout_redirect_uris": [at("/")],
+            "backchannel_logout_uri": at("/oidc/redirect_uri?logout=backchannel"),
+            "token_endpoint_auth": "client_secret_basic",
+        },
+        {
+            "id": "grafana",
+            "redirect_uris": [at("/login/generic_oauth")],
+            "post_logout_redirect_uris": [at("/login")],
+            "token_endpoint_auth": "client_secret_basic",
+        },
+        {
+            "id": "gitlab",
+            "redirect_uris": [at("/users/auth/openid_connect/callback")],
+            "token_endpoint_auth": "client_secret_basic",
+        },
+        {
+            "id": "nextcloud",
+            "redirect_uris":
+                [at("/apps/user_oidc/code"), at("/index.php/apps/user_oidc/code")],
+            "post_logout_redirect_uris": [at("/")],
+            "backchannel_logout_uri":
+                at("/index.php/apps/user_oidc/backchannel-logout/bankid"),
+            "token_endpoint_auth": "client_secret_post",
+        },
+        {
+            "id": "single-page",
+            "redirect_uris": [at("/callback")],
+            "post_logout_redirect_uris": [at("/")],
+            "token_endpoint_auth": "none",
+            "web_origins": ["https://app.example.se"],
+        },
+        {
+            "id": "native",
+            "redirect_uris": ["se.example.app:/oauth2redirect"],
+            "post_logout_redirect_uris": ["se.example.app:/logout"],
+            "token_endpoint_auth": "none",
+        },
+        {
+            "id": "machine",
+            "redirect_uris": [],
+            "token_endpoint_auth": "client_secret_basic",
+            "client_credentials": {"scopes": ["orders:read", "orders:write"]},
+            "resources": ["https://api.example.se"],
+        },
+    ]);
+    let expected = expected.as_array().expect("a list");
+    assert_eq!(expected.len(), PRESETS.len());
+    for (preset, expected) in PRESETS.iter().zip(expected) {
+        let registered = metadata(preset, &answers(preset)).expect(preset.id);
+        assert_eq!(registered.conflicts(), []);
+        let mut written = serde_json::to_value(&registered).expect("JSON");
+        // The rest is as it would be anyway, PKCE above all.
+        let anyway = json!({"client_name": NAME});
+        let anyway: Metadata = serde_json::from_value(anyway).expect("metadata");
+        assert_eq!(anyway.pkce, Pkce::Required);
+        let anyway = serde_json::to_value(&anyway).expect("JSON");
+        let told = registered.backchannel_logout_uri.is_some();
+        assert_eq!(registered.backchannel_logout_session_required, told);
+        for (name, value) in anyway.as_object().expect("an object") {
+            let is_expected = expected.get(name).is_some();
+            if !is_expected && name != "backchannel_logout_session_required" {
+                assert_eq!(written[name], *value, "{} {name}", preset.id);
+            }
+        }
+        let members = written.as_object_mut().expect("an object");
+        members.retain(|name, _| expected.get(name).is_some() || anyway.get(name).is_none());
+        members.insert("id".to_owned(), json!(preset.id));
+        assert_eq!(written, *expected);
     }
-    let machine = usual(preset("machine"));
-    let scopes = machine
-        .metadata
-        .own_tokens()
-        .expect("for itself")
-        .scopes
-        .len();
-    assert_eq!((scopes, machine.metadata.resources.len()), (2, 1));
 }
 
 #[test]
@@ -428,41 +410,52 @@ fn settings_that_could_not_work_are_not_given() {
     };
     for preset in PRESETS {
         let id = preset.id;
-        let is_public = !preset.authentication.is_proof();
-        let other = match is_public {
-            true => Authentication::ClientSecret,
-            false => Authentication::None,
+        let other = match preset.authentication.is_proof() {
+            true => Authentication::None,
+            false => Authentication::ClientSecret,
         };
-        refused(
-            id,
-            &|m| m.token_endpoint_auth = other,
-            "token_endpoint_auth",
-        );
-        refused(
-            id,
-            &|m| m.token_endpoint_auth = Authentication::PrivateKeyJwt,
-            "token_endpoint_auth",
-        );
+        for method in [other, Authentication::PrivateKeyJwt] {
+            refused(
+                id,
+                &|m| m.token_endpoint_auth = method,
+                "token_endpoint_auth",
+            );
+        }
         refused(
             id,
             &|m| m.dpop_bound_access_tokens = true,
             "dpop_bound_access_tokens",
         );
-        refused(
-            id,
-            &|m| m.require_signed_request_object = true,
-            "require_signed_request_object",
-        );
-        if preset.application != Application::AspNetCore {
-            let pushed = "require_pushed_authorization_requests";
-            refused(
-                id,
-                &|m| m.require_pushed_authorization_requests = true,
-                pushed,
-            );
+        let pushed = "require_pushed_authorization_requests";
+        let asks_with_more: [(Change, &str); 4] = [
+            (|m| m.redirect_uris.clear(), "redirect_uris"),
+            (
+                |m| m.require_signed_request_object = true,
+                "require_signed_request_object",
+            ),
+            (|m| m.require_pushed_authorization_requests = true, pushed),
+            (
+                |m| m.response_modes = vec![ResponseMode::QueryJwt],
+                "response_modes",
+            ),
+        ];
+        for (change, setting) in asks_with_more {
+            match preset.application {
+                Application::Machine => assert!(told(preset, &change).is_ok(), "{setting}"),
+                Application::AspNetCore if setting == pushed => {
+                    assert!(told(preset, &change).is_ok());
+                }
+                _ => refused(id, &change, setting),
+            }
         }
-        if preset.application != Application::Machine {
-            refused(id, &|m| m.redirect_uris.clear(), "redirect_uris");
+        for algorithm in Algorithm::ALL {
+            let told = told(preset, &|m| {
+                m.id_token_signed_response_alg = Some(algorithm)
+            });
+            match preset.algorithms.contains(&algorithm) {
+                true => assert!(told.is_ok(), "{id} {algorithm}"),
+                false => assert_eq!(told, Err("id_token_signed_response_alg".to_owned())),
+            }
         }
     }
     refused(
@@ -515,4 +508,18 @@ fn settings_that_could_not_work_are_not_given() {
     assert_eq!(loopback.len(), 1, "it has no scheme of its own");
     let without = told(preset("grafana"), &|m| m.post_logout_redirect_uris.clear()).expect("fits");
     assert!(!without[0].text.contains("signout_redirect_url"));
+}
+
+#[test]
+fn the_document_names_the_addresses_that_are_registered() {
+    let document = include_str!("../../../docs/applications.md");
+    let own = ["single-page", "native", "machine"];
+    for preset in PRESETS.iter().filter(|preset| !own.contains(&preset.id)) {
+        let row = format!("| {} | `{}` |", preset.name, preset.addresses.callbacks[0]);
+        let row = document.lines().find(|line| line.starts_with(&row));
+        let row = row.expect(preset.name);
+        let told_at = preset.addresses.back_channel;
+        let is_written = |address: &str| row.contains(address) || address.contains("{path}");
+        assert!(told_at.is_none_or(is_written), "{row}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What the table, the form, JSON and the schema say of one another, and of what means ill.
 
+mod document;
 mod hostile;
 mod schema;
 
