@@ -261,11 +261,7 @@ pub async fn end_secret(
 }
 
 /// A client that administrators may change, at the version that they saw.
-pub async fn open(
-    desk: &Desk<'_>,
-    client_id: &str,
-    version: Option<i64>,
-) -> Done<Registered> {
+pub async fn open(desk: &Desk<'_>, client_id: &str, version: Option<i64>) -> Done<Registered> {
     let read = here(find(desk, client_id).await?)?;
     match read.managed_by {
         ManagedBy::Admin => at_version(read, version),

@@ -93,7 +93,9 @@ fn asked(client: &Client, scopes: &[Scope]) -> Result<Parameters, String> {
         let mode = mode.as_str().unwrap_or_default().to_owned();
         asked.push(("response_mode", mode));
     }
-    let pairs = asked.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let pairs = asked
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
     Ok(Parameters::from_pairs(pairs))
 }
 
@@ -155,7 +157,13 @@ mod tests {
             issuer: "https://op.example".into(),
             acr: "x".into(),
         };
-        preview(&client, scopes, &policy, &Random::seeded(3), Timestamp(1000))
+        preview(
+            &client,
+            scopes,
+            &policy,
+            &Random::seeded(3),
+            Timestamp(1000),
+        )
     }
 
     #[test]
@@ -172,8 +180,14 @@ mod tests {
             assert_eq!(claims["name"], "Tolvan Tolvansson");
             assert_eq!(claims["sub"], seen.id_token["sub"]);
         }
-        assert_eq!(seen.logout_token.expect("told")["sub"], seen.id_token["sub"]);
-        assert!(seen.authorize_url.starts_with("https://op.example/authorize?client_id=a&"));
+        assert_eq!(
+            seen.logout_token.expect("told")["sub"],
+            seen.id_token["sub"]
+        );
+        assert!(
+            seen.authorize_url
+                .starts_with("https://op.example/authorize?client_id=a&")
+        );
         let fewer = preview_of(&right, &[Scope::Openid]).expect("a preview");
         assert_eq!(fewer.id_token.get("personal_number"), None);
         assert_eq!(fewer.userinfo.len(), 1);

@@ -32,7 +32,10 @@ pub struct Person {
 
 /// The latest sessions that are alive, of one client or of all that the actor may see.
 pub async fn list(desk: &Desk<'_>, client_id: Option<&ClientId>, most: u16) -> Done<Vec<Seen>> {
-    let mut found = desk.store.live_sessions(client_id, desk.now(), most).await?;
+    let mut found = desk
+        .store
+        .live_sessions(client_id, desk.now(), most)
+        .await?;
     found.retain(|seen| desk.reach.holds(&seen.client_id));
     Ok(found)
 }
@@ -52,7 +55,9 @@ pub async fn end(desk: &Desk<'_>, id: &str, subject_key: &Key) -> Done<Vec<Job>>
     let before = json!({ "client_id": seen.client_id });
     let event = desk.event(Action::SessionEnd, object(seen.id), Some(before), None);
     let ended = desk.store.end_session(seen.id, subject_key, &event).await?;
-    ended.map(|ended| ended.notices).ok_or(Unmet::Unknown("session"))
+    ended
+        .map(|ended| ended.notices)
+        .ok_or(Unmet::Unknown("session"))
 }
 
 /// Whose a session is. That somebody asked is told before they are answered.

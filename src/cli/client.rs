@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::failures;
 use super::ConfigFile;
+use super::failures;
 use super::shell::{self, Shell, table};
 use super::token::{self, TokenCommand};
 use crate::admin::client::{self, LONGEST_OVERLAP, Made, New};

@@ -159,6 +159,16 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
             Ok::<_, Error>((listener, tls.map_err(Error::msg)?))
         })
         .transpose()?;
+    let admin = config.admin.clone();
+    let admin = admin
+        .map(|admin| {
+            let listener = TcpListener::bind(admin.listen)
+                .with_context(|| format!("admin.address: cannot listen on {}", admin.listen))?;
+            let tls = admin.tls.as_ref();
+            let tls = tls.map(|files| tls::server("admin", files, Clients::Unasked));
+            Ok::<_, Error>((listener, tls.transpose().map_err(Error::msg)?))
+        })
+        .transpose()?;
     let provider = Provider::start(config, Clock::system(), Random::system()).await?;
     let served = http::serve(provider.clone(), listener, tls, runtime.handle().clone())?;
     let mtls = mtls
@@ -169,6 +179,11 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
                 Some(tls),
                 runtime.handle().clone(),
             )
+        })
+        .transpose()?;
+    let admin = admin
+        .map(|(listener, tls)| {
+            http::admin::serve(provider.clone(), listener, tls, runtime.handle().clone())
         })
         .transpose()?;
     let ops = match provider.config.ops {
@@ -187,7 +202,7 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     until_told_to_stop().await?;
     tracing::info!("stopping");
     provider.begin_to_stop();
-    let stops = [Some(served), mtls].into_iter().flatten();
+    let stops = [Some(served), mtls, admin].into_iter().flatten();
     join_all(stops.map(|served| served.handle.stop(true))).await;
     provider.stop().await;
     // The last to go: it says that the node is stopping.

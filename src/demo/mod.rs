@@ -13,8 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
+use crate::admin::administrator::{Invited, invite};
+use crate::admin::role::{Reach, Role};
+use crate::audit::{Actor, Door, Who};
 use crate::bankid::party;
 use crate::cli::{until_told_to_stop, write_private};
+use crate::client::Name;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::identity::Passphrase;
@@ -27,6 +31,7 @@ use crate::simulator::{self, Settings, Simulator};
 
 const PROVIDER_PORT: u16 = 8080;
 const APPLICATION_PORT: u16 = 3000;
+const ADMIN_PORT: u16 = 8081;
 
 /// What can be said.
 #[derive(Debug, clap::Args)]
@@ -69,6 +74,8 @@ pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
     let directory = tempfile::tempdir().context("no place for the demo's files")?;
     let provider_listener = bind(PROVIDER_PORT)?;
     let application_listener = bind(APPLICATION_PORT)?;
+    let admin_listener = bind(ADMIN_PORT)?;
+    let admin_url = address_of(&admin_listener)?;
     let issuer = address_of(&provider_listener)?;
     let application_url = address_of(&application_listener)?;
     let bank = match (options.bankid, &options.certificate) {
@@ -87,6 +94,7 @@ pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
     let text = configuration(&Parts {
         issuer: &issuer,
         application: &application_url,
+        admin: &admin_url,
         bankid: &bank.section,
         client_secret: &client_secret,
         master_key: &STANDARD.encode(random.bytes::<32>()),
@@ -100,6 +108,13 @@ pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
         None,
         runtime.handle().clone(),
     )?;
+    let administration = http::admin::serve(
+        provider.clone(),
+        admin_listener,
+        None,
+        runtime.handle().clone(),
+    )?;
+    let invitation = invitation(&provider).await?;
     let _application = application::start(application::Settings {
         listener: application_listener,
         tls: None,
@@ -113,7 +128,12 @@ pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
     })?;
     println!(
         "{}",
-        greeting(&application_url, &issuer, bank.phone.as_deref())
+        greeting(
+            &application_url,
+            &issuer,
+            &invitation,
+            bank.phone.as_deref()
+        )
     );
     if options.bankid == Which::Test {
         println!("\n{}", reached(&provider).await);
@@ -121,6 +141,7 @@ pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
     until_told_to_stop().await?;
     provider.begin_to_stop();
     served.handle.stop(false).await;
+    administration.handle.stop(false).await;
     provider.stop().await;
     Ok(())
 }
@@ -189,9 +210,10 @@ fn test_section(certificate: &Path, passphrase: &Passphrase) -> anyhow::Result<S
 }
 
 /// What to do now.
-fn greeting(application: &str, issuer: &str, phone: Option<&str>) -> String {
+fn greeting(application: &str, issuer: &str, invitation: &str, phone: Option<&str>) -> String {
     let provider = format!(
-        "     The provider:                         {issuer}/.well-known/openid-configuration"
+        "     The provider:                         {issuer}/.well-known/openid-configuration
+     The administration, for 15 minutes:   {invitation}"
     );
     let start = format!("  1. The sample application, start here:   {application}");
     match phone {
@@ -217,6 +239,31 @@ computer. "BankID on this device" opens this computer's BankID program, which mu
 docs/bankid-test.md tells how. Press Ctrl+C to stop."#
         ),
     }
+}
+
+/// The link by which whoever opens it first administers the demo.
+async fn invitation(provider: &Provider) -> anyhow::Result<String> {
+    let actor = Actor {
+        who: Who::Operator("demo".to_owned()),
+        door: Door::Cli,
+        address: None,
+    };
+    let invited = Invited {
+        name: Name::parse("Demo").context("a name")?,
+        role: Role::Owner,
+        reach: Reach::All,
+    };
+    let (_, link) = invite(&provider.desk(actor, Reach::All, true), invited).await?;
+    let admin = provider
+        .config
+        .admin
+        .as_ref()
+        .context("the section admin")?;
+    Ok(format!(
+        "{}/invitation/{}",
+        admin.address.url,
+        link.expose()
+    ))
 }
 
 /// Whether BankID's test environment answers, because nobody sees why a login fails.
@@ -248,6 +295,7 @@ fn address_of(listener: &TcpListener) -> anyhow::Result<String> {
 struct Parts<'a> {
     issuer: &'a str,
     application: &'a str,
+    admin: &'a str,
     bankid: &'a str,
     client_secret: &'a str,
     master_key: &'a str,
@@ -263,6 +311,9 @@ url = "sqlite:{directory}/demo.db"
 
 [keys]
 master_key = "{master_key}"
+
+[admin]
+url = "{admin}"
 
 {bankid}
 
@@ -281,6 +332,7 @@ personal_number = {{ purpose = "The demo shows it." }}
         bankid = of.bankid,
         client_secret = of.client_secret,
         application = of.application,
+        admin = of.admin,
     )
 }
 
@@ -316,6 +368,7 @@ mod tests {
         let text = configuration(&Parts {
             issuer: "http://localhost:8080",
             application: "http://localhost:3000",
+            admin: "http://localhost:8081",
             bankid: section,
             client_secret: &"s".repeat(43),
             master_key: &STANDARD.encode([7; 32]),
@@ -375,7 +428,7 @@ mod tests {
             config.bankid.links.link(&manner, &tokens()).to_string()
         };
         assert!(launch(Link::Universal).starts_with("http://localhost:3001/?autostarttoken="));
-        let said = greeting("http://localhost:3000", "x", Some("http://localhost:3001/"));
+        let said = greeting("http://localhost:3000", "x", "i", Some("http://localhost:3001/"));
         assert!(said.contains("The phone with BankID:                http://localhost:3001/"));
     }
 
@@ -409,7 +462,7 @@ mod tests {
             problems.to_string(),
             "bankid.passphrase: does not open bankid.certificate_file"
         );
-        let said = greeting("http://localhost:3000", "x", None);
+        let said = greeting("http://localhost:3000", "x", "i", None);
         assert!(said.contains("http://localhost:3000") && !said.contains("The phone with BankID:"));
     }
 }

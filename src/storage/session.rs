@@ -122,7 +122,8 @@ impl Store {
         now: Timestamp,
         most: u16,
     ) -> Result<Vec<Seen>> {
-        let rows: Vec<SeenRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<SeenRow> = on!(&self.db, |db| {
+            sqlx::query_as(
             "SELECT id, client_id, auth_time, expires_at FROM session
               WHERE ended_at IS NULL AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
               ORDER BY auth_time DESC, id LIMIT $3"
@@ -131,7 +132,8 @@ impl Store {
         .bind(client_id.map(ClientId::as_str))
         .bind(i64::from(most))
         .fetch_all(db)
-        .await)?;
+        .await
+        })?;
         rows.into_iter().map(SeenRow::read).collect()
     }
 

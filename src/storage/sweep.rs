@@ -1,7 +1,7 @@
 //! What has expired is removed, so that personal data dies with its row.
 
-use crate::client::registered::RESTORABLE;
 use super::{Result, Store, on, refusal};
+use crate::client::registered::RESTORABLE;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
 use crate::login;

@@ -36,12 +36,26 @@ pub struct Usage(Mutex<HashMap<(ClientId, Day), Used>>);
 impl Usage {
     /// A login began.
     pub fn began(&self, client_id: &ClientId, now: Timestamp) {
-        self.count(client_id, Day::of(now), Used { began: 1, finished: 0 });
+        self.count(
+            client_id,
+            Day::of(now),
+            Used {
+                began: 1,
+                finished: 0,
+            },
+        );
     }
 
     /// A login ended well.
     pub fn finished(&self, client_id: &ClientId, now: Timestamp) {
-        self.count(client_id, Day::of(now), Used { began: 0, finished: 1 });
+        self.count(
+            client_id,
+            Day::of(now),
+            Used {
+                began: 0,
+                finished: 1,
+            },
+        );
     }
 
     fn count(&self, client_id: &ClientId, day: Day, more: Used) {
@@ -60,7 +74,9 @@ impl Usage {
         if counted.is_empty() {
             return Ok(());
         }
-        let rows = counted.into_iter().map(|((client_id, day), used)| (client_id, day, used));
+        let rows = counted
+            .into_iter()
+            .map(|((client_id, day), used)| (client_id, day, used));
         let rows: Vec<_> = rows.collect();
         let added = store.add_use(&rows).await;
         if added.is_err() {

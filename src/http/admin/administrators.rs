@@ -34,7 +34,11 @@ async fn page(
                 clients.collect::<Vec<_>>().join("\n")
             }
         },
-        state: if one.is_enrolled { "enrolled" } else { "invited" },
+        state: if one.is_enrolled {
+            "enrolled"
+        } else {
+            "invited"
+        },
         since: shown(one.created_at),
         version: one.version,
     };
@@ -61,14 +65,20 @@ fn role(caller: &Caller) -> Result<(Role, Reach), Unmet> {
     for name in named.split_whitespace() {
         let client_id = ClientId::parse(name);
         clients.push(client_id.ok_or_else(|| {
-            Unmet::mistake("clients", "each is the id of a client, on a line of its own")
+            Unmet::mistake(
+                "clients",
+                "each is the id of a client, on a line of its own",
+            )
         })?);
     }
     let is_limited = caller.field("reach") == Some("only");
-    Ok((role, match is_limited {
-        true => Reach::Only(clients),
-        false => Reach::All,
-    }))
+    Ok((
+        role,
+        match is_limited {
+            true => Reach::Only(clients),
+            false => Reach::All,
+        },
+    ))
 }
 
 pub async fn invite(provider: Provider, _: Request, caller: Caller) -> Result<Answer, Unmet> {
@@ -92,7 +102,10 @@ pub async fn invite(provider: Provider, _: Request, caller: Caller) -> Result<An
 fn invited(caller: &Caller) -> Result<Invited, Unmet> {
     let name = Name::parse(caller.field("name").unwrap_or_default());
     let name = name.ok_or_else(|| {
-        Unmet::mistake("name", "must be 1 to 80 characters without control characters")
+        Unmet::mistake(
+            "name",
+            "must be 1 to 80 characters without control characters",
+        )
     })?;
     let (role, reach) = role(caller)?;
     Ok(Invited { name, role, reach })

@@ -42,9 +42,18 @@ pub async fn list(provider: Provider, request: Request, caller: Caller) -> Resul
     let said = |name: &str| query.first(name).unwrap_or_default().trim().to_owned();
     let (search, managed_by, state) = (said("search"), said("managed_by"), said("state"));
     let now = provider.clock.now();
-    let uses: HashMap<_, _> = provider.store.uses(now - MONTH).await?.into_iter().collect();
-    let failed: HashMap<_, _> =
-        provider.store.refusal_counts(now - WEEK).await?.into_iter().collect();
+    let uses: HashMap<_, _> = provider
+        .store
+        .uses(now - MONTH)
+        .await?
+        .into_iter()
+        .collect();
+    let failed: HashMap<_, _> = provider
+        .store
+        .refusal_counts(now - WEEK)
+        .await?
+        .into_iter()
+        .collect();
     let mut after = query.first("after").map(str::to_owned);
     let desk = caller.desk(&provider);
     let is_wanted = |id: &ClientId| match state.as_str() {
@@ -203,12 +212,22 @@ pub async fn create(provider: Provider, _: Request, caller: Caller) -> Result<An
             let notice = Some("The client is registered.");
             page(&provider, &caller, &id, Some(preset), Some(made), notice).await
         }
-        Err(Unmet::Mistakes(mistakes)) => {
-            Ok(new_page(&provider, &caller, Some(preset), &caller.fields, mistakes))
-        }
+        Err(Unmet::Mistakes(mistakes)) => Ok(new_page(
+            &provider,
+            &caller,
+            Some(preset),
+            &caller.fields,
+            mistakes,
+        )),
         Err(Unmet::Taken) => {
             let taken = Mistake::new("client_id", Unmet::Taken.to_string());
-            Ok(new_page(&provider, &caller, Some(preset), &caller.fields, vec![taken]))
+            Ok(new_page(
+                &provider,
+                &caller,
+                Some(preset),
+                &caller.fields,
+                vec![taken],
+            ))
         }
         Err(unmet) => Err(unmet),
     }
@@ -295,7 +314,10 @@ async fn page(
     let copied = preset::settings_to_copy(preset, &read.client, &provider.config.issuer.url);
     let (copyables, unfit) = match copied {
         Ok(copyables) => (copyables.into_iter().map(copyable).collect(), None),
-        Err(mistake) => (Vec::new(), Some(format!("{}: {}", mistake.setting, mistake.reason))),
+        Err(mistake) => (
+            Vec::new(),
+            Some(format!("{}: {}", mistake.setting, mistake.reason)),
+        ),
     };
     let here = read.removed_at.is_none();
     let is_ours = read.managed_by == ManagedBy::Admin && here;
@@ -313,13 +335,19 @@ async fn page(
         may_entitle: caller.may(Permission::Entitle) && is_ours,
         may_remove: may_write && here && read.managed_by != ManagedBy::File,
         may_restore: may_write && !here && read.managed_by != ManagedBy::File,
-        secret: made.and_then(|made| made.secret).map(|secret| secret.expose().to_owned()),
-        secrets: read.secrets.iter().map(|secret| SecretRow {
-            id: secret.id.clone(),
-            created: shown(secret.created_at),
-            ends: secret.expires_at.map(shown),
-            is_over: secret.expires_at.is_some_and(|end| end <= now),
-        }).collect(),
+        secret: made
+            .and_then(|made| made.secret)
+            .map(|secret| secret.expose().to_owned()),
+        secrets: read
+            .secrets
+            .iter()
+            .map(|secret| SecretRow {
+                id: secret.id.clone(),
+                created: shown(secret.created_at),
+                ends: secret.expires_at.map(shown),
+                is_over: secret.expires_at.is_some_and(|end| end <= now),
+            })
+            .collect(),
         has_secret: metadata.token_endpoint_auth.has_secret(),
         facts: facts(&read),
         used: Used {
@@ -333,7 +361,10 @@ async fn page(
         application: preset.id,
         copyables,
         unfit,
-        entitlement: metadata.personal_number.as_ref().map(|right| right_row(right, now)),
+        entitlement: metadata
+            .personal_number
+            .as_ref()
+            .map(|right| right_row(right, now)),
         waiting,
         second_approver: provider.config.second_approver,
         events,
@@ -348,7 +379,9 @@ fn likely(client: &Client, issuer: &str) -> &'static Preset {
     let any = ["single-page", "native", "machine"];
     let mut named = PRESETS.iter().filter(|preset| !any.contains(&preset.id));
     let found = named.find(fits);
-    found.or_else(|| PRESETS.iter().find(fits)).unwrap_or(&PRESETS[0])
+    found
+        .or_else(|| PRESETS.iter().find(fits))
+        .unwrap_or(&PRESETS[0])
 }
 
 fn copyable(copyable: preset::Copyable) -> Copyable {
@@ -388,7 +421,9 @@ fn facts(read: &Registered) -> Vec<(&'static str, String)> {
 
 fn usual() -> Vec<(&'static str, String)> {
     let bare = serde_json::json!({ "client_name": "-", "redirect_uris": [] });
-    serde_json::from_value(bare).map(|bare| to_form(&bare)).unwrap_or_default()
+    serde_json::from_value(bare)
+        .map(|bare| to_form(&bare))
+        .unwrap_or_default()
 }
 
 pub(super) fn right_row(right: &Entitlement, now: Timestamp) -> Right {
@@ -421,12 +456,22 @@ pub async fn edit(provider: Provider, request: Request, caller: Caller) -> Resul
     let desk = caller.desk(&provider);
     let read = client::open(&desk, &named(&request)?, None).await?;
     let values = values(&read);
-    Ok(edit_page(&provider, &caller, &read, values, &read.client.sector, Vec::new(), Vec::new()))
+    Ok(edit_page(
+        &provider,
+        &caller,
+        &read,
+        values,
+        &read.client.sector,
+        Vec::new(),
+        Vec::new(),
+    ))
 }
 
 fn values(read: &Registered) -> Vec<(String, String)> {
     let fields = to_form(&read.client.metadata).into_iter();
-    fields.map(|(name, value)| (name.to_owned(), value)).collect()
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn edit_page(
@@ -476,7 +521,15 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
                 version: version.unwrap_or(read.version),
                 ..read
             };
-            return Ok(edit_page(&provider, &caller, &seen, sent, &sector, mistakes, Vec::new()));
+            return Ok(edit_page(
+                &provider,
+                &caller,
+                &seen,
+                sent,
+                &sector,
+                mistakes,
+                Vec::new(),
+            ));
         }
     };
     let saved = client::change(&desk, &id, version, Some(&sector), metadata.clone()).await;
@@ -507,7 +560,15 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
                 version: version.unwrap_or(read.version),
                 ..read
             };
-            Ok(edit_page(&provider, &caller, &seen, sent, &sector, mistakes, Vec::new()))
+            Ok(edit_page(
+                &provider,
+                &caller,
+                &seen,
+                sent,
+                &sector,
+                mistakes,
+                Vec::new(),
+            ))
         }
         Err(unmet) => Err(unmet),
     }
@@ -516,9 +577,7 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
 fn differences(yours: &crate::client::Metadata, now: &Registered) -> Vec<Difference> {
     let differing = changes(&now.client.metadata, yours).into_iter();
     let difference = |change: setting::Change| Difference {
-        label: setting::Setting::named(change.setting)
-            .map_or(change.setting, |setting| setting.label)
-            .to_owned(),
+        label: change.setting.label.to_owned(),
         theirs: in_words(&change.before),
         yours: in_words(&change.after),
     };
@@ -556,12 +615,24 @@ pub async fn preview(
             };
             let mut parts = vec![
                 part("Where a login begins", "GET", seen.authorize_url),
-                part("ID token", "the claims of the JWT", text(Value::Object(seen.id_token))),
-                part("Userinfo", "GET /userinfo", text(Value::Object(seen.userinfo))),
+                part(
+                    "ID token",
+                    "the claims of the JWT",
+                    text(Value::Object(seen.id_token)),
+                ),
+                part(
+                    "Userinfo",
+                    "GET /userinfo",
+                    text(Value::Object(seen.userinfo)),
+                ),
             ];
             if let Some(claims) = seen.logout_token {
                 let claims = text(Value::Object(claims));
-                parts.push(part("Logout token", "POST to the back-channel logout URI", claims));
+                parts.push(part(
+                    "Logout token",
+                    "POST to the back-channel logout URI",
+                    claims,
+                ));
             }
             (parts, None)
         }
@@ -614,7 +685,10 @@ pub async fn end_secret(
 pub async fn remove(provider: Provider, request: Request, caller: Caller) -> Result<Answer, Unmet> {
     let id = named(&request)?;
     if caller.field("confirm") != Some(id.as_str()) {
-        return Err(Unmet::mistake("confirm", "write the client's id, so that it is this one"));
+        return Err(Unmet::mistake(
+            "confirm",
+            "write the client's id, so that it is this one",
+        ));
     }
     client::remove(&caller.desk(&provider), &id, caller.version()?).await?;
     Ok(Answer::see("/clients?state=removed"))

@@ -55,7 +55,10 @@ const UNDERWAY: Place<'static> = Place {
 
 /// Where one who is not logged in is sent.
 pub fn login_path(next: &str) -> String {
-    format!("/login?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
+    format!(
+        "/login?next={}",
+        utf8_percent_encode(next, NON_ALPHANUMERIC)
+    )
 }
 
 /// A path of ours to go to, and nothing else.
@@ -121,7 +124,8 @@ async fn begin(
         .add_prompt(CoreAuthPrompt::Login)
         .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
         .url();
-    let plain = Zeroizing::new(serde_json::to_vec(&underway).expect("our own types are valid JSON"));
+    let plain =
+        Zeroizing::new(serde_json::to_vec(&underway).expect("our own types are valid JSON"));
     let sealed = provider.keys.forms.seal(UNDERWAY, &plain, &provider.random);
     Ok(Answer::see(address.as_str()).with_cookie(SetCookie {
         name: LOGIN_COOKIE.to_owned(),
@@ -134,7 +138,10 @@ async fn begin(
 fn underway(provider: &Provider, admin: &Admin, request: &Request) -> Option<Underway> {
     let name = cookie_name(&admin.address, LOGIN_COOKIE);
     let (_, value) = request.cookies().find(|(n, _)| *n == name)?;
-    let plain = provider.keys.forms.open(UNDERWAY, &hex::decode(value).ok()?)?;
+    let plain = provider
+        .keys
+        .forms
+        .open(UNDERWAY, &hex::decode(value).ok()?)?;
     let underway: Underway = serde_json::from_slice(&plain).ok()?;
     let is_fresh = underway.begun_at + LOGIN_LIFETIME > provider.clock.now();
     is_fresh.then_some(underway)
@@ -146,7 +153,9 @@ pub async fn callback(provider: Provider, request: Request) -> Result<Answer, Un
     let query = request.query(PARAMETER_LIMIT).unwrap_or_default();
     let said = |name: &str| query.first(name).unwrap_or_default();
     let Some(underway) = underway(&provider, admin, &request) else {
-        return Ok(gone("This login was begun in another browser, or too long ago."));
+        return Ok(gone(
+            "This login was begun in another browser, or too long ago.",
+        ));
     };
     if said("state") != underway.state || said("iss") != provider.config.issuer.url {
         return Ok(gone("This answer belongs to another login."));
@@ -231,7 +240,9 @@ async fn identified(
     };
     let verifier = relying_party.id_token_verifier();
     let nonce = Nonce::new(underway.nonce.clone());
-    let claims = tokens.id_token().and_then(|token| token.claims(&verifier, &nonce).ok());
+    let claims = tokens
+        .id_token()
+        .and_then(|token| token.claims(&verifier, &nonce).ok());
     let claims = claims.and_then(|claims| {
         let auth_time = claims.auth_time().map(|at| Timestamp(at.timestamp()))?;
         // OpenID Connect Core §3.1.2.1 (`prompt=login`): this login, and none of before.
@@ -291,7 +302,14 @@ mod tests {
         for good in ["/", "/clients?search=a", "/client/a%2Fb"] {
             assert_eq!(own_path(good), Some(good));
         }
-        for bad in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a b", "/å"] {
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a b",
+            "/å",
+        ] {
             assert_eq!(own_path(bad), None, "{bad}");
         }
     }

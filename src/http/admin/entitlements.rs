@@ -46,23 +46,32 @@ pub async fn ask(provider: Provider, request: Request, caller: Caller) -> Result
     let desk = caller.desk(&provider);
     let purpose = Reason::parse(caller.field("purpose").unwrap_or_default());
     let purpose = purpose.ok_or_else(|| {
-        Unmet::mistake("purpose", "write why, in 1 to 500 characters without control characters")
+        Unmet::mistake(
+            "purpose",
+            "write why, in 1 to 500 characters without control characters",
+        )
     })?;
     let days = match caller.field("days") {
         None => None,
-        Some(days) => Some(days.parse::<u16>().ok().filter(|days| (1..=3660).contains(days)).ok_or_else(
-            || Unmet::mistake("days", "must be 1 to 3660, or empty for no end"),
-        )?),
+        Some(days) => Some(
+            days.parse::<u16>()
+                .ok()
+                .filter(|days| (1..=3660).contains(days))
+                .ok_or_else(|| Unmet::mistake("days", "must be 1 to 3660, or empty for no end"))?,
+        ),
     };
     let wanted = Entitlement {
         purpose,
         expires_at: days.map(|days| desk.now() + Seconds(i64::from(days) * 24 * 60 * 60)),
     };
     let asked = entitlement::ask(&desk, &id, caller.version()?, wanted).await?;
-    Ok(back_to(&id, match asked {
-        Asked::Granted => "granted",
-        Asked::Waiting => "asked",
-    }))
+    Ok(back_to(
+        &id,
+        match asked {
+            Asked::Granted => "granted",
+            Asked::Waiting => "asked",
+        },
+    ))
 }
 
 pub async fn answer(provider: Provider, request: Request, caller: Caller) -> Result<Answer, Unmet> {

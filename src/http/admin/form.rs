@@ -23,12 +23,25 @@ pub struct Field {
 
 /// How a setting is entered.
 pub enum Control {
-    Line { most: usize },
-    Number { least: u32, most: u32, unit: &'static str },
-    Switch { is_on: bool },
+    Line {
+        most: usize,
+    },
+    Number {
+        least: u32,
+        most: u32,
+        unit: &'static str,
+    },
+    Switch {
+        is_on: bool,
+    },
     Choice(Vec<Value>),
-    Choices { none: &'static str, values: Vec<Value> },
-    Lines { rows: usize },
+    Choices {
+        none: &'static str,
+        values: Vec<Value>,
+    },
+    Lines {
+        rows: usize,
+    },
     Json,
 }
 
@@ -49,7 +62,10 @@ pub fn parts(values: &[(String, String)], mistakes: &[Mistake]) -> Vec<Part> {
             .map(|setting| field(setting, values, mistakes))
             .collect();
         let is_troubled = fields.iter().any(|field| field.mistake.is_some());
-        let is_basic = matches!(group, Group::Basics | Group::Addresses | Group::Authentication);
+        let is_basic = matches!(
+            group,
+            Group::Basics | Group::Addresses | Group::Authentication
+        );
         Part {
             title: group.title(),
             fields,
@@ -57,6 +73,11 @@ pub fn parts(values: &[(String, String)], mistakes: &[Mistake]) -> Vec<Part> {
         }
     };
     Group::FORM.into_iter().map(part).collect()
+}
+
+/// Where a setting is on the form.
+pub fn anchor(setting: &str) -> String {
+    format!("set-{}", setting.replace('.', "-"))
 }
 
 fn field(setting: &'static Setting, values: &[(String, String)], mistakes: &[Mistake]) -> Field {
@@ -92,7 +113,9 @@ fn field(setting: &'static Setting, values: &[(String, String)], mistakes: &[Mis
                 }),
                 Fallback::Value(_) => None,
             };
-            let options = values.iter().map(|choice| option(choice, choice.value == chosen));
+            let options = values
+                .iter()
+                .map(|choice| option(choice, choice.value == chosen));
             Control::Choice(unset.into_iter().chain(options).collect())
         }
         Kind::Choices { values, none } => {
@@ -108,10 +131,12 @@ fn field(setting: &'static Setting, values: &[(String, String)], mistakes: &[Mis
         },
         Kind::Json => Control::Json,
     };
-    let mistake = mistakes.iter().find(|mistake| mistake.setting == setting.name);
+    let mistake = mistakes
+        .iter()
+        .find(|mistake| mistake.setting == setting.name);
     Field {
         setting,
-        id: format!("set-{}", setting.name.replace('.', "-")),
+        id: anchor(setting.name),
         text,
         control,
         mistake: mistake.map(|mistake| mistake.reason.clone()),

@@ -50,8 +50,8 @@ pub async fn call(provider: Provider, request: HttpRequest) -> Result<HttpRespon
     let answer = answered.unwrap_or_else(|error| failed(&provider, error));
     let (status, headers, body) = answer.told();
     let mut response = HttpResponse::new(body.to_vec());
-    *response.status_mut() = openidconnect::http::StatusCode::from_u16(status.as_u16())
-        .map_err(|_| NoDoor)?;
+    *response.status_mut() =
+        openidconnect::http::StatusCode::from_u16(status.as_u16()).map_err(|_| NoDoor)?;
     for (name, value) in headers {
         let name = openidconnect::http::HeaderName::from_bytes(name.as_str().as_bytes());
         let value = openidconnect::http::HeaderValue::from_bytes(value.as_bytes());

@@ -44,7 +44,11 @@ pub async fn announce(provider: Provider, _: Request, caller: Caller) -> Result<
         Unmet::mistake("algorithm", format!("must be one of {all}"))
     })?;
     let announced = key::announce(&caller.desk(&provider), algorithm).await?;
-    let word = if announced.is_new { "is" } else { "was already" };
+    let word = if announced.is_new {
+        "is"
+    } else {
+        "was already"
+    };
     let notice = format!("{} {word} announced for {algorithm}.", announced.key.kid);
     page(&provider, &caller, Some(notice)).await
 }
@@ -52,7 +56,10 @@ pub async fn announce(provider: Provider, _: Request, caller: Caller) -> Result<
 pub async fn revoke(provider: Provider, _: Request, caller: Caller) -> Result<Answer, Unmet> {
     let kid = caller.field("kid").unwrap_or_default();
     if caller.field("confirm") != Some(kid) {
-        return Err(Unmet::mistake("confirm", "write the key's kid, so that it is this one"));
+        return Err(Unmet::mistake(
+            "confirm",
+            "write the key's kid, so that it is this one",
+        ));
     }
     let (algorithm, revoked) = key::revoke(&caller.desk(&provider), kid).await?;
     // This node need not wait to learn of it.

@@ -107,6 +107,10 @@ fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<(String, String
             (name, was, now)
         })
         .collect();
-    changes.extend(before.into_iter().map(|(name, was)| (name, was, String::new())));
+    changes.extend(
+        before
+            .into_iter()
+            .map(|(name, was)| (name, was, String::new())),
+    );
     changes
 }

@@ -88,27 +88,112 @@ pub fn table() -> Vec<Entry> {
         closed(&get, "/clients/new", May(WriteClients), clients::new),
         closed(&post, "/clients/new", May(WriteClients), clients::create),
         closed(&get, "/client/{client_id}", May(ReadClients), clients::show),
-        closed(&get, "/client/{client_id}/edit", May(WriteClients), clients::edit),
-        closed(&post, "/client/{client_id}/edit", May(WriteClients), clients::save),
-        closed(&get, "/client/{client_id}/preview", May(ReadClients), clients::preview),
-        closed(&post, "/client/{client_id}/secrets", MayFreshly(WriteClients), clients::add_secret),
-        closed(&post, "/client/{client_id}/secrets/end", MayFreshly(WriteClients), clients::end_secret),
-        closed(&post, "/client/{client_id}/remove", MayFreshly(WriteClients), clients::remove),
-        closed(&post, "/client/{client_id}/restore", May(WriteClients), clients::restore),
-        closed(&post, "/client/{client_id}/entitlement", MayFreshly(Entitle), entitlements::ask),
-        closed(&post, "/client/{client_id}/entitlement/answer", MayFreshly(Entitle), entitlements::answer),
-        closed(&post, "/client/{client_id}/entitlement/end", MayFreshly(Entitle), entitlements::end),
-        closed(&get, "/entitlements", May(ReadClients), entitlements::report),
+        closed(
+            &get,
+            "/client/{client_id}/edit",
+            May(WriteClients),
+            clients::edit,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/edit",
+            May(WriteClients),
+            clients::save,
+        ),
+        closed(
+            &get,
+            "/client/{client_id}/preview",
+            May(ReadClients),
+            clients::preview,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/secrets",
+            MayFreshly(WriteClients),
+            clients::add_secret,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/secrets/end",
+            MayFreshly(WriteClients),
+            clients::end_secret,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/remove",
+            MayFreshly(WriteClients),
+            clients::remove,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/restore",
+            May(WriteClients),
+            clients::restore,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/entitlement",
+            MayFreshly(Entitle),
+            entitlements::ask,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/entitlement/answer",
+            MayFreshly(Entitle),
+            entitlements::answer,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/entitlement/end",
+            MayFreshly(Entitle),
+            entitlements::end,
+        ),
+        closed(
+            &get,
+            "/entitlements",
+            May(ReadClients),
+            entitlements::report,
+        ),
         closed(&get, "/sessions", May(ReadSessions), sessions::list),
         closed(&post, "/session/{id}/end", May(EndSessions), sessions::end),
-        closed(&post, "/session/{id}/reveal", MayFreshly(RevealPersons), sessions::reveal),
+        closed(
+            &post,
+            "/session/{id}/reveal",
+            MayFreshly(RevealPersons),
+            sessions::reveal,
+        ),
         closed(&get, "/keys", May(ReadKeys), keys::list),
-        closed(&post, "/keys/announce", MayFreshly(WriteKeys), keys::announce),
+        closed(
+            &post,
+            "/keys/announce",
+            MayFreshly(WriteKeys),
+            keys::announce,
+        ),
         closed(&post, "/keys/revoke", MayFreshly(WriteKeys), keys::revoke),
-        closed(&get, "/administrators", May(ReadAdministrators), administrators::list),
-        closed(&post, "/administrators", MayFreshly(WriteAdministrators), administrators::invite),
-        closed(&post, "/administrator/{id}/change", MayFreshly(WriteAdministrators), administrators::change),
-        closed(&post, "/administrator/{id}/remove", MayFreshly(WriteAdministrators), administrators::remove),
+        closed(
+            &get,
+            "/administrators",
+            May(ReadAdministrators),
+            administrators::list,
+        ),
+        closed(
+            &post,
+            "/administrators",
+            MayFreshly(WriteAdministrators),
+            administrators::invite,
+        ),
+        closed(
+            &post,
+            "/administrator/{id}/change",
+            MayFreshly(WriteAdministrators),
+            administrators::change,
+        ),
+        closed(
+            &post,
+            "/administrator/{id}/remove",
+            MayFreshly(WriteAdministrators),
+            administrators::remove,
+        ),
         closed(&get, "/audit", May(ReadAudit), log::list),
     ]
 }
@@ -206,9 +291,10 @@ pub fn serve(
             let mut resource = web::resource(path);
             for entry in entries {
                 let method = entry.method.clone();
-                let door = move |state: web::Data<State>, request: HttpRequest, payload: web::Payload| {
-                    knock(entry.clone(), state, request, payload)
-                };
+                let door =
+                    move |state: web::Data<State>, request: HttpRequest, payload: web::Payload| {
+                        knock(entry.clone(), state, request, payload)
+                    };
                 resource = resource.route(web::route().method(method).to(door));
             }
             app = app.service(resource.default_service(web::route().to(no_such_door)));
@@ -268,7 +354,9 @@ async fn knock(
             answer::unreadable(Face::Page, StatusCode::BAD_REQUEST, &view)
         }
         (true, true) => {
-            let work = state.runtime.spawn(answered(entry, provider, admin.clone(), request));
+            let work = state
+                .runtime
+                .spawn(answered(entry, provider, admin.clone(), request));
             let panicked = |_| told(&Unmet::Fault(Fault::Panicked), None, "");
             work.await.unwrap_or_else(panicked)
         }
@@ -299,11 +387,15 @@ async fn answered(entry: Entry, provider: Provider, admin: Admin, request: Reque
         Ok(caller) => caller,
         Err(Turned::Away(answer)) => return *answer,
         Err(Turned::Down(unmet, caller)) => {
-            let frame = caller.as_ref().map(|caller| Frame::new(&provider, caller, "Refused"));
+            let frame = caller
+                .as_ref()
+                .map(|caller| Frame::new(&provider, caller, "Refused"));
             return told(&unmet, frame, &reference);
         }
     };
-    let frame = caller.as_ref().map(|caller| Frame::new(&provider, caller, "Refused"));
+    let frame = caller
+        .as_ref()
+        .map(|caller| Frame::new(&provider, caller, "Refused"));
     match (entry.behind)(provider, request, caller).await {
         Ok(answer) => answer,
         Err(unmet) => told(&unmet, frame, &reference),
@@ -405,15 +497,17 @@ async fn admitted(
     let is_fresh = caller.session.auth_time + MOMENT > now;
     if matches!(entry.needs, Needs::MayFreshly(_)) && !is_fresh {
         let again = page::Again::new(provider, &caller, request);
-        return Err(Turned::Away(Box::new(
-            Answer::page_with(StatusCode::FORBIDDEN, &again),
-        )));
+        return Err(Turned::Away(Box::new(Answer::page_with(
+            StatusCode::FORBIDDEN,
+            &again,
+        ))));
     }
     Ok(Some(caller))
 }
 
-const FOREIGN_FORM: Unmet =
-    Unmet::Forbidden("this form is not of this login: go back, load the page again, and send it once more");
+const FOREIGN_FORM: Unmet = Unmet::Forbidden(
+    "this form is not of this login: go back, load the page again, and send it once more",
+);
 const NOT_THEIR_ROLE: Unmet = Unmet::Forbidden("your role does not allow this");
 
 /// The cookie of an administrator's browser.
@@ -436,7 +530,10 @@ fn told(unmet: &Unmet, frame: Option<Frame>, reference: &str) -> Answer {
         Unmet::Forbidden(_) => (StatusCode::FORBIDDEN, "You may not do this"),
         Unmet::Fault(fault) => {
             tracing::error!(%fault, %reference, "a request to the administration failed");
-            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here")
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong here",
+            )
         }
     };
     let text = match unmet {

@@ -39,7 +39,11 @@ pub async fn home(provider: Provider, _: Request, caller: Caller) -> Result<Answ
         (figures, busiest) = of_clients(&provider, &caller, now).await?;
     }
     if caller.may(Permission::ReadKeys) {
-        let left = provider.keyring.days_left(now).into_iter().map(|(_, days)| days);
+        let left = provider
+            .keyring
+            .days_left(now)
+            .into_iter()
+            .map(|(_, days)| days);
         let least = left.min();
         figures.push(Figure {
             label: "days until a signing key is replaced",

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::super::assets::url;
 use super::super::input::Request;
 use super::super::words::Words;
-use super::form::{Control, Part};
 use super::Caller;
+use super::form::{Control, Part};
 use crate::admin::role::{Administrator, Permission, Role};
 use crate::admin::written;
 use crate::bankid::environment::Worth;
@@ -47,10 +47,18 @@ pub struct Entry {
 const MENU: [(&str, &str, Option<Permission>); 8] = [
     ("/", "Overview", None),
     ("/clients", "Clients", Some(Permission::ReadClients)),
-    ("/entitlements", "Personal numbers", Some(Permission::ReadClients)),
+    (
+        "/entitlements",
+        "Personal numbers",
+        Some(Permission::ReadClients),
+    ),
     ("/sessions", "Sessions", Some(Permission::ReadSessions)),
     ("/keys", "Keys", Some(Permission::ReadKeys)),
-    ("/administrators", "Administrators", Some(Permission::ReadAdministrators)),
+    (
+        "/administrators",
+        "Administrators",
+        Some(Permission::ReadAdministrators),
+    ),
     ("/audit", "Audit log", Some(Permission::ReadAudit)),
     ("/api", "API", Some(Permission::ReadClients)),
 ];
@@ -109,12 +117,18 @@ fn banner(worth: Worth) -> Option<&'static str> {
 
 /// Where a client's page is.
 pub fn client_path(client_id: &str) -> String {
-    format!("/client/{}", utf8_percent_encode(client_id, NON_ALPHANUMERIC))
+    format!(
+        "/client/{}",
+        utf8_percent_encode(client_id, NON_ALPHANUMERIC)
+    )
 }
 
 /// A day and a time, as people read it.
 pub fn shown(at: Timestamp) -> String {
-    written(at).replace('T', " ").trim_end_matches('Z').to_owned()
+    written(at)
+        .replace('T', " ")
+        .trim_end_matches('Z')
+        .to_owned()
 }
 
 /// Why something was not done.
@@ -482,10 +496,17 @@ pub struct Labelled {
 }
 
 impl Labelled {
+    /// Where the setting is on the form.
+    pub fn anchor(&self) -> String {
+        super::form::anchor(&self.setting)
+    }
+
     pub fn all(mistakes: Vec<Mistake>) -> Vec<Labelled> {
         let labelled = |mistake: Mistake| Labelled {
-            label: Setting::named(&mistake.setting)
-                .map_or_else(|| mistake.setting.clone(), |setting| setting.label.to_owned()),
+            label: Setting::named(&mistake.setting).map_or_else(
+                || mistake.setting.clone(),
+                |setting| setting.label.to_owned(),
+            ),
             setting: mistake.setting,
             reason: mistake.reason,
         };
