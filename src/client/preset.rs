@@ -79,6 +79,8 @@ pub enum Application {
     Native,
     /// A program without people.
     Machine,
+    /// Anything else.
+    Other,
 }
 
 /// Addresses with the names of what is asked for in braces: `{address}/signin-oidc`.
@@ -107,6 +109,7 @@ impl Preset {
         client.metadata.redirect_uris.iter().find_map(|uri| {
             let mut callbacks = self.addresses.callbacks.iter();
             let parts = match self.application {
+                Application::Other => Parts::new(),
                 // Any: a scheme of its own with whatever comes after it, a loopback address, or https.
                 Application::Native if uri.origin().is_some() => Parts::new(),
                 Application::Native => {
@@ -173,6 +176,11 @@ fn registered(preset: &Preset, parts: &Parts) -> Value {
             metadata["client_credentials"] = json!({"scopes": lines("client_credentials.scopes")});
             metadata["resources"] = json!(lines("resources"));
         }
+        Application::Other => {
+            for list in ["redirect_uris", "post_logout_redirect_uris"] {
+                metadata[list] = json!(lines(list));
+            }
+        }
         _ => {}
     }
     metadata
@@ -228,7 +236,10 @@ pub fn settings_to_copy(
             "id_token_signed_response_alg",
         ),
     ];
-    if let Some((_, setting)) = needs.into_iter().find(|(is_needed, _)| *is_needed) {
+    // What another application does, nobody here knows.
+    let is_known = preset.application != Application::Other;
+    let mut needs = needs.into_iter().filter(|_| is_known);
+    if let Some((_, setting)) = needs.find(|(is_needed, _)| *is_needed) {
         let reason = format!(
             "is something that these settings of {} do not do",
             preset.name
@@ -248,11 +259,11 @@ pub fn settings_to_copy(
         };
     }
     let Some((parts, redirect_uri)) = preset.parts_of(client) else {
-        let usual = preset.addresses.callbacks[0];
-        return cannot(
-            "redirect_uris",
-            format!("none is an address of {}: {usual}", preset.name),
-        );
+        let why = match preset.addresses.callbacks.first() {
+            Some(usual) => format!("none is an address of {}: {usual}", preset.name),
+            None => "there are none: nobody logs in to this client".to_owned(),
+        };
+        return cannot("redirect_uris", why);
     };
     Ok(copy::settings(&copy::Told {
         preset,

@@ -130,6 +130,7 @@ pub(super) fn settings(told: &Told<'_>) -> Vec<Copyable> {
         Application::Nextcloud => product::nextcloud(told),
         Application::SinglePage => own::single_page(told),
         Application::Native => own::native(told),
+        Application::Other => own::other(told),
         // It has no redirect URI that could fit.
         Application::Machine => Vec::new(),
     }

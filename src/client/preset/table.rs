@@ -408,4 +408,37 @@ pub const PRESETS: &[Preset] = &[
         algorithms: &Algorithm::ALL,
         pushes: false,
     },
+    Preset {
+        application: Application::Other,
+        id: "other",
+        name: "Another application",
+        what: "Anything that speaks OpenID Connect.",
+        asks: &[
+            NAME,
+            Ask {
+                name: "redirect_uris",
+                label: "Redirect URIs",
+                explanation: "Where the application is answered, one address a line, exactly as it sends them.",
+                example: "https://app.example.se/callback",
+                default: None,
+                shape: Shape::Lines,
+            },
+            lines(
+                "post_logout_redirect_uris",
+                "Addresses after a logout",
+                "Where people may be sent back to after they logged out, one address a line.",
+                "https://app.example.se/",
+            ),
+        ],
+        notes: &["Most libraries need nothing but the issuer, the client id and the secret: they find the rest."],
+        addresses: Addresses {
+            callbacks: &[],
+            after_logout: &[],
+            back_channel: None,
+        },
+        authentication: Authentication::ClientSecret,
+        methods: &Method::ALL,
+        algorithms: &Algorithm::ALL,
+        pushes: true,
+    },
 ];

@@ -138,6 +138,12 @@ fn each_application_is_registered_with_its_own_addresses() {
             "client_credentials": {"scopes": ["orders:read", "orders:write"]},
             "resources": ["https://api.example.se"],
         },
+        {
+            "id": "other",
+            "redirect_uris": ["https://app.example.se/callback"],
+            "post_logout_redirect_uris": ["https://app.example.se/"],
+            "token_endpoint_auth": "client_secret",
+        },
     ]);
     let expected = expected.as_array().expect("a list");
     assert_eq!(expected.len(), PRESETS.len());

@@ -175,7 +175,7 @@ fn new_page(
             .collect(),
     });
     let page = New {
-        frame: Frame::new(provider, caller, "New client"),
+        frame: Frame::new(provider, caller, "New client").under("Clients"),
         kinds: kinds(),
         chosen,
         mistakes: Labelled::all(mistakes.clone()),
@@ -324,7 +324,7 @@ async fn page(
     let metadata = &read.client.metadata;
     let may_write = caller.may(Permission::WriteClients);
     Ok(Answer::page(&ClientPage {
-        frame: Frame::new(provider, caller, metadata.client_name.as_str()),
+        frame: Frame::new(provider, caller, metadata.client_name.as_str()).under("Clients"),
         path: client_path(id.as_str()),
         client_id: id.to_string(),
         name: metadata.client_name.as_str().to_owned(),
@@ -360,6 +360,7 @@ async fn page(
         applications: kinds(),
         application: preset.id,
         copyables,
+        notes: if unfit.is_none() { preset.notes } else { &[] },
         unfit,
         entitlement: metadata
             .personal_number
@@ -376,7 +377,7 @@ async fn page(
 fn likely(client: &Client, issuer: &str) -> &'static Preset {
     let fits = |preset: &&Preset| preset::settings_to_copy(preset, client, issuer).is_ok();
     // Those whose addresses are any come last.
-    let any = ["single-page", "native", "machine"];
+    let any = ["single-page", "native", "machine", "other"];
     let mut named = PRESETS.iter().filter(|preset| !any.contains(&preset.id));
     let found = named.find(fits);
     found
@@ -490,7 +491,7 @@ fn edit_page(
         _ => actix_web::http::StatusCode::OK,
     };
     let page = Edit {
-        frame: Frame::new(provider, caller, &format!("Edit {name}")),
+        frame: Frame::new(provider, caller, &format!("Edit {name}")).under("Clients"),
         path: client_path(read.client.client_id.as_str()),
         name: name.to_owned(),
         version: read.version,
@@ -639,7 +640,7 @@ pub async fn preview(
     };
     let name = client.metadata.client_name.as_str();
     Ok(Answer::page(&Preview {
-        frame: Frame::new(&provider, &caller, &format!("What {name} gets")),
+        frame: Frame::new(&provider, &caller, &format!("What {name} gets")).under("Clients"),
         path: client_path(client.client_id.as_str()),
         name: name.to_owned(),
         scopes: Scope::ALL

@@ -21,6 +21,8 @@ use crate::provider::Provider;
 #[derive(Clone)]
 pub struct Frame {
     pub title: String,
+    /// The entry of the menu that it is under, where that is not its title.
+    pub section: Option<&'static str>,
     pub styles: [String; 2],
     pub script: String,
     pub banner: Option<&'static str>,
@@ -87,6 +89,7 @@ impl Frame {
     pub fn plain(title: &str) -> Frame {
         Frame {
             title: title.to_owned(),
+            section: None,
             styles: [url("portvakt.css"), url("admin.css")],
             script: url("admin.js"),
             banner: None,
@@ -100,9 +103,17 @@ impl Frame {
         self.who.as_ref().map_or("", |who| &who.csrf)
     }
 
+    /// The same under an entry of the menu that is not its title.
+    pub fn under(self, section: &'static str) -> Frame {
+        Frame {
+            section: Some(section),
+            ..self
+        }
+    }
+
     /// Whether an entry of the menu is the one that the page is under.
     pub fn is_at(&self, entry: &Entry) -> bool {
-        self.title == entry.label
+        self.section.unwrap_or(&self.title) == entry.label
     }
 }
 
@@ -392,6 +403,8 @@ pub struct ClientPage {
     pub applications: Vec<Kind>,
     pub application: &'static str,
     pub copyables: Vec<Copyable>,
+    /// What whoever sets it up should know.
+    pub notes: &'static [&'static str],
     pub unfit: Option<String>,
     pub entitlement: Option<Right>,
     pub waiting: Option<Waiting>,

@@ -34,6 +34,38 @@ pub(super) fn single_page(told: &Told<'_>) -> Vec<Copyable> {
     )]
 }
 
+/// What any library asks for, by the names of the specifications.
+pub(super) fn other(told: &Told<'_>) -> Vec<Copyable> {
+    let mut settings = json!({
+        "issuer": told.issuer,
+        "discovery": told.discovery(),
+        "authorization_endpoint": told.endpoint("authorize"),
+        "token_endpoint": told.endpoint("token"),
+        "userinfo_endpoint": told.endpoint("userinfo"),
+        "jwks_uri": told.endpoint("jwks"),
+        "end_session_endpoint": told.endpoint("logout"),
+        "client_id": told.client_id(),
+        "redirect_uri": told.redirect_uri,
+        "response_type": "code",
+        "scope": "openid profile",
+        "code_challenge_method": "S256",
+        "token_endpoint_auth_method": told.method.as_str(),
+        "id_token_signed_response_alg": told.client.metadata.id_token_algorithm(),
+    });
+    if told.client.metadata.token_endpoint_auth.has_secret() {
+        settings["client_secret"] = SECRET_HERE.into();
+    }
+    if let Some(address) = told.after_logout() {
+        settings["post_logout_redirect_uri"] = address.into();
+    }
+    vec![one(
+        "What the application asks for",
+        "By these names or similar ones",
+        Language::Json,
+        pretty(&settings),
+    )]
+}
+
 #[derive(Template)]
 #[template(path = "preset/native.gradle", escape = "none")]
 struct Android<'a> {
