@@ -153,6 +153,15 @@ impl Provider {
         if waiting.is_empty() {
             return Ok(());
         }
+        let count = waiting.len();
+        let kept = self.keep(waiting, &mut flood).await;
+        if kept.is_err() {
+            (0..count).for_each(|_| self.metrics.refusal_dropped());
+        }
+        kept
+    }
+
+    async fn keep(&self, waiting: Vec<Refused>, flood: &mut Flood) -> storage::Result<()> {
         let named = |refused: &Refused| ClientId::parse(refused.received.client_id.as_deref()?);
         let mut names: Vec<ClientId> = waiting.iter().filter_map(named).collect();
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));

@@ -53,11 +53,12 @@ impl From<Record> for Failure {
 }
 
 /// A part of a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Failures {
     /// Newest first.
     pub failures: Vec<Failure>,
     /// Where the next part begins; `None` at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Place>,
 }
 
@@ -82,8 +83,17 @@ pub async fn find(store: &Store, reference: &str) -> storage::Result<Option<Fail
 
 /// Whose failures are wanted, or which one.
 #[derive(Clone, Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub struct Wanted {
+    #[command(flatten)]
+    of: Of,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Of {
     /// The client's `client_id`.
     client_id: Option<String>,
     /// What the page of an error calls it.
@@ -97,36 +107,49 @@ pub struct Wanted {
 /// How many are told in a shell.
 const TOLD: u32 = 100;
 
-/// In lines for a person.
+/// In lines for a person, or for a program.
 pub async fn tell(config: &Config, wanted: &Wanted) -> anyhow::Result<String> {
+    let Of {
+        client_id,
+        reference,
+        ..
+    } = &wanted.of;
     let (store, _) = open(config).await?;
-    let failures = match (&wanted.client_id, &wanted.reference) {
-        (Some(name), _) => of_client(&store, Some(name)).await,
-        (None, Some(reference)) => with_reference(&store, reference).await,
-        (None, None) => of_client(&store, None).await,
+    let failures = match reference {
+        Some(reference) => with_reference(&store, reference).await,
+        None => of_client(&store, client_id.as_deref()).await,
     };
     store.close().await;
-    let lines: Vec<String> = failures?.iter().map(line).collect::<anyhow::Result<_>>()?;
-    Ok(lines.join("\n"))
+    let failures = failures?;
+    match wanted.json {
+        true => Ok(serde_json::to_string_pretty(&failures)? + "\n"),
+        false => {
+            let lines: anyhow::Result<Vec<String>> = failures.failures.iter().map(line).collect();
+            Ok(lines?.join("\n"))
+        }
+    }
 }
 
-async fn of_client(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Failure>> {
+async fn of_client(store: &Store, name: Option<&str>) -> anyhow::Result<Failures> {
     let parse = |name| ClientId::parse(name).context("that is no client id");
     let client_id = name.map(parse).transpose()?;
-    let failures = list(store, client_id.as_ref(), None, TOLD).await?.failures;
-    if failures.is_empty() {
+    let list = list(store, client_id.as_ref(), None, TOLD).await?;
+    if list.failures.is_empty() {
         let whose = name.unwrap_or("unknown clients");
         bail!("no request of {whose} was refused in the last 7 days");
     }
-    Ok(failures)
+    Ok(list)
 }
 
-async fn with_reference(store: &Store, reference: &str) -> anyhow::Result<Vec<Failure>> {
+async fn with_reference(store: &Store, reference: &str) -> anyhow::Result<Failures> {
     let failure = find(store, reference).await?.context(
         "nothing is kept under that reference: it is older than 7 days, no client's mistake, or came \
          with so many others that it was only counted",
     )?;
-    Ok(vec![failure])
+    Ok(Failures {
+        failures: vec![failure],
+        next: None,
+    })
 }
 
 fn line(failure: &Failure) -> anyhow::Result<String> {
