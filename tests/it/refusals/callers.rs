@@ -120,6 +120,40 @@ pub async fn redirects(looking: &Looking<'_>, signer: &Signer) {
     }
 }
 
+/// What a request says is looked at where it stood: in what was signed, or in what was pushed.
+pub async fn elsewhere(looking: &Looking<'_>, signer: &Signer) {
+    let app = looking.app;
+    app.clock.advance(Duration::from_secs(61));
+    let key = json!({"alg": "ES256", "kid": "ec"});
+    let wrong = json!("https://signing.example/callback/");
+    let token = looking.request_object(signer, &key, "redirect_uri", &wrong);
+    let beside = [
+        ("client_id", Some("signing")),
+        ("redirect_uri", Some(crate::client_auth::CALLBACK)),
+        ("request", Some(&token)),
+    ];
+    let url = app.authorize_url(&beside);
+    let found = looking.page(&url, "redirect_uri_slash").await;
+    let expected = "differs only in the trailing slash: registered https://signing.example/callback, received https://signing.example/callback/";
+    assert_eq!(found.explanation.difference.as_deref(), Some(expected));
+
+    let silent = App::asked(&[("client_id", None), ("prompt", Some("none"))]);
+    let before = looking.all(Some("web")).await.len();
+    let pushed = told(looking.web("/par", &silent)).await;
+    let name = pushed.body["request_uri"].as_str().expect("a name");
+    canary(name);
+    let bring = format!("{}/authorize?client_id=web&request_uri={name}", app.issuer);
+    let page = looking.browser.get(&bring).await;
+    assert!(
+        page.location()
+            .is_some_and(|to| to.contains("login_required")),
+        "{}",
+        page.body
+    );
+    let all = looking.all(Some("web")).await;
+    assert_eq!((all.len(), all[0].kind), (before + 1, "login_required"));
+}
+
 /// How clients fail to say who they are, and what they send instead of a form.
 pub async fn callers(looking: &Looking<'_>, signer: &Signer) {
     let app = looking.app;
@@ -205,6 +239,10 @@ pub async fn callers(looking: &Looking<'_>, signer: &Signer) {
     ] {
         looking.sends(client, request, kind).await;
     }
+    let all_in_query = looking.post("/token?grant_type=refresh_token&client_id=taxed");
+    looking
+        .sends(Some("taxed"), all_in_query, "parameters_in_query")
+        .await;
     let twice = looking
         .web("/token", &grant)
         .header("authorization", "Basic eDp4");

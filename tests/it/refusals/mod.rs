@@ -257,6 +257,7 @@ on_both!(
         let app = app(database, &signer).await;
         let looking = Looking::on(&app);
         callers::redirects(&looking, &signer).await;
+        callers::elsewhere(&looking, &signer).await;
         callers::callers(&looking, &signer).await;
         tokens::tokens(&looking, &signer).await;
         callers::registrations(&looking).await;
