@@ -18,6 +18,8 @@
 //! 7. A [`session::logout`] ends what the login began, and every client that wants to hear of it is
 //!    told ([`session::notice`]), now or later ([`job`]).
 //!
+//! Why a client was refused on the way, whoever looks after it is told by [`client::mistake`].
+//!
 //! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
 //! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.
 #![forbid(unsafe_code)]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
@@ -57,10 +57,15 @@ pub struct Refusals {
 }
 
 impl Refusals {
+    /// Whether one more may wait. Who asks first spares the work that comes to nothing.
+    pub fn have_room(&self) -> bool {
+        self.waiting().len() < WAITING
+    }
+
     /// Takes one; `false` where too many wait.
     #[must_use]
     pub fn note(&self, refused: Refused) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let has_room = waiting.len() < WAITING;
         if has_room {
             waiting.push(refused);
@@ -69,7 +74,11 @@ impl Refusals {
     }
 
     fn take(&self) -> Vec<Refused> {
-        mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.waiting())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Refused>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,6 +162,15 @@ impl Provider {
         if waiting.is_empty() {
             return Ok(());
         }
+        let count = waiting.len();
+        let kept = self.keep(waiting, &mut flood).await;
+        if kept.is_err() {
+            (0..count).for_each(|_| self.metrics.refusal_dropped());
+        }
+        kept
+    }
+
+    async fn keep(&self, waiting: Vec<Refused>, flood: &mut Flood) -> storage::Result<()> {
         let named = |refused: &Refused| ClientId::parse(refused.received.client_id.as_deref()?);
         let mut names: Vec<ClientId> = waiting.iter().filter_map(named).collect();
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -329,6 +347,7 @@ mod tests {
             received: Received::default(),
         };
         for n in 0..2 * WAITING {
+            assert_eq!(refusals.have_room(), n < WAITING);
             assert_eq!(refusals.note(refused.clone()), n < WAITING);
         }
         assert_eq!(refusals.take().len(), WAITING);

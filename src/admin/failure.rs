@@ -50,11 +50,12 @@ impl From<Record> for Failure {
 }
 
 /// A part of a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Failures {
     /// Newest first.
     pub failures: Vec<Failure>,
     /// Where the next part begins; `None` at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Place>,
 }
 

@@ -1,8 +1,9 @@
-//! `portvakt client failures`: why requests were refused, in lines for a person.
+//! `portvakt client failures`: why requests were refused, for a person or for a program.
 
 use anyhow::{Context, bail};
 
-use crate::admin::failure::{Failure, find, list};
+use super::shell;
+use crate::admin::failure::{Failure, Failures, find, list};
 use crate::admin::written;
 use crate::client::mistake::Explanation;
 use crate::id::ClientId;
@@ -10,8 +11,17 @@ use crate::storage::Store;
 
 /// Whose failures are wanted, or which one.
 #[derive(Clone, Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub struct Wanted {
+    #[command(flatten)]
+    of: Of,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Of {
     /// The client's `client_id`.
     client_id: Option<String>,
     /// What the page of an error calls it.
@@ -25,34 +35,47 @@ pub struct Wanted {
 /// How many are told in a shell.
 const TOLD: u32 = 100;
 
-/// In lines for a person.
+/// In lines for a person, or for a program.
 pub async fn tell(store: &Store, wanted: &Wanted) -> anyhow::Result<String> {
-    let failures = match (&wanted.client_id, &wanted.reference) {
-        (Some(name), _) => of_client(store, Some(name)).await,
-        (None, Some(reference)) => with_reference(store, reference).await,
-        (None, None) => of_client(store, None).await,
+    let Of {
+        client_id,
+        reference,
+        ..
+    } = &wanted.of;
+    let failures = match reference {
+        Some(reference) => with_reference(store, reference).await,
+        None => of_client(store, client_id.as_deref()).await,
     };
-    let lines: Vec<String> = failures?.iter().map(line).collect();
-    Ok(lines.join("\n"))
+    let failures = failures?;
+    match wanted.json {
+        true => shell::json(&failures),
+        false => {
+            let lines: Vec<String> = failures.failures.iter().map(line).collect();
+            Ok(lines.join("\n"))
+        }
+    }
 }
 
-async fn of_client(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Failure>> {
+async fn of_client(store: &Store, name: Option<&str>) -> anyhow::Result<Failures> {
     let parse = |name| ClientId::parse(name).context("that is no client id");
     let client_id = name.map(parse).transpose()?;
-    let failures = list(store, client_id.as_ref(), None, TOLD).await?.failures;
-    if failures.is_empty() {
+    let list = list(store, client_id.as_ref(), None, TOLD).await?;
+    if list.failures.is_empty() {
         let whose = name.unwrap_or("unknown clients");
         bail!("no request of {whose} was refused in the last 7 days");
     }
-    Ok(failures)
+    Ok(list)
 }
 
-async fn with_reference(store: &Store, reference: &str) -> anyhow::Result<Vec<Failure>> {
+async fn with_reference(store: &Store, reference: &str) -> anyhow::Result<Failures> {
     let failure = find(store, reference).await?.context(
         "nothing is kept under that reference: it is older than 7 days, no client's mistake, or came \
          with so many others that it was only counted",
     )?;
-    Ok(vec![failure])
+    Ok(Failures {
+        failures: vec![failure],
+        next: None,
+    })
 }
 
 fn line(failure: &Failure) -> String {

@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod near;
 mod reasons;
 pub mod received;
+mod signed;
 #[cfg(test)]
 mod tests;
 

@@ -211,6 +211,8 @@ async fn answer_to(
         Err(mistake) => return refused(mistake, &raw).await,
     };
     let language = language(&admitted.parameters, request);
+    // What was pushed need not say whose it is.
+    let said = raw.only(&["client_id"]).before(&admitted.parameters);
     let now = provider.clock.now();
     let session = session(provider, request, &admitted.client).await?;
     let standing = session
@@ -223,7 +225,7 @@ async fn answer_to(
         match answer_from_session(provider, &admitted, &row).await? {
             Ok(departure) => return Ok(leave(&departure, language)),
             Err(Unissued::Repeated) => {
-                return refused(already_answered(asked), &admitted.parameters).await;
+                return refused(already_answered(asked), &said).await;
             }
             // A logout was faster.
             Err(Unissued::SessionEnded) => {
@@ -236,9 +238,7 @@ async fn answer_to(
             let (address, state) = (&asked.return_address, asked.state.as_deref());
             let departure = denied(provider, address, state, refusal).await?;
             let answer = leave(&departure, language);
-            Ok(answer
-                .noting(Noted::refusal(refusal))
-                .about(&admitted.parameters))
+            Ok(answer.noting(Noted::refusal(refusal)).about(&said))
         }
         _ => {
             let form = match begun {

@@ -72,8 +72,8 @@ pub struct Unreadable(
 );
 
 impl From<Unreadable> for Refusal {
-    fn from(Unreadable(why, kind): Unreadable) -> Refusal {
-        Refusal::new(Code::InvalidRequest, why).because(kind)
+    fn from(Unreadable(why, reason): Unreadable) -> Refusal {
+        Refusal::new(Code::InvalidRequest, why).because(reason)
     }
 }
 

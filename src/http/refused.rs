@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 use super::answer::Noted;
 use super::authorize::PARAMETER_LIMIT;
@@ -14,6 +15,7 @@ use crate::client::method::Method;
 use crate::client::mistake::received::Token;
 use crate::client::mistake::{Endpoint, Received};
 use crate::id::ClientId;
+use crate::jose::jwt::unverified_claims;
 use crate::provider::Provider;
 use crate::refusals::Refused;
 use crate::secret::{Digest, Secret};
@@ -24,6 +26,10 @@ pub fn note(provider: &Provider, request: &Request, reference: &str, noted: Note
     let Some(endpoint) = Endpoint::at(request.path()) else {
         return;
     };
+    if !provider.refusals.have_room() {
+        provider.metrics.refusal_dropped();
+        return;
+    }
     let refused = Refused {
         endpoint,
         reason: noted.reason,
@@ -53,27 +59,20 @@ fn received(
         (None, _) => request.form(PARAMETER_LIMIT).unwrap_or_default(),
     };
     let token = |name: &str| parameters.first(name).and_then(Token::read);
+    let (ways, header_id, readings) = ways(request, &parameters);
     let assertion = token("client_assertion");
-    let (ways, secret) = ways(request, &parameters);
-    let (header_id, secret) = match secret {
-        Some((id, secret)) => (id, Some(secret)),
-        None => (None, None),
-    };
-    let digests = |text: &str| {
-        let mut readings = vec![Digest::of(text)];
-        readings.extend(form_decoded(text).map(|text| Digest::of(&text)));
-        readings
-    };
     let shown = shown(request, &parameters, endpoint);
     let bearer = shown.as_deref().and_then(Token::read);
     let client_id = header_id
         .or_else(|| parameters.first("client_id").map(str::to_owned))
+        .or_else(|| query.first("client_id").map(str::to_owned))
         .or_else(|| of_token(assertion.as_ref(), "sub"))
         .or_else(|| of_token(bearer.as_ref(), "client_id"))
         .or_else(|| Some(bearer.as_ref()?.audience().first()?.to_string()))
         .or_else(|| request.path_part("id").map(str::to_owned));
+    let asked = with_signed(&parameters);
     let length = |name: &'static str| {
-        let value = parameters.first(name)?;
+        let value = asked.first(name)?;
         Some((name, value.chars().count()))
     };
     Received {
@@ -81,11 +80,11 @@ fn received(
         repeated: parameters.repeated(),
         in_query: query.names(),
         ways,
-        secrets: secret.as_deref().map(digests).unwrap_or_default(),
-        trimmed: secret
-            .as_deref()
-            .map(|text| digests(text.trim()))
-            .unwrap_or_default(),
+        secrets: readings.iter().map(|text| Digest::of(text)).collect(),
+        trimmed: readings
+            .iter()
+            .map(|text| Digest::of(text.trim()))
+            .collect(),
         content_type: request.header("content-type").map(str::to_owned),
         assertion,
         request_object: token("request"),
@@ -105,8 +104,19 @@ fn received(
         lengths: Received::LENGTHS.into_iter().filter_map(length).collect(),
         has_certificate: request.certificate.is_some(),
         said: None,
-        parameters: parameters.only(&Received::PARAMETERS),
+        parameters: asked.only(&Received::PARAMETERS),
     }
+}
+
+/// With what a signed request says instead (RFC 9101 §6.3), which was looked at where it holds.
+fn with_signed(parameters: &Parameters) -> Parameters {
+    let signed = parameters.first("request");
+    let inside = signed.and_then(unverified_claims).unwrap_or_default();
+    let texts = inside.into_iter().filter_map(|(name, value)| match value {
+        Value::String(text) => Some((name, text)),
+        _ => None,
+    });
+    Parameters::from_pairs(texts).before(parameters)
 }
 
 fn of_token(token: Option<&Token>, claim: &str) -> Option<String> {
@@ -126,10 +136,9 @@ fn shown(request: &Request, form: &Parameters, endpoint: Endpoint) -> Option<Str
     }
 }
 
-type IdAndSecret = (Option<String>, String);
-
-/// In which ways a client authenticates, all of them, and the secret that it showed.
-fn ways(request: &Request, form: &Parameters) -> (Vec<&'static str>, Option<IdAndSecret>) {
+/// In which ways a client authenticates, all of them; its name in the header, and the secret that it showed
+/// in each reading.
+fn ways(request: &Request, form: &Parameters) -> (Vec<&'static str>, Option<String>, Vec<String>) {
     let header = request.header("authorization");
     let basic = header.and_then(|header| {
         let (scheme, value) = header.split_once(' ')?;
@@ -143,7 +152,8 @@ fn ways(request: &Request, form: &Parameters) -> (Vec<&'static str>, Option<IdAn
         let id = form_decoded(&id)
             .filter(|id| ClientId::parse(id).is_some())
             .unwrap_or(id);
-        Some((Some(id), secret))
+        let decoded = form_decoded(&secret);
+        Some((id, [Some(secret), decoded].into_iter().flatten().collect()))
     });
     let in_form = form.first("client_secret");
     let mut ways = Vec::new();
@@ -162,8 +172,8 @@ fn ways(request: &Request, form: &Parameters) -> (Vec<&'static str>, Option<IdAn
     if ways.is_empty() {
         ways.push(Method::None.as_str());
     }
-    (
-        ways,
-        basic.or(in_form.map(|secret| (None, secret.to_owned()))),
-    )
+    match basic {
+        Some((id, readings)) => (ways, Some(id), readings),
+        None => (ways, None, in_form.map(str::to_owned).into_iter().collect()),
+    }
 }

@@ -1,5 +1,8 @@
 //! The table `refusal`, and what other tables know of a refused request.
 
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
@@ -60,6 +63,29 @@ pub struct Place {
     pub at: Timestamp,
     /// Its name.
     pub id: Id<kind::Refusal>,
+}
+
+impl Place {
+    /// Reads the form that is written.
+    pub fn parse(text: &str) -> Option<Place> {
+        let (at, id) = text.split_once('.')?;
+        Some(Place {
+            at: Timestamp(at.parse().ok()?),
+            id: Id::parse(id)?,
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at.0, self.id)
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A part of a list, and where it goes on.

@@ -294,12 +294,14 @@ mod tests {
             metrics.bankid_answered("collect", &refused, Duration::from_millis(30));
         }
         metrics.certificate("default", -1);
+        metrics.refusal_dropped();
         let text = metrics.text();
         for line in [
             "portvakt_bankid_orders_ended_total{status=\"failed\",hint=\"other\"} 100",
             "portvakt_bankid_answers_total{operation=\"collect\",outcome=\"other\"} 100",
             "portvakt_bankid_answer_seconds_count{operation=\"collect\"} 100",
             "portvakt_bankid_certificate_days_left{profile=\"default\"} -1",
+            "portvakt_refusals_dropped_total 1",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
         }

@@ -113,8 +113,8 @@ pub fn exchange<'r>(
     redemption: Redemption<'_>,
     now: Timestamp,
 ) -> Result<&'r Grant, Rejected> {
-    let rejected = |description, kind, consequence| Rejected {
-        refusal: Refusal::new(Code::InvalidGrant, description).because(kind),
+    let rejected = |description, reason, consequence| Rejected {
+        refusal: Refusal::new(Code::InvalidGrant, description).because(reason),
         consequence,
     };
     let record = record.ok_or(rejected(
@@ -149,7 +149,7 @@ pub fn exchange<'r>(
         consequence: Consequence::BurnCode,
     })?;
     pkce::verify(record.challenge.as_ref(), redemption.code_verifier).map_err(|misfit| {
-        let (description, kind) = match misfit {
+        let (description, reason) = match misfit {
             Misfit::Missing => ("code_verifier is missing", Reason::VerifierMissing),
             Misfit::Unasked => (
                 "code_verifier was sent, but no code_challenge before it",
@@ -164,7 +164,7 @@ pub fn exchange<'r>(
                 Reason::VerifierWrong,
             ),
         };
-        rejected(description, kind, Consequence::BurnCode)
+        rejected(description, reason, Consequence::BurnCode)
     })?;
     Ok(&record.grant)
 }

@@ -74,7 +74,7 @@ pub fn read(headers: &[&str], made: Made<'_>, now: Timestamp) -> Result<Option<P
         [] => Ok(None),
         [proof] if proof.len() <= LIMIT => match verified(proof, made, now) {
             Ok(proof) => Ok(Some(proof)),
-            Err(kind) => Err(BAD.because(kind)),
+            Err(reason) => Err(BAD.because(reason)),
         },
         _ => Err(BAD),
     }
@@ -95,7 +95,7 @@ fn verified(proof: &str, made: Made<'_>, now: Timestamp) -> Result<Proof, Reason
     let issued_at = signed.claims.get("iat").and_then(Value::as_i64);
     let issued_at = issued_at.filter(|at| (0..1 << 40).contains(at));
     let issued_at = Timestamp(issued_at.ok_or(Reason::DpopTime)?);
-    let holds = |does: bool, kind| does.then_some(()).ok_or(kind);
+    let holds = |does: bool, reason| does.then_some(()).ok_or(reason);
     holds(
         signed.typ.as_ref().is_some_and(|typ| typ == "dpop+jwt"),
         Reason::DpopMalformed,

@@ -93,8 +93,8 @@ pub struct Rejected {
 /// RFC 6749 §6, RFC 9700 §4.14.2. The client is authenticated and the token is one of its own; `asked`
 /// is when the request came.
 pub fn turn(record: &RefreshRecord, client: &Client, asked: Timestamp) -> Result<Turn, Rejected> {
-    let rejected = |description, kind, ends_grant| Rejected {
-        refusal: Refusal::new(Code::InvalidGrant, description).because(kind),
+    let rejected = |description, reason, ends_grant| Rejected {
+        refusal: Refusal::new(Code::InvalidGrant, description).because(reason),
         ends_grant,
     };
     if record.grant.has_ended {

@@ -182,9 +182,15 @@ pub fn reduced(address: &str) -> String {
     let _ = url.set_password(None);
     // As it was written, where it can be told: a slash or a case must not get lost.
     let written = address.split(['?', '#']).next().unwrap_or_default();
-    match written.contains('@') {
-        true => shown(&url[..Position::AfterPath]),
-        false => shown(written),
+    let address = match written.contains('@') {
+        true => &url[..Position::AfterPath],
+        false => written,
+    };
+    // What is hidden in plain text is hidden in percent-encoding, too.
+    let decoded = percent_encoding::percent_decode_str(address).decode_utf8_lossy();
+    match shown(&decoded) == decoded {
+        true => shown(address),
+        false => shown(&decoded),
     }
 }
 
@@ -245,6 +251,11 @@ mod tests {
             ),
             ("se.app:/cb?x=secret", "se.app:/cb"),
             ("cb?x=secret", "cb"),
+            (
+                "https://app.example/%319121212-1212",
+                "https://app.example/[hidden]",
+            ),
+            ("https://app.example/%63b", "https://app.example/%63b"),
         ] {
             assert_eq!(reduced(received), kept);
         }

@@ -5,13 +5,10 @@ use super::address::{Difference, compare, reduced};
 use super::received::{Received, Token, shown};
 use super::{Detail, Endpoint, Reason};
 use crate::authorize::redirect_uri::RedirectUri;
-use crate::authorize::request_object::{LONGEST, LONGEST_PUSHED};
 use crate::client::method::{Authentication, Method};
 use crate::client::{Client, Metadata};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::jose::jwks::ClientAlgorithm;
-use crate::jose::jwt::AHEAD;
 
 /// What the database knows of it besides the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,7 +126,7 @@ pub fn diagnose(reason: Reason, scene: Scene<'_>) -> (Reason, Detail) {
             Reason::RefreshTokenUnknown,
         ),
         Reason::TokenUnknown => scene.access_token(),
-        Reason::RequestObjectInvalid => return scene.request_object(),
+        Reason::RequestObjectInvalid => scene.request_object(),
         Reason::BodyNoForm | Reason::BodyNoJson => {
             let of = received
                 .content_type
@@ -190,12 +187,12 @@ pub fn diagnose(reason: Reason, scene: Scene<'_>) -> (Reason, Detail) {
 }
 
 /// A diagnosis that is being written.
-struct Found {
+pub(super) struct Found {
     reason: Reason,
     detail: Detail,
 }
 
-fn told(reason: Reason) -> Found {
+pub(super) fn told(reason: Reason) -> Found {
     Found {
         reason,
         detail: Detail::default(),
@@ -203,12 +200,12 @@ fn told(reason: Reason) -> Found {
 }
 
 impl Found {
-    fn registered(mut self, text: Option<String>) -> Found {
+    pub(super) fn registered(mut self, text: Option<String>) -> Found {
         self.detail.registered = text.filter(|text| !text.is_empty());
         self
     }
 
-    fn received(mut self, text: Option<String>) -> Found {
+    pub(super) fn received(mut self, text: Option<String>) -> Found {
         self.detail.received = text.filter(|text| !text.is_empty());
         self
     }
@@ -222,7 +219,7 @@ impl Found {
         self
     }
 
-    fn seconds(mut self, seconds: i64) -> Found {
+    pub(super) fn seconds(mut self, seconds: i64) -> Found {
         self.detail.seconds = Some(seconds);
         self
     }
@@ -234,7 +231,7 @@ const NAMES: usize = 5;
 const VALUES: usize = 5;
 
 /// Registered values, which are ours to show.
-fn listed<'a>(values: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn listed<'a>(values: impl Iterator<Item = &'a str>) -> String {
     let values: Vec<&str> = values.take(VALUES + 1).collect();
     match values.get(..VALUES) {
         Some(first) if values.len() > VALUES => format!("{} and more", first.join(", ")),
@@ -242,7 +239,7 @@ fn listed<'a>(values: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-fn audience(token: &Token) -> String {
+pub(super) fn audience(token: &Token) -> String {
     let named: Vec<String> = token.audience().into_iter().map(reduced).collect();
     match named.is_empty() {
         true => "none".to_owned(),
@@ -260,11 +257,11 @@ fn way(registered: Authentication) -> String {
 }
 
 impl Scene<'_> {
-    fn metadata(&self) -> Option<&Metadata> {
+    pub(super) fn metadata(&self) -> Option<&Metadata> {
         self.client.map(|client| &client.metadata)
     }
 
-    fn client_id(&self) -> Option<String> {
+    pub(super) fn client_id(&self) -> Option<String> {
         self.client.map(|client| client.client_id.to_string())
     }
 
@@ -418,104 +415,5 @@ impl Scene<'_> {
         told(reason)
             .registered(self.registered_way())
             .received(Some(ways.join(" and ")))
-    }
-
-    fn assertion_key(&self, reason: Reason) -> Found {
-        let Some(token) = &self.received.assertion else {
-            return told(Reason::AssertionMalformed);
-        };
-        let only = self
-            .metadata()
-            .and_then(|m| m.token_endpoint_auth_signing_alg);
-        if let Some(found) = self.other_algorithm(token, only, Reason::AssertionAlgorithm) {
-            return found;
-        }
-        match self.unknown_key(token) {
-            Some(kid) => told(Reason::AssertionKey).received(Some(kid)),
-            None => told(reason),
-        }
-    }
-
-    fn other_algorithm(
-        &self,
-        token: &Token,
-        only: Option<ClientAlgorithm>,
-        reason: Reason,
-    ) -> Option<Found> {
-        let profile = self.metadata().map(|m| m.profile).unwrap_or_default();
-        let taken = |algorithm: &ClientAlgorithm| {
-            only.is_none_or(|only| only == *algorithm) && profile.takes_algorithm(*algorithm)
-        };
-        let taken: Vec<&str> = ClientAlgorithm::ALL
-            .into_iter()
-            .filter(taken)
-            .map(ClientAlgorithm::as_str)
-            .collect();
-        let alg = token.header("alg")?;
-        (!taken.contains(&alg)).then(|| {
-            told(reason)
-                .registered(Some(listed(taken.into_iter())))
-                .received(Some(shown(alg)))
-        })
-    }
-
-    /// The name of a key that the client has not registered. What it publishes is not looked at.
-    fn unknown_key(&self, token: &Token) -> Option<String> {
-        let kid = token.header("kid")?;
-        let keys = self.metadata()?.jwks.as_ref()?;
-        (!keys.names(kid)).then(|| shown(kid))
-    }
-
-    fn request_object(&self) -> (Reason, Detail) {
-        let found = self.request_object_found();
-        (found.reason, found.detail)
-    }
-
-    fn request_object_found(&self) -> Found {
-        let Some(token) = &self.received.request_object else {
-            return told(Reason::RequestObjectInvalid);
-        };
-        if token
-            .header("alg")
-            .is_some_and(|alg| alg.eq_ignore_ascii_case("none"))
-        {
-            return told(Reason::RequestObjectUnsigned);
-        }
-        let only = self.metadata().and_then(|m| m.request_object_signing_alg);
-        if let Some(found) = self.other_algorithm(token, only, Reason::RequestObjectAlgorithm) {
-            return found;
-        }
-        if let Some(kid) = self.unknown_key(token) {
-            return told(Reason::RequestObjectKey).received(Some(kid));
-        }
-        if token.claim("iss").map(str::to_owned) != self.client_id() {
-            return told(Reason::RequestObjectIssuer)
-                .registered(self.client_id())
-                .received(Some(token.claim("iss").map_or("none".to_owned(), shown)));
-        }
-        let to_us = |aud: &&str| aud.starts_with(self.issuer);
-        if !token.audience().iter().any(to_us) {
-            return told(Reason::RequestObjectAudience)
-                .registered(Some(self.issuer.to_owned()))
-                .received(Some(audience(token)));
-        }
-        match token.time("exp") {
-            Some(end) if end <= self.at.0 => {
-                told(Reason::RequestObjectExpired).seconds(self.at.0 - end)
-            }
-            Some(end) if self.is_in_time(token, end) => told(Reason::RequestObjectInvalid),
-            _ => told(Reason::RequestObjectTimes),
-        }
-    }
-
-    fn is_in_time(&self, token: &Token, end: i64) -> bool {
-        let begins = token.time("nbf");
-        let from = begins.unwrap_or(self.at.0);
-        let latest = begins.max(token.time("iat")).unwrap_or(from);
-        let has_begun = latest <= self.at.0 + AHEAD.0;
-        match self.endpoint {
-            Endpoint::Par => begins.is_some() && has_begun && end - from <= LONGEST_PUSHED.0,
-            _ => has_begun && end - from <= LONGEST.0,
-        }
     }
 }

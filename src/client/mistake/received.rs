@@ -27,7 +27,7 @@ pub fn shown(text: &str) -> String {
         })
         .collect();
     let mut hidden = vec![false; text.len()];
-    let of_number = |c: char| c.is_ascii_digit() || c == '-' || c == '+';
+    let of_number = |c: char| c.is_ascii_digit() || [' ', '-', '+'].contains(&c);
     let of_secret = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     hide(&text, &mut hidden, of_number, |run| {
         run.iter().filter(|c| c.is_ascii_digit()).count() >= DIGITS
@@ -215,6 +215,8 @@ mod tests {
             ("app", "app"),
             ("191212121212", "[hidden]"),
             ("19121212-1212", "[hidden]"),
+            ("191212 1212", "[hidden]"),
+            ("code 123", "code 123"),
             ("/user/1212121212/cb", "/user/[hidden]/cb"),
             ("åäö\n", "????"),
             ("at_0123456789abcdefghijABCDEFGHIJ0123456789abc", "[hidden]"),

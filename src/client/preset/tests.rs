@@ -414,7 +414,11 @@ fn settings_that_could_not_work_are_not_given() {
     let refused = |id: &str, change: &dyn Fn(&mut Metadata), setting: &str| {
         assert_eq!(told(preset(id), change), Err(setting.to_owned()), "{id}");
     };
-    for preset in PRESETS {
+    // What another application does, nobody here knows; but somebody must log in to it.
+    let other = preset("other");
+    assert!(told(other, &|m| m.dpop_bound_access_tokens = true).is_ok());
+    refused("other", &|m| m.redirect_uris.clear(), "redirect_uris");
+    for preset in PRESETS.iter().filter(|preset| preset.id != "other") {
         let id = preset.id;
         let other = match preset.authentication.is_proof() {
             true => Authentication::None,
@@ -519,7 +523,7 @@ fn settings_that_could_not_work_are_not_given() {
 #[test]
 fn the_document_names_the_addresses_that_are_registered() {
     let document = include_str!("../../../docs/applications.md");
-    let own = ["single-page", "native", "machine"];
+    let own = ["single-page", "native", "machine", "other"];
     for preset in PRESETS.iter().filter(|preset| !own.contains(&preset.id)) {
         let row = format!("| {} | `{}` |", preset.name, preset.addresses.callbacks[0]);
         let row = document.lines().find(|line| line.starts_with(&row));

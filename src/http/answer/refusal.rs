@@ -31,13 +31,13 @@ pub fn too_many() -> Answer {
 
 /// RFC 7591 §3.2.2.
 pub fn unregistered(refused: &Refused) -> Answer {
-    let kind = match refused.code {
+    let reason = match refused.code {
         Code::InvalidRedirectUri => Reason::RegistrationRedirectUri,
         _ => Reason::RegistrationMetadata,
     };
     error_json(refused.code, &refused.description).noting(Noted {
         said: Some(refused.description.clone()),
-        ..Noted::mistake(kind).with_code(refused.code)
+        ..Noted::mistake(reason).with_code(refused.code)
     })
 }
 
