@@ -428,7 +428,12 @@ mod tests {
             config.bankid.links.link(&manner, &tokens()).to_string()
         };
         assert!(launch(Link::Universal).starts_with("http://localhost:3001/?autostarttoken="));
-        let said = greeting("http://localhost:3000", "x", "i", Some("http://localhost:3001/"));
+        let said = greeting(
+            "http://localhost:3000",
+            "x",
+            "i",
+            Some("http://localhost:3001/"),
+        );
         assert!(said.contains("The phone with BankID:                http://localhost:3001/"));
     }
 

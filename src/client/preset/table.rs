@@ -430,7 +430,9 @@ pub const PRESETS: &[Preset] = &[
                 "https://app.example.se/",
             ),
         ],
-        notes: &["Most libraries need nothing but the issuer, the client id and the secret: they find the rest."],
+        notes: &[
+            "Most libraries need nothing but the issuer, the client id and the secret: they find the rest.",
+        ],
         addresses: Addresses {
             callbacks: &[],
             after_logout: &[],

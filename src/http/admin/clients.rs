@@ -15,7 +15,7 @@ use super::page::{
 };
 use crate::admin::client::{self, Made, OVERLAP};
 use crate::admin::preview::preview as previewed;
-use crate::admin::role::Permission;
+use crate::admin::role::{Permission, Reach};
 use crate::admin::{Unmet, audit, entitlement, failure};
 use crate::authorize::request::Scope;
 use crate::client::preset::{self, PRESETS, Preset};
@@ -195,7 +195,7 @@ fn kinds() -> Vec<Kind> {
     PRESETS.iter().map(kind).collect()
 }
 
-pub async fn create(provider: Provider, _: Request, caller: Caller) -> Result<Answer, Unmet> {
+pub async fn create(provider: Provider, _: Request, mut caller: Caller) -> Result<Answer, Unmet> {
     let preset = caller.field("application").and_then(Preset::named);
     let preset = preset.ok_or(Unmet::Unknown("application"))?;
     let own = ["application", "client_id"];
@@ -209,6 +209,10 @@ pub async fn create(provider: Provider, _: Request, caller: Caller) -> Result<An
     match made {
         Ok(made) => {
             let id = made.registered.client.client_id.to_string();
+            // What somebody makes is theirs from now on.
+            if let Reach::Only(own) = &mut caller.session.administrator.reach {
+                own.push(made.registered.client.client_id.clone());
+            }
             let notice = Some("The client is registered.");
             page(&provider, &caller, &id, Some(preset), Some(made), notice).await
         }

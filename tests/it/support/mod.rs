@@ -1,6 +1,7 @@
 //! The actors: [`App`] is everything that runs, [`Browser`] a person's browser without scripts,
 //! [`Phone`] their phone.
 
+pub mod admin;
 pub mod backend;
 pub mod browser;
 pub mod chromium;
@@ -130,6 +131,8 @@ pub struct Options {
     pub keys: &'static str,
     /// More of the section `listen`.
     pub listen: &'static str,
+    /// More of the section `admin`.
+    pub admin: &'static str,
     /// More sections.
     pub sections: String,
 }
@@ -152,6 +155,7 @@ impl Options {
             told: None,
             keys: "",
             listen: "",
+            admin: "",
             sections: String::new(),
         }
     }
@@ -166,6 +170,8 @@ pub struct App {
     pub http: reqwest::Client,
     pub phone_url: String,
     pub application: String,
+    /// Where administrators work.
+    pub admin: String,
     pub clock: Clock,
     /// Who issues relying-party certificates.
     pub banks: Authority,
@@ -176,6 +182,7 @@ pub struct App {
     pub directory: Arc<TempDir>,
     pub database: Database,
     served: ServerHandle,
+    administration: ServerHandle,
     pub simulator: Simulator,
     _application: ServerHandle,
 }
@@ -191,6 +198,9 @@ impl App {
         let names = options.names;
         let (provider_listener, application_listener) = (listener(), listener());
         let (phone_listener, api_listener) = (listener(), listener());
+        let admin_listener = listener();
+        let admin_address = admin_listener.local_addr().expect("bound");
+        let admin = format!("http://localhost:{}", admin_address.port());
         let scheme = if names.is_some() { "https" } else { "http" };
         let address = |name: Option<&str>, listener: &TcpListener| {
             let port = listener.local_addr().expect("bound").port();
@@ -265,12 +275,18 @@ impl App {
             phone: &phone_url,
             api_port,
             database: &options.database.url(directory.path()),
+            admin: &admin,
+            admin_address,
+            more_of_admin: options.admin,
         });
         let parsed = Config::parse(&config, directory.path()).expect("a good configuration");
         let provider = Provider::start(parsed, clock.clone(), random.clone())
             .await
             .expect("it starts");
         let runtime = tokio::runtime::Handle::current();
+        let administration =
+            http::admin::serve(provider.clone(), admin_listener, None, runtime.clone())
+                .expect("served");
         let served =
             http::serve(provider.clone(), provider_listener, tls.clone(), runtime).expect("served");
         let application = application::start(application::Settings {
@@ -302,6 +318,7 @@ impl App {
             phone_url,
             issuer,
             application: application_url,
+            admin,
             clock,
             banks,
             certificate,
@@ -309,6 +326,7 @@ impl App {
             directory,
             database: options.database,
             served: served.handle,
+            administration: administration.handle,
             simulator,
             _application: application,
         }
@@ -321,6 +339,7 @@ impl App {
     /// Stops the provider and nothing else.
     pub async fn stop_provider(&self) {
         self.served.stop(false).await;
+        self.administration.stop(false).await;
         self.provider.stop().await;
     }
 
@@ -509,6 +528,9 @@ struct Placed<'a> {
     phone: &'a str,
     api_port: u16,
     database: &'a str,
+    admin: &'a str,
+    admin_address: SocketAddr,
+    more_of_admin: &'a str,
 }
 
 fn configuration(at: &Placed<'_>) -> String {
@@ -538,6 +560,10 @@ address = "{listen}"
 {tls}
 {more_of_listen}
 {sections}
+[admin]
+url = "{admin}"
+address = "{admin_address}"
+{more_of_admin}
 [database]
 url = "{database}"
 [keys]
@@ -660,6 +686,9 @@ pkce = "accepted"
         keys = at.keys,
         issuer = at.issuer,
         more_of_listen = at.more_of_listen,
+        admin = at.admin,
+        admin_address = at.admin_address,
+        more_of_admin = at.more_of_admin,
         sections = at.sections,
         listen = at.listen,
         database = at.database,
