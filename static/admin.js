@@ -20,23 +20,48 @@ for (const box of document.querySelectorAll("[data-copy]")) {
   box.after(button);
 }
 
-// Refused requests as they come: the part of the page is fetched again while somebody looks at it.
+// Refused requests as they come, while somebody looks at the page.
 const live = document.querySelector("[data-live]");
 if (live) {
-  const again = async () => {
-    if (document.hidden) return;
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (!answer.ok || answer.redirected) return;
-    const page = await answer.text();
-    const begin = page.indexOf(`<section aria-labelledby="failures-heading"`);
-    const end = page.indexOf("</section>", begin);
-    if (begin < 0 || end < 0) return;
-    const text = page.slice(begin, end);
-    if (live.dataset.seen !== undefined && live.dataset.seen !== text) location.reload();
-    live.dataset.seen = text;
+  const list = live.querySelector("ol");
+  const element = (name, text, kind) => {
+    const made = document.createElement(name);
+    if (text) made.textContent = text;
+    if (kind) made.className = kind;
+    return made;
   };
-  // A form that somebody has begun to fill in is not taken from them.
-  let touched = false;
-  document.addEventListener("input", () => (touched = true));
-  setInterval(() => touched || again().catch(() => {}), 5000);
+  const item = (failure) => {
+    const when = element("p", "", "when");
+    when.append(
+      element("time", failure.at),
+      " ",
+      element("code", failure.endpoint),
+      " ",
+      element("code", failure.code),
+      " ",
+    );
+    if (failure.times > 1) when.append(element("strong", `${failure.times} times`), " ");
+    when.append(element("small", `reference ${failure.reference}`));
+    const what = element("p");
+    what.append(element("strong", failure.what));
+    const made = element("li");
+    made.append(when, what);
+    if (failure.difference) made.append(element("p", failure.difference, "difference"));
+    made.append(element("p", failure.remedy));
+    return made;
+  };
+  let seen;
+  const look = async () => {
+    if (document.hidden) return;
+    const answer = await fetch(live.dataset.live);
+    // Whoever is not logged in any more is led away, and the page stays as it is.
+    if (!answer.ok || answer.redirected) return;
+    const text = await answer.text();
+    if (text === seen) return;
+    seen = text;
+    const failures = JSON.parse(text);
+    live.querySelector("[data-none]")?.toggleAttribute("hidden", failures.length > 0);
+    list.replaceChildren(...failures.map(item));
+  };
+  setInterval(() => look().catch(() => {}), 3000);
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod access_tokens;
 mod administration;
+mod administration_walk;
 mod authorize;
 mod binding;
 mod certificates;

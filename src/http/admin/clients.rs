@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::answer::Answer;
 use super::super::input::Request;
@@ -375,6 +375,19 @@ async fn page(
         events,
         notice,
     }))
+}
+
+/// Why a client's requests were refused, for the script that keeps its page current.
+pub async fn failures(
+    provider: Provider,
+    request: Request,
+    caller: Caller,
+) -> Result<Answer, Unmet> {
+    let read = client::find(&caller.desk(&provider), &named(&request)?).await?;
+    let id = &read.client.client_id;
+    let found = failure::list(&provider.store, Some(id), None, u32::from(LATEST)).await?;
+    let shown: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
+    Ok(Answer::json(&json!(shown)))
 }
 
 /// The application that a client's addresses are most likely of.

@@ -107,6 +107,12 @@ pub fn table() -> Vec<Entry> {
             clients::preview,
         ),
         closed(
+            &get,
+            "/client/{client_id}/failures",
+            May(ReadClients),
+            clients::failures,
+        ),
+        closed(
             &post,
             "/client/{client_id}/secrets",
             MayFreshly(WriteClients),

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::super::assets::url;
@@ -414,6 +415,7 @@ pub struct ClientPage {
 }
 
 /// A request that was refused.
+#[derive(Serialize)]
 pub struct Failure {
     pub at: String,
     pub endpoint: &'static str,
