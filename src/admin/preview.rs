@@ -48,8 +48,9 @@ pub fn preview(
     let session = nobody(random, now);
     // A key of its own: the subject is none that anybody has.
     let grant = Grant::of(&request, client, &session, &Key::fresh(random), random, now);
+    let told_by = &client.metadata.claims;
     let at_hash = "(made from the access token)".to_owned();
-    let mut id_token = id_token::claims(&grant, &policy.issuer, &policy.acr, at_hash, now);
+    let mut id_token = id_token::claims(&grant, told_by, &policy.issuer, &policy.acr, at_hash, now);
     id_token.insert("nonce".to_owned(), "(the nonce of the request)".into());
     let logout_token = client.metadata.backchannel_logout_uri.as_ref().map(|_| {
         let notice = notice::Notice {
@@ -62,7 +63,7 @@ pub fn preview(
     Ok(Preview {
         authorize_url: authorize_url(&policy.issuer, &asked),
         id_token,
-        userinfo: userinfo::claims(&grant),
+        userinfo: userinfo::claims(&grant, told_by),
         logout_token,
     })
 }

@@ -14,6 +14,7 @@ pub mod resource;
 pub mod response;
 
 use crate::bankid::personal_number::PersonalNumber;
+use crate::claims::release::Claim;
 use crate::claims::request::ClaimsRequest;
 use crate::client::Client;
 use crate::client::mistake::Reason;
@@ -438,7 +439,8 @@ fn expected_people(
     claims: &ClaimsRequest,
     client: &Client,
 ) -> Result<Vec<PersonalNumber>, Mistake> {
-    let people = claims.essential_people().ok_or(Mistake::Claims)?;
+    let name = client.metadata.claims.name(Claim::PersonalNumber);
+    let people = claims.essential_people(name).ok_or(Mistake::Claims)?;
     match (&client.metadata.personal_number, people.is_empty()) {
         // To let anyone in would be worse than to let nobody in.
         (None, false) => Err(Mistake::Claims),

@@ -24,6 +24,11 @@ impl PersonalNumber {
         &self.0
     }
 
+    /// Whether it is a coordination number: the day of birth is 60 too high.
+    pub fn is_of_coordination(&self) -> bool {
+        self.0[6..8].parse::<u8>().is_ok_and(|day| day > 60)
+    }
+
     /// The date of birth that the number says, `YYYY-MM-DD` (OpenID Connect Core §5.1); in a
     /// coordination number the day is 60 too high. `None` when that is no date of the calendar.
     pub fn birthdate(&self) -> Option<String> {

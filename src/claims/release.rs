@@ -1,12 +1,13 @@
 //! What of a person a client is told, and where: by scope (OpenID Connect Core §5.4), by `claims`
 //! (§5.5), and by what the client is entitled to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::request::ClaimRequest;
 use crate::authorize::request::{AuthorizationRequest, Scope};
 use crate::bankid::collect::CompletionData;
 use crate::bankid::personal_number::PersonalNumber;
@@ -73,21 +74,30 @@ impl Release {
     /// What a request asks for and its client may have.
     pub fn decide(request: &AuthorizationRequest, client: &Client) -> Release {
         let mut release = Release::default();
+        let policy = &client.metadata.claims;
+        let names_nobody = policy.names_nobody_in_the_id_token();
         if request.scope.contains(&Scope::Profile) {
             release.userinfo.extend(Claim::PROFILE);
-            if client.metadata.profile_in_id_token {
+            if client.metadata.profile_in_id_token && !names_nobody {
                 release.id_token.extend(Claim::PROFILE);
             }
         }
         if request.scope.contains(&Scope::PersonalNumber) {
-            release.id_token.insert(Claim::PersonalNumber);
             release.userinfo.insert(Claim::PersonalNumber);
+            if !names_nobody {
+                release.id_token.insert(Claim::PersonalNumber);
+            }
         }
         for claim in Claim::ALL {
-            if request.claims.id_token.contains_key(claim.as_str()) {
+            // By the name of the specification, or by the one that the client knows it by.
+            let names = [claim.as_str(), policy.name(claim)];
+            let is_in = |part: &BTreeMap<String, ClaimRequest>| {
+                names.iter().any(|name| part.contains_key(*name))
+            };
+            if is_in(&request.claims.id_token) {
                 release.id_token.insert(claim);
             }
-            if request.claims.userinfo.contains_key(claim.as_str()) {
+            if is_in(&request.claims.userinfo) {
                 release.userinfo.insert(claim);
             }
         }

@@ -58,10 +58,11 @@ impl ClaimsRequest {
     }
 
     /// The personal numbers of which one is essential (OpenID Connect Core §5.5.1); `None` when one of
-    /// them is no such number.
-    pub fn essential_people(&self) -> Option<Vec<PersonalNumber>> {
+    /// them is no such number. `name` is what the client knows the claim by.
+    pub fn essential_people(&self, name: &str) -> Option<Vec<PersonalNumber>> {
         let asked = |part: &BTreeMap<String, ClaimRequest>| -> Option<Vec<PersonalNumber>> {
-            let claim = part.get("personal_number").filter(|claim| claim.essential);
+            let claim = part.get("personal_number").or_else(|| part.get(name));
+            let claim = claim.filter(|claim| claim.essential);
             let values = claim.into_iter().flat_map(|claim| &claim.values);
             values
                 .map(|value| PersonalNumber::parse(value.as_str()?))

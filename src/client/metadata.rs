@@ -13,6 +13,7 @@ use super::{AccessTokens, CalledUri, Entitlement, Name, Pkce, Purpose, SubjectTy
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::authorize::request::ResponseMode;
 use crate::authorize::resource::Resource;
+use crate::claims::policy::ClaimPolicy;
 use crate::clock::{Seconds, Timestamp};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::{ClientAlgorithm, Jwks};
@@ -87,6 +88,9 @@ pub struct Metadata {
     /// Whether the claims of `profile` stand in the ID token too, or at userinfo alone.
     #[serde(default = "yes")]
     pub profile_in_id_token: bool,
+    /// By which names it is told of people.
+    #[serde(default, skip_serializing_if = "ClaimPolicy::is_usual")]
+    pub claims: ClaimPolicy,
     /// Whether it may come back without the person, and for how long.
     #[serde(default, skip_serializing_if = "RefreshTokens::is_off")]
     pub refresh_tokens: RefreshTokens,
@@ -287,6 +291,11 @@ impl Metadata {
                 signs_requests && !self.can_sign(self.request_object_signing_alg),
                 "request_object_signing_alg",
                 "signed requests need jwks_uri, or a key in jwks that fits their algorithm and profile",
+            ),
+            (
+                self.claims.has_one_name_for_two(),
+                "claims.names",
+                "claims.names has one name for two claims",
             ),
         ];
         let broken = table.into_iter().filter(|(is_broken, ..)| *is_broken);

@@ -200,6 +200,8 @@ pub enum Format {
     Resource,
     /// A scope value.
     Scope,
+    /// The name of a claim.
+    ClaimName,
     /// A distinguished name.
     DistinguishedName,
     /// A host name.
@@ -221,6 +223,7 @@ impl Format {
             Format::CalledUri => "https://app.example.se/oidc",
             Format::Origin => "https://app.example.se",
             Format::Resource => "https://api.example.se",
+            Format::ClaimName => "ssn",
             Format::Scope => "orders:read",
             Format::DistinguishedName => "CN=app,O=Kommunen,C=SE",
             Format::HostName => "app.example.se",

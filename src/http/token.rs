@@ -376,7 +376,14 @@ async fn handed_out(
     let (issuer, acr) = (issuer(provider), &provider.policy.acr);
     let algorithm = client.metadata.id_token_algorithm();
     let at_hash = id_token::half_hash(algorithm, tokens.access.expose());
-    let claims = id_token::claims(grant, issuer, acr, at_hash, provider.clock.now());
+    let claims = id_token::claims(
+        grant,
+        &client.metadata.claims,
+        issuer,
+        acr,
+        at_hash,
+        provider.clock.now(),
+    );
     let keys = provider.keyring.current().await?;
     let mut answer = access(tokens);
     answer["id_token"] = keys.sign(algorithm, "JWT", &claims)?.into();

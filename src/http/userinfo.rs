@@ -139,10 +139,15 @@ async fn tell(
     let client = client.ok_or(INVALID_TOKEN)?;
     let grant = granted.for_client(&client);
     let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
-        let claims = Value::Object(userinfo::claims(&grant));
+        let claims = Value::Object(userinfo::claims(&grant, &client.metadata.claims));
         return Ok(traceable(Answer::json(&claims), request));
     };
-    let claims = userinfo::signed_claims(&grant, &provider.config.issuer.url, now);
+    let claims = userinfo::signed_claims(
+        &grant,
+        &client.metadata.claims,
+        &provider.config.issuer.url,
+        now,
+    );
     let keys = provider.keyring.current().await?;
     let token = keys.sign(algorithm, "JWT", &claims)?;
     Ok(traceable(Answer::jwt("application/jwt", token), request))

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256, Sha512};
 
 use super::grant::{Grant, ID_TOKEN_LIFETIME};
+use crate::claims::policy::ClaimPolicy;
 use crate::clock::Timestamp;
 use crate::jose::algorithm::Algorithm;
 
@@ -13,12 +14,14 @@ use crate::jose::algorithm::Algorithm;
 /// is left out, because BankID does not tell how the person opened their key.
 pub fn claims(
     grant: &Grant,
+    policy: &ClaimPolicy,
     issuer: &str,
     acr: &str,
     at_hash: String,
     now: Timestamp,
 ) -> Map<String, Value> {
-    let mut claims = grant.identity.claims(&grant.released.id_token);
+    let released = grant.identity.claims(&grant.released.id_token);
+    let mut claims = policy.told(&released, &grant.subject);
     let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     set("iss", issuer.into());
     set("sub", grant.subject.as_str().into());

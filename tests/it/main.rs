@@ -9,6 +9,7 @@ mod authorize;
 mod binding;
 mod certificates;
 mod chromium;
+mod claim_names;
 mod client_auth;
 mod client_certificates;
 mod client_keys;

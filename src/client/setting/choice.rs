@@ -220,3 +220,50 @@ pub(super) const DEVICES: &[Choice] = &[
         "No code is shown, so none can be shown to somebody else. People without the app on this device cannot log in.",
     ),
 ];
+
+pub(super) const CLAIM_PRESETS: &[Choice] = &[
+    choice(
+        "portvakt",
+        "OpenID Connect",
+        "name, given_name, family_name, birthdate and personal_number.",
+    ),
+    choice(
+        "minimal",
+        "OpenID Connect, at userinfo alone",
+        "The same names. The ID token says nothing of the person but the subject.",
+    ),
+    choice(
+        "keycloak",
+        "Keycloak",
+        "The same names, and preferred_username with the subject.",
+    ),
+    choice(
+        "swedish",
+        "Swedish OpenID Connect profile",
+        "https://id.oidc.se/claim/personalIdentityNumber, or …/coordinationNumber.",
+    ),
+    choice(
+        "signicat",
+        "Signicat",
+        "nin, nin_type and nin_issuing_country.",
+    ),
+    choice(
+        "idura",
+        "Idura (formerly Criipto)",
+        "ssn, country, identityscheme, and givenname and surname besides.",
+    ),
+];
+
+pub(super) const USERNAMES: &[Choice] = &[
+    choice(
+        "subject",
+        "Subject",
+        "The name that the application knows the person by.",
+    ),
+    choice("name", "Name", "Where the application is told it."),
+    choice(
+        "personal_number",
+        "Personal number",
+        "Where the application has the right to it and asks for it.",
+    ),
+];

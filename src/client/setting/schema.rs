@@ -158,6 +158,7 @@ fn typed_text(text: Text) -> Value {
             schema["format"] = json!("uri");
             schema["pattern"] = json!("^https?://");
         }
+        Format::ClaimName => schema["pattern"] = json!("^[!#-\\[\\]-~]+$"),
         Format::Scope => schema["pattern"] = json!("^[!#-\\[\\]-~]+$"),
         Format::HostName | Format::Email => schema["pattern"] = json!("^[!-~]+$"),
         // RFC 4291 and dotted quads; `ipv4` or `ipv6` would each be half of it.

@@ -4,6 +4,7 @@ use super::choice::{self, Choice};
 use super::{Details, Fallback, Format, Group, Kind, Setting, Text};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::authorize::resource::Resource;
+use crate::claims::policy::{ClaimName, EmailDomain};
 use crate::client::Entitlement;
 use crate::client::bankid::KeepEvidence;
 use crate::client::certificate::AlternativeName;
@@ -309,6 +310,73 @@ pub const SETTINGS: &[Setting] = &[
         needed: false,
         label: "Name in the ID token",
         explanation: "Whether name and birthdate stand in the ID token too, when the application asks for profile, or at userinfo alone. On, because many applications look nowhere else. Switch it off for one that asks userinfo: ID tokens travel further.",
+    },
+    Setting {
+        name: "claims.preset",
+        group: Group::Claims,
+        kind: one_of(choice::CLAIM_PRESETS, Fallback::Value("portvakt")),
+        needed: false,
+        label: "Names of claims",
+        explanation: "By which names it is told what it may know. Choose another row only for an application that was built for those names: what it is told stays the same.",
+    },
+    Setting {
+        name: "claims.names.name",
+        group: Group::Claims,
+        kind: line(Format::ClaimName, ClaimName::LONGEST),
+        needed: false,
+        label: "Another name for the name",
+        explanation: "In the place of name. Empty: as the row above has it.",
+    },
+    Setting {
+        name: "claims.names.given_name",
+        group: Group::Claims,
+        kind: line(Format::ClaimName, ClaimName::LONGEST),
+        needed: false,
+        label: "Another name for given names",
+        explanation: "In the place of given_name.",
+    },
+    Setting {
+        name: "claims.names.family_name",
+        group: Group::Claims,
+        kind: line(Format::ClaimName, ClaimName::LONGEST),
+        needed: false,
+        label: "Another name for the surname",
+        explanation: "In the place of family_name.",
+    },
+    Setting {
+        name: "claims.names.birthdate",
+        group: Group::Claims,
+        kind: line(Format::ClaimName, ClaimName::LONGEST),
+        needed: false,
+        label: "Another name for the date of birth",
+        explanation: "In the place of birthdate.",
+    },
+    Setting {
+        name: "claims.names.personal_number",
+        group: Group::Claims,
+        kind: line(Format::ClaimName, ClaimName::LONGEST),
+        needed: false,
+        label: "Another name for the personal number",
+        explanation: "In the place of personal_number. It gives no right to it.",
+    },
+    Setting {
+        name: "claims.preferred_username",
+        group: Group::Claims,
+        kind: one_of(
+            choice::USERNAMES,
+            Fallback::Unset("None, but for the names of Keycloak: the subject"),
+        ),
+        needed: false,
+        label: "User name",
+        explanation: "What stands as preferred_username, for an application that insists on one. The subject is safe. A name can change, and two people can have the same.",
+    },
+    Setting {
+        name: "claims.email_domain",
+        group: Group::Claims,
+        kind: line(Format::HostName, EmailDomain::LONGEST),
+        needed: false,
+        label: "Domain of made-up e-mail addresses",
+        explanation: "BankID knows no e-mail address. For an application that insists on one, email becomes the subject at this domain, and is said not to be verified. Choose a domain of yours that receives no mail.",
     },
     Setting {
         name: "userinfo_signed_response_alg",

@@ -67,6 +67,13 @@ fn maximal() -> Metadata {
         }),
         subject_type: SubjectType::Public,
         profile_in_id_token: false,
+        claims: read(json!({
+            "preset": "signicat",
+            "names": {"name": "display_name", "given_name": "first", "family_name": "last",
+                "birthdate": "born", "personal_number": "pnr"},
+            "preferred_username": "name",
+            "email_domain": "login.example",
+        })),
         refresh_tokens: RefreshTokens::Days(30),
         dpop_bound_access_tokens: true,
         tls_client_certificate_bound_access_tokens: false,

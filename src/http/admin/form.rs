@@ -75,6 +75,12 @@ pub fn parts(values: &[(String, String)], mistakes: &[Mistake]) -> Vec<Part> {
     Group::FORM.into_iter().map(part).collect()
 }
 
+/// Whether a setting is a detail of one that is on or off.
+fn is_below_a_switch(name: &str) -> bool {
+    let above = name.rsplit_once('.').map(|(above, _)| above);
+    above.is_some_and(|above| SETTINGS.iter().any(|setting| setting.name == above))
+}
+
 /// Where a setting is on the form.
 pub fn anchor(setting: &str) -> String {
     format!("set-{}", setting.replace('.', "-"))
@@ -140,6 +146,6 @@ fn field(setting: &'static Setting, values: &[(String, String)], mistakes: &[Mis
         text,
         control,
         mistake: mistake.map(|mistake| mistake.reason.clone()),
-        is_below: setting.name.contains('.') && !setting.name.starts_with("purpose."),
+        is_below: is_below_a_switch(setting.name),
     }
 }
