@@ -9,6 +9,7 @@ use super::method::Authentication;
 use super::origin::WebOrigin;
 use super::profile::Profile;
 use super::refresh::RefreshTokens;
+use super::theme::Theme;
 use super::{AccessTokens, CalledUri, Entitlement, Name, Pkce, Purpose, SubjectType};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::authorize::request::ResponseMode;
@@ -79,6 +80,9 @@ pub struct Metadata {
     /// Why it asks people to log in, shown before they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
+    /// How the pages that people log in on look for it.
+    #[serde(default, skip_serializing_if = "Theme::is_usual")]
+    pub theme: Theme,
     /// The right to ask for personal numbers, with the reason that the law asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_number: Option<Entitlement>,
@@ -291,6 +295,16 @@ impl Metadata {
                 signs_requests && !self.can_sign(self.request_object_signing_alg),
                 "request_object_signing_alg",
                 "signed requests need jwks_uri, or a key in jwks that fits their algorithm and profile",
+            ),
+            (
+                !self.theme.is_readable_on_light(),
+                "theme.accent",
+                "theme.accent cannot be read on a light page: its contrast must be 4.5 to 1",
+            ),
+            (
+                !self.theme.is_readable_on_dark(),
+                "theme.accent_dark",
+                "theme.accent_dark cannot be read on a dark page: its contrast must be 4.5 to 1",
             ),
             (
                 self.claims.has_one_name_for_two(),

@@ -18,6 +18,7 @@ pub mod refresh;
 pub mod registered;
 pub mod registration;
 pub mod setting;
+pub mod theme;
 
 use serde::{Deserialize, Serialize};
 

@@ -198,6 +198,8 @@ pub enum Format {
     Origin,
     /// The name of a service.
     Resource,
+    /// A colour.
+    Color,
     /// A scope value.
     Scope,
     /// The name of a claim.
@@ -223,6 +225,7 @@ impl Format {
             Format::CalledUri => "https://app.example.se/oidc",
             Format::Origin => "https://app.example.se",
             Format::Resource => "https://api.example.se",
+            Format::Color => "#12436d",
             Format::ClaimName => "ssn",
             Format::Scope => "orders:read",
             Format::DistinguishedName => "CN=app,O=Kommunen,C=SE",

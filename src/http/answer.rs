@@ -176,6 +176,12 @@ impl Answer {
             .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
     }
 
+    /// The same of one that was made for this answer, and would be made so again.
+    pub fn made_asset(content_type: &'static str, body: String) -> Answer {
+        Answer::new(StatusCode::OK, content_type, body)
+            .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+    }
+
     /// The same under a name that was never its own: nobody keeps it.
     pub fn passing_asset(content_type: &'static str, body: &'static [u8]) -> Answer {
         Answer::new(StatusCode::OK, content_type, Bytes::from_static(body))

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{self, Answer};
 use super::input::Request;
+use crate::client::theme::Palette;
 use crate::error::Error;
 use crate::provider::Provider;
 
@@ -81,5 +82,14 @@ pub async fn asset(provider: Provider, request: Request) -> Result<Answer, Error
         // While nodes are being upgraded, a page of the old version may ask the new one.
         (None, Some(asset)) => Answer::passing_asset(asset.content_type, asset.body),
         (None, None) => answer::not_found(&request.view(&provider)),
+    })
+}
+
+/// The style sheet of a client's colours, which are all in its name.
+pub async fn theme(provider: Provider, request: Request) -> Result<Answer, Error> {
+    let palette = Palette::parse(request.path_part("name").unwrap_or_default());
+    Ok(match palette {
+        Some(palette) => Answer::made_asset("text/css; charset=utf-8", palette.style()),
+        None => answer::not_found(&request.view(&provider)),
     })
 }

@@ -341,9 +341,9 @@ fn choice(
         .cookie::<secret::FormCookie>(&cookie_name(issuer, &cookie_of_form))
         .unwrap_or_else(|| Secret::fresh(&provider.random));
     let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
-    let frame = Frame::new(language, provider.config.bankid.worth);
-    let released = Release::decide(&admitted.request, &admitted.client).all();
     let metadata = &admitted.client.metadata;
+    let frame = Frame::new(language, provider.config.bankid.worth).themed(&metadata.theme);
+    let released = Release::decide(&admitted.request, &admitted.client).all();
     let bankid = &provider.config.bankid;
     let user_agent = request.header("user-agent").unwrap_or_default();
     let manner = bankid.matrix.manner(user_agent, false);
@@ -354,6 +354,16 @@ fn choice(
             .purpose
             .as_ref()
             .map(|p| p.text(language).to_owned()),
+        note: metadata
+            .theme
+            .note
+            .as_ref()
+            .map(|note| note.text(language).to_owned()),
+        help: metadata
+            .theme
+            .help_uri
+            .as_ref()
+            .map(|uri| uri.as_str().to_owned()),
         claims: Choice::claims_in_words(&released, frame.words),
         offline: admitted.request.scope.contains(&Scope::OfflineAccess),
         form: sealed,

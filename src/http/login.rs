@@ -296,8 +296,12 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         .client(login.client_id.as_str(), provider.clock.now())
         .await?;
     let is_elsewhere = screen == Screen::Elsewhere;
+    let frame = Frame::new(login.asked.language, provider.config.bankid.worth);
     let answer = Answer::page(&LoginPage {
-        frame: Frame::new(login.asked.language, provider.config.bankid.worth),
+        frame: match &client {
+            Some(client) => frame.themed(&client.metadata.theme),
+            None => frame,
+        },
         client_name: client.map_or(String::new(), |c| {
             c.metadata.client_name.as_str().to_owned()
         }),

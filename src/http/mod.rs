@@ -56,6 +56,7 @@ fn routes(config: &mut web::ServiceConfig) {
     }
     route(config, "/jwks", [get(Face::Json, discovery::jwks)]);
     route(config, "/static/{name}", [get(Face::Page, assets::asset)]);
+    route(config, "/theme/{name}", [get(Face::Page, assets::theme)]);
     // Clients that come by themselves.
     route(config, "/register", [post(Face::Json, register::post)]);
     route(

@@ -14,6 +14,7 @@ use crate::bankid::environment::Worth;
 use crate::bankid::message::{self, Language};
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
+use crate::client::theme::Theme;
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
 
@@ -21,6 +22,8 @@ use crate::login::progress::Screen;
 pub struct Frame {
     pub words: &'static Words,
     pub style: String,
+    /// The style sheet of the client's colours.
+    pub colors: Option<String>,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
 }
@@ -31,12 +34,23 @@ impl Frame {
         Frame {
             words,
             style: url("portvakt.css"),
+            colors: None,
             banner: match worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
                 Worth::Simulated => Some(words.simulated),
             },
         }
+    }
+}
+
+impl Frame {
+    /// The same in a client's colours.
+    pub fn themed(self, theme: &Theme) -> Frame {
+        let colors = theme
+            .palette()
+            .map(|palette| format!("/theme/{}", palette.file()));
+        Frame { colors, ..self }
     }
 }
 
@@ -47,6 +61,10 @@ pub struct Choice {
     pub frame: Frame,
     pub client_name: String,
     pub purpose: Option<String>,
+    /// A sentence of the client's own.
+    pub note: Option<String>,
+    /// Where the client has help.
+    pub help: Option<String>,
     pub claims: Vec<&'static str>,
     /// Whether the client may come back without the person.
     pub offline: bool,
@@ -426,6 +444,8 @@ mod tests {
                 frame: frame(),
                 client_name: "<script>".into(),
                 purpose: Some("<i>".into()),
+                note: Some("<b>".into()),
+                help: Some("https://a.example/?a=\"<script>".into()),
                 claims: Choice::claims_in_words(&Claim::ALL.into(), Words::of(language)),
                 offline: true,
                 form: "f".into(),

@@ -40,6 +40,7 @@ words! {
     simulated: "Simulerat BankID: vem som helst kan logga in som vem som helst.", "Simulated BankID: anyone can log in as anyone.";
     test_environment: "BankIDs testmiljö: en inloggning här visar inte vem någon är.", "BankID's test environment: a login here does not show who anyone is.";
     heading: "Identifiera dig med BankID", "Identify with BankID";
+    help: "Hjälp med inloggningen", "Help with logging in";
     asks: "vill att du loggar in.", "asks you to log in.";
     gets: "När du loggar in får tjänsten veta:", "When you log in, the service learns:";
     gets_nothing: "Tjänsten får veta att det är du när du kommer tillbaka, men varken namn eller personnummer.", "The service learns that it is you when you come back, but neither name nor personal number.";

@@ -1,8 +1,9 @@
 //! What every answer has, whatever it says.
 
 use portvakt::shows;
+use serde_json::json;
 
-use crate::support::{App, Browser, Database, run};
+use crate::support::{App, Browser, CALLBACK, Database, run};
 
 #[test]
 fn every_answer_has_its_headers() {
@@ -245,5 +246,51 @@ fn the_metadata_is_what_the_endpoints_do() {
                 .status,
             404
         );
+    });
+}
+
+#[test]
+fn a_login_page_has_its_clients_colours_words_and_help() {
+    run(async {
+        let _shows = shows!(accepting "PV-THEME-1", refusing "PV-THEME-1");
+        let app = App::on(Database::sqlite()).await;
+        let theme = json!({"accent": "#7a0019", "note": {"sv": "Öppet dygnet runt.", "en": "Always open."},
+            "help_uri": "https://app.example/hjalp?a=1&b=2"});
+        let metadata = json!({"client_name": "Appen", "redirect_uris": [CALLBACK], "pkce": "accepted",
+            "theme": theme});
+        app.register("themed", metadata).await;
+        let url = app.authorize_url(&[("client_id", Some("themed")), ("scope", Some("openid"))]);
+        let browser = Browser::new();
+        let choice = browser.get(&url).await;
+        let sheet = "/theme/7a0019-8ec5f2.css";
+        for text in [
+            "Öppet dygnet runt.",
+            &format!("href=\"{sheet}\""),
+            "https://app.example/hjalp?a=1&#38;b=2",
+        ] {
+            assert!(choice.body.contains(text), "{text}: {}", choice.body);
+        }
+        let login = browser.choose(&choice, "other").await;
+        assert!(login.body.contains(sheet), "{}", login.body);
+        let style = browser.get(&format!("{}{sheet}", app.issuer)).await;
+        assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
+        assert!(style.header("cache-control").contains("immutable"));
+        assert!(
+            style.body.starts_with(":root{--accent:#7a0019;"),
+            "{}",
+            style.body
+        );
+        for other in [
+            "7a0019.css",
+            "x",
+            "7a0019-8ec5f2.css.map",
+            "%7Dbody%7B-8ec5f2.css",
+        ] {
+            let page = browser.get(&format!("{}/theme/{other}", app.issuer)).await;
+            assert_eq!(page.status, 404, "{other}");
+        }
+        // Those that say nothing look as the provider does.
+        let usual = Browser::new().get(&app.authorize_url(&[])).await;
+        assert!(!usual.body.contains("/theme/"), "{}", usual.body);
     });
 }

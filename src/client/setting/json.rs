@@ -185,8 +185,10 @@ fn locate(value: &Value, whole: &str, mistakes: &mut Vec<Mistake>) {
 /// Why a value cannot be read at a path, in a client that is in order but for it.
 fn unreadable(path: &str, value: &Value) -> Option<String> {
     let mut metadata = json!({"client_name": "-"});
-    if parent(path) == "purpose" {
-        metadata["purpose"] = json!({"sv": "-", "en": "-"});
+    for sentences in ["purpose", "theme.note"] {
+        if parent(path) == sentences {
+            put(&mut metadata, sentences, json!({"sv": "-", "en": "-"}));
+        }
     }
     put(&mut metadata, path, value.clone());
     let read = serde_json::from_value::<Metadata>(metadata);

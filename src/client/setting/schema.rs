@@ -158,6 +158,7 @@ fn typed_text(text: Text) -> Value {
             schema["format"] = json!("uri");
             schema["pattern"] = json!("^https?://");
         }
+        Format::Color => schema["pattern"] = json!("^#[0-9a-f]{6}$"),
         Format::ClaimName => schema["pattern"] = json!("^[!#-\\[\\]-~]+$"),
         Format::Scope => schema["pattern"] = json!("^[!#-\\[\\]-~]+$"),
         Format::HostName | Format::Email => schema["pattern"] = json!("^[!-~]+$"),

@@ -67,6 +67,12 @@ fn maximal() -> Metadata {
         }),
         subject_type: SubjectType::Public,
         profile_in_id_token: false,
+        theme: read(json!({
+            "accent": "#7a0019",
+            "accent_dark": "#ffb3c1",
+            "note": {"sv": "Öppet dygnet runt.", "en": "Always open."},
+            "help_uri": "https://a.example/help",
+        })),
         claims: read(json!({
             "preset": "signicat",
             "names": {"name": "display_name", "given_name": "first", "family_name": "last",

@@ -70,6 +70,7 @@ fn violation(schema: &Value, value: &Value, path: &str) -> Option<String> {
             "pattern" => {
                 let text = value.as_str().unwrap_or_default();
                 match wants.as_str().expect("a pattern") {
+                    "^#[0-9a-f]{6}$" => crate::client::theme::Color::parse(text).is_some(),
                     "^https://" => text.starts_with("https://"),
                     "^https?://" => text.starts_with("http"),
                     "^[!-~]+$" => text.bytes().all(|b| b.is_ascii_graphic()),
