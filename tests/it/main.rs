@@ -3,12 +3,14 @@
 mod support;
 
 mod access_tokens;
+mod audit;
 mod authorize;
 mod binding;
 mod certificates;
 mod chromium;
 mod client_auth;
 mod client_certificates;
+mod client_files;
 mod client_keys;
 mod cors;
 mod crash;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use super::left_out;
 
@@ -51,30 +51,73 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Whoever has the database does something to it.
+    pub fn meddle(&self, directory: &Path, statement: impl Into<String>) -> Result<u64, String> {
+        let (url, statement) = (self.url(directory), statement.into());
+        apart(async move {
+            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement));
+            let done = match url.starts_with("sqlite:") {
+                true => {
+                    let mut db = SqliteConnection::connect(&url).await.expect("it answers");
+                    statement.execute(&mut db).await.map(|d| d.rows_affected())
+                }
+                false => {
+                    let mut db = PgConnection::connect(&url).await.expect("it answers");
+                    statement.execute(&mut db).await.map(|d| d.rows_affected())
+                }
+            };
+            done.map_err(|error| error.to_string())
+        })
+    }
+
+    /// The one column of text that a question is answered with.
+    pub fn texts(&self, directory: &Path, question: impl Into<String>) -> Vec<String> {
+        let (url, question) = (self.url(directory), question.into());
+        apart(async move {
+            let question = sqlx::AssertSqlSafe(question);
+            match url.starts_with("sqlite:") {
+                true => {
+                    let mut db = SqliteConnection::connect(&url).await.expect("it answers");
+                    sqlx::query_scalar(question).fetch_all(&mut db).await
+                }
+                false => {
+                    let mut db = PgConnection::connect(&url).await.expect("it answers");
+                    sqlx::query_scalar(question).fetch_all(&mut db).await
+                }
+            }
+            .expect("an answer")
+        })
+    }
+}
+
 impl Drop for Schema {
     fn drop(&mut self) {
         execute(&self.server, format!("DROP SCHEMA {} CASCADE", self.name));
     }
 }
 
-/// On a thread and a runtime of its own: a story's runtime may be ending.
 fn execute(server: &str, statement: String) {
     let server = server.to_owned();
-    std::thread::spawn(move || {
+    apart(async move {
+        let mut connection = PgConnection::connect(&server)
+            .await
+            .expect("PostgreSQL answers");
+        connection
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .expect("the statement runs");
+    });
+}
+
+/// On a thread and a runtime of its own: a story's runtime may be ending.
+fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        runtime.block_on(async {
-            let mut connection = PgConnection::connect(&server)
-                .await
-                .expect("PostgreSQL answers");
-            connection
-                .execute(sqlx::AssertSqlSafe(statement))
-                .await
-                .expect("the statement runs");
-        });
-    })
-    .join()
-    .expect("no panic");
+        runtime.block_on(work)
+    });
+    thread.join().expect("no panic")
 }
