@@ -14,6 +14,7 @@ mod client_files;
 mod client_keys;
 mod cors;
 mod crash;
+mod database_roles;
 mod demands;
 mod discovery;
 mod dpop;

@@ -17,6 +17,8 @@ pub enum Database {
 pub struct Schema {
     server: String,
     name: String,
+    /// Seen by a role that does not own it.
+    role: Option<(String, Arc<Schema>)>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -35,17 +37,40 @@ impl Database {
         let random = portvakt::random::Random::system();
         let name = format!("t{}", hex::encode(random.bytes::<8>()));
         execute(&server, format!("CREATE SCHEMA {name}"));
-        Some(Database::Postgres(Arc::new(Schema { server, name })))
+        Some(Database::Postgres(Arc::new(Schema {
+            server,
+            name,
+            role: None,
+        })))
+    }
+
+    /// The same by a role that is made by statements, in which `named` stands for it.
+    pub fn by_role(&self, named: &str, statements: &str) -> Database {
+        let Database::Postgres(schema) = self else {
+            panic!("SQLite has no roles");
+        };
+        let role = format!("{named}_{}", schema.name);
+        let statements = statements
+            .replace(named, &role)
+            .replace("SCHEMA public", &format!("SCHEMA {}", schema.name));
+        let begin = format!("SET search_path TO {};", schema.name);
+        execute(&schema.server, begin + &statements);
+        Database::Postgres(Arc::new(Schema {
+            server: schema.server.clone(),
+            name: schema.name.clone(),
+            role: Some((role, schema.clone())),
+        }))
     }
 
     pub fn url(&self, directory: &Path) -> String {
         match self {
             Database::Sqlite => format!("sqlite:{}/test.db", directory.display()),
             Database::Postgres(schema) => {
-                format!(
-                    "{}?options=-c%20search_path%3D{}",
-                    schema.server, schema.name
-                )
+                let mut server: url::Url = schema.server.parse().expect("an address");
+                if let Some((role, _)) = &schema.role {
+                    server.set_username(role).expect("a name");
+                }
+                format!("{server}?options=-c%20search_path%3D{}", schema.name)
             }
         }
     }
@@ -93,7 +118,11 @@ impl Database {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        execute(&self.server, format!("DROP SCHEMA {} CASCADE", self.name));
+        let statement = match &self.role {
+            Some((role, _)) => format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+            None => format!("DROP SCHEMA {} CASCADE", self.name),
+        };
+        execute(&self.server, statement);
     }
 }
 
