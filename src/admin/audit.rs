@@ -40,7 +40,7 @@ impl From<Record> for Shown {
         // A row that somebody else wrote may hold anything. It is shown as it is.
         let detail: Option<Detail> = serde_json::from_str(&record.detail).ok();
         Shown {
-            id: record.id.to_string(),
+            id: record.id,
             at: written(record.at.timestamp()),
             moment: record.at,
             actor: record.actor,

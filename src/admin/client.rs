@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use super::{Desk, Done, Unmet};
 use crate::audit::{Action, Who, difference};
 use crate::client::authentication::ClientSecret;
-use crate::client::registered::{ManagedBy, Registered, said};
+use crate::client::registered::{ManagedBy, Registered, said, secret_id};
 use crate::client::setting::Mistake;
 use crate::client::{Client, Metadata};
 use crate::clock::Seconds;
-use crate::config::client::{sector_of, unmet};
+use crate::config::client::{not_an_id, sector_of, unmet};
 use crate::id::{ClientId, Id, kind};
 use crate::secret::Secret;
 use crate::storage::{ClientFilter, Decided, SecretChange, object};
@@ -184,7 +186,7 @@ pub async fn remove(desk: &Desk<'_>, client_id: &str, version: Option<i64>) -> D
 /// Brings a removed client back as it was, with its secrets.
 pub async fn restore(desk: &Desk<'_>, client_id: &str) -> Done<Registered> {
     let read = find(desk, client_id).await?;
-    if read.removed_at.is_none() {
+    if !read.can_be_restored(desk.now()) {
         return Err(Unmet::Unknown("removed client"));
     }
     if read.managed_by == ManagedBy::File {
@@ -227,10 +229,8 @@ pub async fn add_secret(
     }
     let secret = Secret::<ClientSecret>::fresh(desk.random);
     let secrets = SecretChange::Added(secret.digest(), desk.now() + overlap);
-    let what = (
-        None,
-        Some(serde_json::json!({ "overlap_seconds": overlap.0 })),
-    );
+    let after = json!({ "secret": secret_id(&secret.digest()), "overlap_seconds": overlap.0 });
+    let what = (None, Some(after));
     save(desk, &read, &read.client, secrets, Action::SecretAdd, what).await?;
     made(desk, &read.client.client_id, Some(secret)).await
 }
@@ -246,7 +246,7 @@ pub async fn end_secret(
     if !read.secrets.iter().any(|secret| secret.id == secret_id) {
         return Err(Unmet::Unknown("secret"));
     }
-    let what = (Some(serde_json::json!({ "secret": secret_id })), None);
+    let what = (Some(json!({ "secret": secret_id })), None);
     let secrets = SecretChange::Ended(secret_id.to_owned());
     save(
         desk,
@@ -283,7 +283,7 @@ fn at_version(read: Registered, version: Option<i64>) -> Done<Registered> {
     }
 }
 
-type BeforeAndAfter = (Option<serde_json::Value>, Option<serde_json::Value>);
+type BeforeAndAfter = (Option<Value>, Option<Value>);
 
 async fn save(
     desk: &Desk<'_>,
@@ -361,6 +361,8 @@ pub(super) fn judged(
         return Err(Unmet::Taken);
     }
     let mut mistakes = Vec::new();
+    let reason = not_an_id(&client_id).filter(|_| read.is_none());
+    mistakes.extend(reason.map(|reason| Mistake::new("client_id", reason)));
     let sector = match sector {
         Some(sector) if is_sector(sector) => Some(sector.to_owned()),
         Some(_) => {

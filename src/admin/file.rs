@@ -7,13 +7,15 @@ use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{CONSOLE, judged};
+use super::client::judged;
 use super::{Desk, Done, Unmet};
+use crate::audit::client::{Act, acts};
 use crate::audit::{Action, difference};
 use crate::client::Client;
 use crate::client::authentication::ClientSecret;
 use crate::client::registered::{ManagedBy, Registered, said};
-use crate::config::client::{RegisteredClient, SecretDigest, check_all};
+use crate::client::setting::Mistake;
+use crate::config::client::{RegisteredClient, SecretDigest, check_all, not_an_id};
 use crate::config::{Findings, Problems, written};
 use crate::secret::Digest;
 use crate::storage::{ClientFilter, Decided, SecretChange, object, same_secrets};
@@ -44,14 +46,28 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<RegisteredClient>> {
         let key = name.map_or(format!("client {}", at + 1), |name| {
             format!("client.{name}")
         });
-        let client = written::Client::try_from(table).map_err(|e| e.message().to_owned());
-        read.extend(found.take(&key, client));
+        match written::Client::examine(table) {
+            Ok(client) => read.push(client),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    found.add(&below(&key, &mistake.setting), mistake.reason);
+                }
+            }
+        }
     }
     let base = file.parent().unwrap_or(Path::new("."));
     let clients = check_all(read, base, &mut found);
     match found.is_empty() {
         true => Ok(clients),
         false => Err(Problems::from(found).into()),
+    }
+}
+
+/// The key of a setting of a client, as the file has it.
+fn below(client: &str, setting: &str) -> String {
+    match setting {
+        "" => client.to_owned(),
+        setting => format!("{client}.{setting}"),
     }
 }
 
@@ -91,6 +107,7 @@ pub struct Step {
     pub new_secrets: bool,
     /// Who manages it now, where that would be somebody else.
     pub taken_from: Option<ManagedBy>,
+    acts: Vec<Act>,
     read: Option<Registered>,
     secrets: Vec<Digest<ClientSecret>>,
 }
@@ -102,13 +119,22 @@ pub async fn plan(desk: &Desk<'_>, wanted: &[RegisteredClient], terms: Terms) ->
         unchanged: 0,
         terms,
     };
+    let mut mistakes = Vec::new();
     for client in wanted {
         let id = &client.client.client_id;
         let read = desk.store.registered(id).await?;
-        match step(desk, client, read, &plan.terms)? {
-            Some(step) => plan.steps.push(step),
-            None => plan.unchanged += 1,
+        match step(desk, client, read, &plan.terms) {
+            Ok(Some(step)) => plan.steps.push(step),
+            Ok(None) => plan.unchanged += 1,
+            Err(Unmet::Mistakes(all)) => mistakes.extend(all.into_iter().map(|mistake| Mistake {
+                setting: below(&format!("client.{id}"), &mistake.setting),
+                ..mistake
+            })),
+            Err(other) => return Err(other),
         }
+    }
+    if !mistakes.is_empty() {
+        return Err(Unmet::Mistakes(mistakes));
     }
     if plan.terms.prune {
         let named: BTreeSet<&str> = wanted.iter().map(|c| c.client.client_id.as_str()).collect();
@@ -117,7 +143,7 @@ pub async fn plan(desk: &Desk<'_>, wanted: &[RegisteredClient], terms: Terms) ->
             source: Some(plan.terms.source.clone()),
             ..ClientFilter::default()
         };
-        for read in desk.store.clients(&filter, u16::MAX).await? {
+        for read in all(desk, &filter).await? {
             if !named.contains(read.client.client_id.as_str()) {
                 plan.steps.push(removal(read));
             }
@@ -133,19 +159,15 @@ fn step(
     terms: &Terms,
 ) -> Done<Option<Step>> {
     let id = &wanted.client.client_id;
-    let at = |setting: &str| format!("client.{id}{setting}");
-    if id.as_str() == CONSOLE {
-        return Err(Unmet::mistake(
-            &at(""),
-            "this id is the administration's own",
-        ));
+    if let Some(reason) = not_an_id(id) {
+        return Err(Unmet::mistake("client_id", reason));
     }
     // A sector stays: people would be strangers to the client otherwise.
     let kept = read.as_ref().map(|read| read.client.sector.as_str());
     let sector = match (&wanted.named_sector, kept) {
         (Some(named), Some(kept)) if named != kept => {
             let why = format!("the sector is {kept} and cannot be changed by a file");
-            return Err(Unmet::mistake(&at(".sector"), why));
+            return Err(Unmet::mistake("sector", why));
         }
         (Some(named), _) => named,
         (None, Some(kept)) => kept,
@@ -155,25 +177,11 @@ fn step(
     let client = judged(desk, read.as_ref(), id.clone(), Some(sector), metadata)?;
     let ours = (ManagedBy::File, terms.source.as_str());
     let taken_from = match &read {
-        Some(read) if (read.managed_by, read.source.as_str()) == ours => None,
-        Some(read) if read.removed_at.is_some() => None,
-        Some(read) if read.managed_by == ManagedBy::File && read.source.is_empty() => {
-            return Err(Unmet::mistake(
-                &at(""),
-                "is in the configuration, which would have it back at the next start",
-            ));
+        Some(read) if (read.managed_by, read.source.as_str()) != ours => {
+            may_be_taken(read, terms)?;
+            Some(read.managed_by)
         }
-        Some(read) if !terms.take_over => {
-            return Err(Unmet::mistake(
-                &at(""),
-                format!(
-                    "is managed by {} now: --take-over lets the file have it",
-                    read.managed_by.as_str()
-                ),
-            ));
-        }
-        Some(read) => Some(read.managed_by),
-        None => None,
+        _ => None,
     };
     let new_secrets = match &read {
         Some(read) => !same_secrets(&read.secrets, &wanted.secrets),
@@ -181,6 +189,7 @@ fn step(
     };
     let before = read.as_ref().map(Registered::said).unwrap_or_default();
     let (before, after) = difference(&before, &said(&client));
+    let acts = acts(read.as_ref(), &client, ours, &wanted.secrets);
     let action = match &read {
         None => Action::ClientCreate,
         Some(read) if read.removed_at.is_some() => Action::ClientRestore,
@@ -198,10 +207,38 @@ fn step(
         after,
         new_secrets,
         taken_from,
+        acts,
         secrets: wanted.secrets.clone(),
         client,
         read,
     }))
+}
+
+/// Whether a file may have a client that somebody else manages, also when it is removed.
+fn may_be_taken(read: &Registered, terms: &Terms) -> Done<()> {
+    let is_of_a_file = read.managed_by == ManagedBy::File;
+    let state = match read.removed_at {
+        Some(_) => "is removed, and was managed",
+        None => "is managed",
+    };
+    let manager = match read.source.as_str() {
+        "" if is_of_a_file && read.removed_at.is_none() => {
+            return Err(Unmet::mistake(
+                "",
+                "is in the configuration, which would have it back at the next start",
+            ));
+        }
+        "" if is_of_a_file => "the configuration".to_owned(),
+        "" => read.managed_by.as_str().to_owned(),
+        source => format!("the client file {source:?}"),
+    };
+    match terms.take_over {
+        true => Ok(()),
+        false => Err(Unmet::mistake(
+            "",
+            format!("{state} by {manager}: --take-over lets this file have it"),
+        )),
+    }
 }
 
 fn removal(read: Registered) -> Step {
@@ -210,6 +247,11 @@ fn removal(read: Registered) -> Step {
         client: read.client.clone(),
         before: read.said(),
         after: Value::Null,
+        acts: vec![Act {
+            action: Action::ClientRemove,
+            before: Some(read.said()),
+            after: None,
+        }],
         new_secrets: false,
         taken_from: None,
         secrets: Vec::new(),
@@ -234,11 +276,10 @@ pub async fn apply(desk: &Desk<'_>, plan: &Plan) -> Done<()> {
             removed_at: is_removed.then_some(now),
             looked_after_by: None,
         };
-        let told = |value: &Value| Some(value.clone()).filter(|value| !value.is_null());
-        let before = told(&step.before).filter(|_| step.read.is_some());
         let id = object(&step.client.client_id);
-        let event = desk.event(step.action, id, before, told(&step.after));
-        all.push((step.read.as_ref(), decided, event));
+        let events = step.acts.iter().cloned();
+        let events = events.map(|act| desk.event(act.action, id.clone(), act.before, act.after));
+        all.push((step.read.as_ref(), decided, events.collect()));
     }
     match desk.store.save_clients(&all, now).await? {
         true => Ok(()),
@@ -246,16 +287,34 @@ pub async fn apply(desk: &Desk<'_>, plan: &Plan) -> Done<()> {
     }
 }
 
+/// Every client of a kind, however many there are.
+async fn all(desk: &Desk<'_>, filter: &ClientFilter) -> Done<Vec<Registered>> {
+    const PART: u16 = 1000;
+    let mut filter = filter.clone();
+    let mut all = Vec::new();
+    loop {
+        let part = super::client::list(desk, &filter, PART).await?;
+        let last = part.last().map(|read| read.client.client_id.to_string());
+        let is_over = part.len() < usize::from(PART);
+        all.extend(part);
+        if is_over {
+            return Ok(all);
+        }
+        filter.after = last;
+    }
+}
+
 /// Clients as a file that can be applied: their secrets by what they are recognised by, so that whoever has
 /// one need not be given another.
 pub async fn export(desk: &Desk<'_>, filter: &ClientFilter) -> anyhow::Result<String> {
     let mut tables = Vec::new();
-    for read in super::client::list(desk, filter, u16::MAX - 1).await? {
+    for read in all(desk, filter).await? {
         let id = &read.client.client_id;
         let mut table =
             toml::Table::try_from(&read.client.metadata).with_context(|| format!("client {id}"))?;
         table.insert("client_id".to_owned(), id.as_str().into());
         table.insert("sector".to_owned(), read.client.sector.clone().into());
+        // One that has an end is written as the one before, and is taken until the file leaves it out.
         let digests = desk.store.client_secrets(id, desk.now()).await?;
         let keys = ["client_secret_digest", "previous_client_secret_digest"];
         for (key, digest) in keys.into_iter().zip(digests) {

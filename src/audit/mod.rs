@@ -3,6 +3,7 @@
 //!
 //! An event holds no secret, no token and no personal number. Administrators stand in it by their ids.
 
+pub mod client;
 pub mod seal;
 
 use std::fmt;
@@ -199,8 +200,8 @@ pub fn difference(before: &Value, after: &Value) -> (Value, Value) {
 /// An event as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Its name.
-    pub id: Id<kind::Event>,
+    /// Its name. A row that somebody else wrote may have any.
+    pub id: String,
     /// When.
     pub at: Moment,
     /// Who.

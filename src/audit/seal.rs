@@ -12,7 +12,6 @@ use subtle::ConstantTimeEq;
 
 use super::Record;
 use crate::clock::{Seconds, Timestamp};
-use crate::id::{Id, kind};
 use crate::secret::Key;
 
 /// A SHA-256.
@@ -114,7 +113,7 @@ pub struct Removal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The event.
-    pub id: Id<kind::Event>,
+    pub id: String,
     /// Its digest.
     pub digest: Hash,
 }
@@ -156,9 +155,8 @@ impl fmt::Display for Head {
 /// The digest of all that an event's row says.
 pub fn digest(record: &Record) -> Hash {
     let at = record.at.0.to_be_bytes();
-    let id = record.id.to_string();
     let parts: [&[u8]; 6] = [
-        id.as_bytes(),
+        record.id.as_bytes(),
         &at,
         record.actor.as_bytes(),
         record.action.as_bytes(),
@@ -197,13 +195,13 @@ fn gone(seal: &Seal, at: Timestamp) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// An event does not say what it said when it was sealed.
-    Changed(Id<kind::Event>, i64),
+    Changed(String, i64),
     /// A sealed event is not there.
-    Missing(Id<kind::Event>, i64),
+    Missing(String, i64),
     /// An event was not written by one of our nodes.
-    Forged(Id<kind::Event>),
+    Forged(String),
     /// An event is in no seal, and should be by now.
-    Unsealed(Id<kind::Event>),
+    Unsealed(String),
     /// A seal's list of events is not the one that was signed: some were added, taken out or reordered.
     Rearranged(i64),
     /// A seal was not signed by this installation, or does not follow the one before.
@@ -305,16 +303,16 @@ impl<'a> Reader<'a> {
             self.findings.push(Finding::Rearranged(seal.number));
         }
         for line in lines {
-            match records.get(&line.id.to_string()) {
-                None => self.findings.push(Finding::Missing(line.id, seal.number)),
+            let id = || line.id.clone();
+            let finding = match records.get(&line.id) {
+                None => Finding::Missing(id(), seal.number),
                 Some(record) if digest(record) != line.digest => {
-                    self.findings.push(Finding::Changed(line.id, seal.number));
+                    Finding::Changed(id(), seal.number)
                 }
-                Some(record) if !self.notary.wrote(record) => {
-                    self.findings.push(Finding::Forged(line.id));
-                }
-                Some(_) => {}
-            }
+                Some(record) if !self.notary.wrote(record) => Finding::Forged(id()),
+                Some(_) => continue,
+            };
+            self.findings.push(finding);
         }
     }
 
@@ -322,9 +320,9 @@ impl<'a> Reader<'a> {
     pub fn end(mut self, unsealed: &[Record], now: Timestamp) -> Vec<Finding> {
         for record in unsealed {
             if !self.notary.wrote(record) {
-                self.findings.push(Finding::Forged(record.id));
+                self.findings.push(Finding::Forged(record.id.clone()));
             } else if record.at.timestamp() + SEALED_WITHIN < now {
-                self.findings.push(Finding::Unsealed(record.id));
+                self.findings.push(Finding::Unsealed(record.id.clone()));
             }
         }
         let last = self.last.map_or(0, |last| last.number);
@@ -352,7 +350,7 @@ mod tests {
         notary: Notary,
         seals: Vec<(Seal, Vec<Line>)>,
         records: BTreeMap<String, Record>,
-        ids: Vec<Id<kind::Event>>,
+        ids: Vec<String>,
     }
 
     /// Three seals of three events each.
@@ -369,7 +367,7 @@ mod tests {
             let mut lines = Vec::new();
             for event in 0..3 {
                 let mut record = Record {
-                    id: Id::fresh(&random),
+                    id: random.uuid().to_string(),
                     at: Moment((NOW.0 - 1000 + seal * 10 + event) * 1000),
                     actor: "operator:root".into(),
                     action: "client.create".into(),
@@ -379,11 +377,11 @@ mod tests {
                 };
                 record.mac = log.notary.mac(&record);
                 lines.push(Line {
-                    id: record.id,
+                    id: record.id.clone(),
                     digest: digest(&record),
                 });
-                log.ids.push(record.id);
-                log.records.insert(record.id.to_string(), record);
+                log.ids.push(record.id.clone());
+                log.records.insert(record.id.clone(), record);
             }
             let hashes: Vec<Hash> = lines.iter().map(|line| line.digest).collect();
             let previous = log.seals.last().map(|(seal, _)| seal);
@@ -399,9 +397,7 @@ mod tests {
         }
 
         fn record(&mut self, at: usize) -> &mut Record {
-            self.records
-                .get_mut(&self.ids[at].to_string())
-                .expect("there")
+            self.records.get_mut(&self.ids[at]).expect("there")
         }
 
         fn read(&self, head: Option<Head>) -> Vec<Finding> {
@@ -413,12 +409,12 @@ mod tests {
                 .seals
                 .iter()
                 .flat_map(|(_, lines)| lines)
-                .map(|l| l.id.to_string())
+                .map(|line| line.id.clone())
                 .collect();
             let unsealed: Vec<Record> = self
                 .records
                 .values()
-                .filter(|r| !sealed.contains(&r.id.to_string()))
+                .filter(|record| !sealed.contains(&record.id))
                 .cloned()
                 .collect();
             reader.end(&unsealed, NOW)
@@ -446,32 +442,35 @@ mod tests {
             (log.read(Some(head)), log.ids)
         };
         let (found, ids) = told(|log| log.record(4).actor = "operator:eve".into());
-        assert_eq!(found, [Finding::Changed(ids[4], 2)]);
+        assert_eq!(found, [Finding::Changed(ids[4].clone(), 2)]);
         let (found, ids) = told(|log| log.record(4).at = Moment(0));
-        assert_eq!(found, [Finding::Changed(ids[4], 2)]);
+        assert_eq!(found, [Finding::Changed(ids[4].clone(), 2)]);
         let (found, ids) = told(|log| {
-            log.records.remove(&log.ids[0].to_string());
+            log.records.remove(&log.ids[0]);
         });
-        assert_eq!(found, [Finding::Missing(ids[0], 1)]);
+        assert_eq!(found, [Finding::Missing(ids[0].clone(), 1)]);
         // With the list changed to fit.
         let (found, ids) = told(|log| {
             log.record(4).detail = "{ }".into();
             let changed = digest(log.record(4));
             log.seals[1].1[1].digest = changed;
         });
-        assert_eq!(found, [Finding::Rearranged(2), Finding::Forged(ids[4])]);
+        assert_eq!(
+            found,
+            [Finding::Rearranged(2), Finding::Forged(ids[4].clone())]
+        );
         let (found, _) = told(|log| log.seals[1].1.swap(0, 2));
         assert_eq!(found, [Finding::Rearranged(2)]);
         let (found, _) = told(|log| {
             let id = log.seals[2].1.remove(2).id;
-            log.records.remove(&id.to_string());
+            log.records.remove(&id);
         });
         assert_eq!(found, [Finding::Rearranged(3)]);
         // A whole seal in the middle.
         let (found, ids) = told(|log| {
             log.seals.remove(1);
         });
-        let mut unsealed = [ids[3], ids[4], ids[5]].map(Finding::Unsealed);
+        let mut unsealed = [3, 4, 5].map(|at: usize| Finding::Unsealed(ids[at].clone()));
         unsealed.sort_by_key(Finding::to_string);
         assert_eq!(found[0], Finding::NoSeal(2));
         assert_eq!(found[1..], unsealed);
@@ -479,7 +478,7 @@ mod tests {
         let (found, _) = told(|log| {
             let (_, lines) = log.seals.pop().expect("three");
             for line in lines {
-                log.records.remove(&line.id.to_string());
+                log.records.remove(&line.id);
             }
         });
         assert!(matches!(found[..], [Finding::Tail(Head { number: 3, .. })]));
@@ -491,8 +490,8 @@ mod tests {
         // An event that was smuggled in.
         let (found, _) = told(|log| {
             let mut extra = log.record(0).clone();
-            extra.id = Id::fresh(&Random::seeded(99));
-            log.records.insert(extra.id.to_string(), extra);
+            extra.id = "somebody else's".into();
+            log.records.insert(extra.id.clone(), extra);
         });
         assert!(matches!(found[..], [Finding::Forged(_)]), "{found:?}");
     }
@@ -505,7 +504,7 @@ mod tests {
             let removal = log.notary.removal(&log.seals[0].0, NOW);
             log.seals[0].0.removed = Some(Removal { at, ..removal });
             for line in std::mem::take(&mut log.seals[0].1) {
-                log.records.remove(&line.id.to_string());
+                log.records.remove(&line.id);
             }
             log.read(None)
         };

@@ -134,9 +134,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     };
     let shell = Shell::open(file).await?;
     let said = said(&shell, command).await;
-    shell.close().await?;
-    print!("{}", said?);
-    Ok(())
+    shell.end(said).await
 }
 
 async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
@@ -225,11 +223,13 @@ pub async fn audit(command: AuditCommand) -> anyhow::Result<()> {
         | AuditCommand::Prune { file, .. } => file,
     };
     let shell = Shell::open(file).await?;
-    // Before anything is sealed anew: it is judged as it was found.
+    let changes = matches!(command, AuditCommand::Prune { .. });
     let said = told(&shell, command).await;
-    shell.close().await?;
-    print!("{}", said?);
-    Ok(())
+    match changes {
+        true => shell.end(said).await,
+        // The log is left as it was found.
+        false => shell.end_unsealed(said).await,
+    }
 }
 
 async fn told(shell: &Shell, command: AuditCommand) -> anyhow::Result<String> {

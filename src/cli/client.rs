@@ -205,9 +205,7 @@ impl Command {
 pub async fn run(command: Command) -> anyhow::Result<()> {
     let shell = Shell::open(command.file()).await?;
     let said = said(&shell, command).await;
-    shell.close().await?;
-    print!("{}", said?);
-    Ok(())
+    shell.end(said).await
 }
 
 async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
@@ -450,10 +448,13 @@ fn step(step: &Step) -> String {
         _ => '~',
     };
     let mut said = format!("{sign} {}", step.client.client_id);
+    if step.action == Action::ClientRestore {
+        said += " (removed now)";
+    }
     if let Some(from) = step.taken_from {
         said += &format!(" (managed by {} now)", from.as_str());
     }
-    if step.new_secrets {
+    if step.new_secrets && step.action != Action::ClientCreate {
         said += " (with other secrets)";
     }
     said.push('\n');

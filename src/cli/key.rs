@@ -42,9 +42,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     };
     let shell = Shell::open(file).await?;
     let said = said(&shell, &command).await;
-    shell.close().await?;
-    print!("{}", said?);
-    Ok(())
+    shell.end(said).await
 }
 
 async fn said(shell: &Shell, command: &Command) -> anyhow::Result<String> {

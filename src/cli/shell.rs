@@ -56,10 +56,21 @@ impl Shell {
         }
     }
 
-    /// Seals what was done, and closes the database.
-    pub async fn close(self) -> anyhow::Result<()> {
-        self.store.seal_audit(self.clock.now()).await?;
+    /// Says what came of a command, and then seals what was done: a secret that is shown once is shown,
+    /// whatever becomes of the seal.
+    pub async fn end(self, said: anyhow::Result<String>) -> anyhow::Result<()> {
+        let said = said.map(|said| print!("{said}"));
+        let sealed = self.store.seal_audit(self.clock.now()).await;
         self.store.close().await;
+        said?;
+        sealed?;
+        Ok(())
+    }
+
+    /// The same for a command that changes nothing.
+    pub async fn end_unsealed(self, said: anyhow::Result<String>) -> anyhow::Result<()> {
+        self.store.close().await;
+        print!("{}", said?);
         Ok(())
     }
 }

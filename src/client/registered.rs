@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Client;
+use super::authentication::ClientSecret;
 use crate::clock::{Seconds, Timestamp};
+use crate::secret::Digest;
 
 /// For how long a removed client can be brought back.
 pub const RESTORABLE: Seconds = Seconds(30 * 24 * 60 * 60);
@@ -57,7 +59,7 @@ pub struct Registered {
     pub updated_at: Timestamp,
     /// Since when it is removed, if it is.
     pub removed_at: Option<Timestamp>,
-    /// Its secrets, without the secrets, the latest first.
+    /// Its secrets, without the secrets, those that have no end first.
     pub secrets: Vec<KeptSecret>,
 }
 
@@ -72,7 +74,17 @@ pub struct KeptSecret {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The name of a secret, from its digest.
+pub fn secret_id(digest: &Digest<ClientSecret>) -> String {
+    hex::encode(&digest.as_bytes()[..4])
+}
+
 impl Registered {
+    /// Whether it can still be brought back, where it is removed.
+    pub fn can_be_restored(&self, now: Timestamp) -> bool {
+        self.removed_at.is_some_and(|at| now < at + RESTORABLE)
+    }
+
     /// All that administrators decide of it, by the names that a file has for it.
     pub fn said(&self) -> Value {
         said(&self.client)

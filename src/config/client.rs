@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::bankid::BankId;
 use super::mtls::Mtls;
 use super::{Findings, text_or_file, written};
+use crate::admin::client::CONSOLE;
 use crate::client::authentication::ClientSecret;
 use crate::client::setting::Mistake;
 use crate::client::{Authentication, Client, Metadata};
@@ -104,6 +105,16 @@ pub fn unmet(client: &Client, bankid: Option<&BankId>, mtls: Option<&Mtls>) -> V
     mistakes
 }
 
+/// Why a name cannot be a client's, although it is written like one.
+pub fn not_an_id(client_id: &ClientId) -> Option<&'static str> {
+    match client_id.as_str() {
+        CONSOLE => Some("this client_id is the administration's own"),
+        // As a part of an address they mean something else.
+        "." | ".." => Some("client_id must not be . or .."),
+        _ => None,
+    }
+}
+
 /// The sector of a client that names none (OpenID Connect Core §8.1).
 pub fn sector_of(client_id: &ClientId, metadata: &Metadata) -> Result<String, String> {
     match is_for_nobody(metadata) {
@@ -114,6 +125,9 @@ pub fn sector_of(client_id: &ClientId, metadata: &Metadata) -> Result<String, St
 }
 
 fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, String> {
+    if let Some(reason) = not_an_id(&written.client_id) {
+        return Err(reason.to_owned());
+    }
     let secrets = secrets(&written, base)?;
     let sector = match &written.sector {
         Some(sector) => sector.clone(),

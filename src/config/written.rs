@@ -14,6 +14,7 @@ use super::client::SecretDigest;
 use super::identity::Passphrase;
 use crate::client::Metadata;
 use crate::client::certificate::HeaderFormat;
+use crate::client::setting::{Mistake, from_json};
 use crate::id::ClientId;
 
 /// The whole file.
@@ -390,8 +391,26 @@ pub fn strictly<T: DeserializeOwned>(table: toml::Table) -> Result<T, toml::de::
 impl TryFrom<toml::Table> for Client {
     type Error = toml::de::Error;
 
-    /// By hand, because serde's `flatten` would let unknown keys pass.
-    fn try_from(mut table: toml::Table) -> Result<Client, toml::de::Error> {
+    fn try_from(table: toml::Table) -> Result<Client, toml::de::Error> {
+        let (client, metadata) = Client::split(table)?;
+        Ok(client(strictly(metadata)?))
+    }
+}
+
+impl Client {
+    /// The same with every mistake at its setting.
+    pub fn examine(table: toml::Table) -> Result<Client, Vec<Mistake>> {
+        let one = |reason: &str| vec![Mistake::new("", reason)];
+        let (client, metadata) = Client::split(table).map_err(|error| one(error.message()))?;
+        let metadata = serde_json::to_value(metadata).map_err(|error| one(&error.to_string()))?;
+        from_json(metadata).map(client)
+    }
+
+    /// What is a client's own here, and its metadata. By hand, because serde's `flatten` would let unknown
+    /// keys pass.
+    fn split(
+        mut table: toml::Table,
+    ) -> Result<(impl FnOnce(Metadata) -> Client, toml::Table), toml::de::Error> {
         #[derive(Deserialize)]
         struct Own {
             client_id: ClientId,
@@ -418,7 +437,7 @@ impl TryFrom<toml::Table> for Client {
             .filter_map(|key| Some((key.to_owned(), table.remove(key)?)))
             .collect::<toml::Table>();
         let own: Own = own.try_into()?;
-        Ok(Client {
+        let client = move |metadata| Client {
             client_id: own.client_id,
             client_secret: own.client_secret,
             client_secret_file: own.client_secret_file,
@@ -427,7 +446,8 @@ impl TryFrom<toml::Table> for Client {
             client_secret_digest: own.client_secret_digest,
             previous_client_secret_digest: own.previous_client_secret_digest,
             sector: own.sector,
-            metadata: strictly(table)?,
-        })
+            metadata,
+        };
+        Ok((client, table))
     }
 }

@@ -205,7 +205,8 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         proof,
     };
     let grant = match code::exchange(record.as_ref(), redemption, now) {
-        Ok(grant) => grant,
+        // What its client was entitled to a minute ago, it may not be any more.
+        Ok(grant) => grant.for_client(client),
         Err(rejected) => {
             // Whoever sends a request that was overheard again has no key, and costs nobody a grant.
             if record.is_some() {
@@ -231,13 +232,13 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
     let resources = grant.resources.narrowed(form, client, issuer(provider))?;
     dpop::spend(provider, proof).await?;
     let tokens = grant.issue(client, binding, resources, &provider.random, now);
-    let tokens = in_form(provider, client, Some(grant), tokens).await?;
+    let tokens = in_form(provider, client, Some(&grant), tokens).await?;
     let won = provider
         .store
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
         .await?;
     match won {
-        Exchange::Won => handed_out(provider, client, grant, &tokens).await,
+        Exchange::Won => handed_out(provider, client, &grant, &tokens).await,
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
             provider.metrics.reused("code");

@@ -6,13 +6,11 @@ use std::collections::BTreeMap;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Builder;
 
-use super::column::Row;
 use super::{Backend, Result, Store, Tx, commit, on, rollback};
 use crate::audit::seal::{self, Finding, Hash, Head, Line, Reader, Removal, Seal};
 use crate::audit::{Event, Record};
 use crate::clock::{Moment, Seconds, Timestamp};
 use crate::error::Fault;
-use crate::id::Id;
 
 /// How many events a seal holds at the most.
 const MOST: i64 = 500;
@@ -31,21 +29,17 @@ struct EventRow {
     mac: Vec<u8>,
 }
 
-impl EventRow {
-    fn read(self) -> Result<Record> {
-        let row = Row {
-            table: "audit",
-            key: &self.id,
-        };
-        Ok(Record {
-            id: row.id("id", &self.id)?,
-            at: self.at_ms,
-            actor: self.actor,
-            action: self.action,
-            object: self.object,
-            detail: self.detail,
-            mac: self.mac,
-        })
+impl From<EventRow> for Record {
+    fn from(row: EventRow) -> Record {
+        Record {
+            id: row.id,
+            at: row.at_ms,
+            actor: row.actor,
+            action: row.action,
+            object: row.object,
+            detail: row.detail,
+            mac: row.mac,
+        }
     }
 }
 
@@ -60,27 +54,25 @@ struct SealRow {
     removal: Option<Vec<u8>>,
 }
 
-impl SealRow {
-    fn read(self) -> Result<Seal> {
-        let number = self.number.to_string();
-        let hash = |column, bytes: &[u8]| hash("audit_seal", &number, column, bytes);
-        Ok(Seal {
-            number: self.number,
-            sealed_at: self.sealed_at,
-            previous: hash("previous", &self.previous)?,
-            digest: hash("digest", &self.digest)?,
-            signature: self.signature,
-            removed: self.removed_at.map(|at| Removal {
+impl From<SealRow> for Seal {
+    fn from(row: SealRow) -> Seal {
+        Seal {
+            number: row.number,
+            sealed_at: row.sealed_at,
+            previous: hash(&row.previous),
+            digest: hash(&row.digest),
+            signature: row.signature,
+            removed: row.removed_at.map(|at| Removal {
                 at,
-                signature: self.removal.unwrap_or_default(),
+                signature: row.removal.unwrap_or_default(),
             }),
-        })
+        }
     }
 }
 
-fn hash(table: &'static str, key: &str, column: &'static str, bytes: &[u8]) -> Result<Hash> {
-    let hash = bytes.try_into();
-    hash.map_err(|_| Fault::Row(table, column, key.to_owned()))
+/// What is no hash is nobody's: the verification names the row, and the log goes on.
+fn hash(bytes: &[u8]) -> Hash {
+    bytes.try_into().unwrap_or(seal::NOTHING)
 }
 
 /// Which events are wanted.
@@ -99,12 +91,19 @@ pub struct EventFilter {
 impl Store {
     /// Tells of something in the transaction that does it.
     pub(super) async fn tell(&self, tx: &mut Tx, event: &Event) -> Result<()> {
+        self.tell_nth(tx, 0, event).await
+    }
+
+    /// The same of one of several acts that are one change: in their order, however short it takes.
+    pub(super) async fn tell_nth(&self, tx: &mut Tx, nth: u8, event: &Event) -> Result<()> {
         let millis = u64::try_from(event.at.0).unwrap_or_default();
-        // RFC 9562 §5.7: in the order of time, so that the latest are near each other.
-        let id = Builder::from_unix_timestamp_millis(millis, &self.random.bytes()).into_uuid();
-        let id = id.to_string();
+        // RFC 9562 §5.7, §6.2: in the order of time, so that the latest are near each other; and of a
+        // counter, where the time is the same.
+        let mut bytes: [u8; 10] = self.random.bytes();
+        bytes[..2].copy_from_slice(&[0, nth]);
+        let id = Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
         let mut record = Record {
-            id: Id::parse(&id).ok_or(Fault::Row("audit", "id", id))?,
+            id: id.to_string(),
             at: event.at,
             actor: event.actor.who.to_string(),
             action: event.action.as_str().to_owned(),
@@ -117,7 +116,7 @@ impl Store {
             "INSERT INTO audit (id, at_ms, actor, action, object, detail, mac)
              VALUES ($1, $2, $3, $4, $5, $6, $7)"
         )
-        .bind(record.id.to_string())
+        .bind(&record.id)
         .bind(record.at)
         .bind(&record.actor)
         .bind(&record.action)
@@ -167,7 +166,7 @@ impl Store {
             Backend::Sqlite(db) => asked!(db),
             Backend::Postgres(db) => asked!(db),
         }?;
-        rows.into_iter().map(EventRow::read).collect()
+        Ok(rows.into_iter().map(Record::from).collect())
     }
 
     /// The last seal.
@@ -182,7 +181,22 @@ impl Store {
         )
         .fetch_optional(db)
         .await)?;
-        row.map(SealRow::read).transpose()
+        Ok(row.map(Seal::from))
+    }
+
+    /// Before this time nothing is unsealed: the last seal that was not full took all that was there. A
+    /// seal that is later than now was made by a clock that was wrong.
+    async fn all_sealed_before(&self, now: Timestamp) -> Result<Timestamp> {
+        let sealed_at: Option<Timestamp> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT sealed_at FROM audit_seal
+              WHERE NOT EXISTS (SELECT 1 FROM audit_sealed l
+                                 WHERE l.seal = audit_seal.number AND l.position = $1)
+              ORDER BY number DESC LIMIT 1"
+        )
+        .bind(MOST - 1)
+        .fetch_optional(db)
+        .await)?;
+        Ok(sealed_at.map_or(Timestamp(0), |at| at.min(now) - LATE))
     }
 
     async fn unsealed(&self, since: Timestamp, most: i64) -> Result<Vec<Record>> {
@@ -196,7 +210,7 @@ impl Store {
         .bind(most)
         .fetch_all(db)
         .await)?;
-        rows.into_iter().map(EventRow::read).collect()
+        Ok(rows.into_iter().map(Record::from).collect())
     }
 
     /// Seals the events that are in no seal yet. Of several nodes that find the same ones, one seals
@@ -205,9 +219,7 @@ impl Store {
         let mut head = None;
         loop {
             let last = self.last_seal().await?;
-            let since = last
-                .as_ref()
-                .map_or(Timestamp(0), |seal| seal.sealed_at - LATE);
+            let since = self.all_sealed_before(now).await?;
             let records = self.unsealed(since, MOST).await?;
             if records.is_empty() {
                 return Ok(head);
@@ -243,7 +255,7 @@ impl Store {
                 "INSERT INTO audit_sealed (audit_id, seal, position, digest)
                  VALUES ($1, $2, $3, $4)"
             )
-            .bind(record.id.to_string())
+            .bind(&record.id)
             .bind(seal.number)
             .bind(position)
             .bind(hash.as_slice())
@@ -267,7 +279,7 @@ impl Store {
             .bind(number)
             .fetch_optional(db)
             .await)?;
-            let Some(seal) = seal.map(SealRow::read).transpose()? else {
+            let Some(seal) = seal.map(Seal::from) else {
                 break;
             };
             number = seal.number;
@@ -275,7 +287,7 @@ impl Store {
             let records = self.sealed_records(number).await?;
             reader.read(seal, &lines, &records);
         }
-        let unsealed = self.unsealed(Timestamp(i64::MIN / 1000), i64::MAX).await?;
+        let unsealed = self.unsealed(Timestamp(i64::MIN), i64::MAX).await?;
         Ok(reader.end(&unsealed, now))
     }
 
@@ -286,17 +298,11 @@ impl Store {
         .bind(seal)
         .fetch_all(db)
         .await)?;
-        let line = |(id, digest): (String, Vec<u8>)| {
-            let row = Row {
-                table: "audit_sealed",
-                key: &id,
-            };
-            Ok(Line {
-                id: row.id("audit_id", &id)?,
-                digest: hash("audit_sealed", &id, "digest", &digest)?,
-            })
+        let line = |(id, digest): (String, Vec<u8>)| Line {
+            id,
+            digest: hash(&digest),
         };
-        rows.into_iter().map(line).collect()
+        Ok(rows.into_iter().map(line).collect())
     }
 
     async fn sealed_records(&self, seal: i64) -> Result<BTreeMap<String, Record>> {
@@ -307,8 +313,8 @@ impl Store {
         .bind(seal)
         .fetch_all(db)
         .await)?;
-        let named = |row: EventRow| row.read().map(|record| (record.id.to_string(), record));
-        rows.into_iter().map(named).collect()
+        let named = |row: EventRow| (row.id.clone(), Record::from(row));
+        Ok(rows.into_iter().map(named).collect())
     }
 
     /// Lets go of the events of whole seals that were made before a time, and leaves a signed mark in
@@ -321,10 +327,7 @@ impl Store {
         .bind(before)
         .fetch_all(db)
         .await)?;
-        let seals = rows
-            .into_iter()
-            .map(SealRow::read)
-            .collect::<Result<Vec<_>>>()?;
+        let seals: Vec<Seal> = rows.into_iter().map(Seal::from).collect();
         if seals.is_empty() {
             return Ok(0);
         }

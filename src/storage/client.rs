@@ -6,10 +6,11 @@ use sqlx::{FromRow, QueryBuilder};
 use super::administrator::add_reach;
 use super::column::Row;
 use super::{Backend, Result, Store, Tx, commit, on, rollback};
-use crate::audit::{Action, Actor, Event, difference};
+use crate::audit::client::{Act, acts};
+use crate::audit::{Action, Actor, Event};
 use crate::client::authentication::ClientSecret;
 use crate::client::origin::WebOrigin;
-use crate::client::registered::{KeptSecret, ManagedBy, Registered, said, searched};
+use crate::client::registered::{KeptSecret, ManagedBy, Registered, searched, secret_id};
 use crate::client::{Client, Metadata};
 use crate::clock::{Moment, Timestamp};
 use crate::error::Fault;
@@ -23,7 +24,8 @@ pub enum SecretChange {
     Kept,
     /// They become these.
     Exactly(Vec<Digest<ClientSecret>>),
-    /// There is one more, and the others end at a time at the latest.
+    /// There is one more, and the one before it ends at a time. One that had an end already is gone: two
+    /// live at a time.
     Added(Digest<ClientSecret>, Timestamp),
     /// One of them ends now.
     Ended(String),
@@ -144,18 +146,25 @@ impl Store {
         let rows: Vec<(Vec<u8>, Timestamp, Option<Timestamp>)> = on!(&self.db, |db| {
             sqlx::query_as(
                 "SELECT digest, created_at, expires_at FROM client_secret
-                  WHERE client_id = $1 ORDER BY created_at DESC, digest",
+                  WHERE client_id = $1
+                  ORDER BY expires_at IS NOT NULL, created_at DESC, digest",
             )
             .bind(client_id)
             .fetch_all(db)
             .await
         })?;
-        let kept = |(digest, created_at, expires_at): (Vec<u8>, _, _)| KeptSecret {
-            id: secret_id(&digest),
-            created_at,
-            expires_at,
+        let row = Row {
+            table: "client_secret",
+            key: client_id.as_str(),
         };
-        Ok(rows.into_iter().map(kept).collect())
+        let kept = |(digest, created_at, expires_at): (Vec<u8>, _, _)| {
+            Ok(KeptSecret {
+                id: secret_id(&row.digest("digest", &digest)?),
+                created_at,
+                expires_at,
+            })
+        };
+        rows.into_iter().map(kept).collect()
     }
 
     /// Clients in the order of their ids, without their secrets.
@@ -227,23 +236,25 @@ impl Store {
         event: &Event,
         now: Timestamp,
     ) -> Result<bool> {
-        self.save_clients(&[(read, decided.clone(), event.clone())], now)
+        self.save_clients(&[(read, decided.clone(), vec![event.clone()])], now)
             .await
     }
 
-    /// The same for several at once: all of them or none.
+    /// The same for several at once, each with what is told of it: all of them or none.
     pub async fn save_clients(
         &self,
-        all: &[(Option<&Registered>, Decided<'_>, Event)],
+        all: &[(Option<&Registered>, Decided<'_>, Vec<Event>)],
         now: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        for (read, decided, event) in all {
+        for (read, decided, events) in all {
             if !self.save(&mut tx, *read, decided, now).await? {
                 rollback(tx).await?;
                 return Ok(false);
             }
-            self.tell(&mut tx, event).await?;
+            for (nth, event) in (0..).zip(events) {
+                self.tell_nth(&mut tx, nth, event).await?;
+            }
         }
         commit(tx).await?;
         Ok(true)
@@ -276,6 +287,10 @@ impl Store {
         if decided.removed_at.is_some() {
             forget_what_it_was_given(tx, &client.client_id).await?;
         }
+        if decided.removed_at.is_some() || decided.managed_by != ManagedBy::Admin {
+            // Nobody could answer it any more.
+            forget_entitlement_request(tx, &client.client_id).await?;
+        }
         Ok(true)
     }
 
@@ -290,7 +305,7 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// The digests of a client's secrets that are alive.
+    /// The digests of a client's secrets that are alive, the one that has no end first.
     pub async fn client_secrets(
         &self,
         client_id: &ClientId,
@@ -298,7 +313,8 @@ impl Store {
     ) -> Result<Vec<Digest<ClientSecret>>> {
         let rows: Vec<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
             "SELECT digest FROM client_secret
-              WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)"
+              WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)
+              ORDER BY expires_at IS NOT NULL, created_at DESC, digest"
         )
         .bind(client_id)
         .bind(now)
@@ -347,12 +363,11 @@ impl Store {
                 removed_at: None,
                 looked_after_by: None,
             };
-            let event = configured(read.as_ref(), &client, at);
-            let now = at.timestamp();
-            if self
-                .save_client(read.as_ref(), &decided, &event, now)
-                .await?
-            {
+            let ours = (ManagedBy::File, "");
+            let events = acts(read.as_ref(), &client, ours, secrets);
+            let events = events.into_iter().map(|act| configured(act, &client, at));
+            let all = [(read.as_ref(), decided, events.collect())];
+            if self.save_clients(&all, at.timestamp()).await? {
                 return Ok(());
             }
         }
@@ -398,25 +413,14 @@ pub fn object(client_id: &ClientId) -> String {
     format!("client:{client_id}")
 }
 
-fn configured(read: Option<&Registered>, client: &Client, at: Moment) -> Event {
-    let (action, before, after) = match read {
-        None => (Action::ClientCreate, None, said(client)),
-        Some(read) => {
-            let (before, after) = difference(&read.said(), &said(client));
-            let action = match read.removed_at {
-                Some(_) => Action::ClientRestore,
-                None => Action::ClientChange,
-            };
-            (action, Some(before), after)
-        }
-    };
+fn configured(act: Act, client: &Client, at: Moment) -> Event {
     Event {
         at,
         actor: Actor::CONFIGURATION,
-        action,
+        action: act.action,
         object: object(&client.client_id),
-        before,
-        after: Some(after),
+        before: act.before,
+        after: act.after,
     }
 }
 
@@ -445,17 +449,12 @@ impl Store {
     }
 }
 
-/// The name of a secret, from its digest.
-fn secret_id(digest: &[u8]) -> String {
-    hex::encode(digest.get(..4).unwrap_or(digest))
-}
-
 /// Whether a client has these secrets and no others, without an end.
 pub fn same_secrets(kept: &[KeptSecret], secrets: &[Digest<ClientSecret>]) -> bool {
     let ids =
         |ids: &mut dyn Iterator<Item = String>| ids.collect::<std::collections::BTreeSet<_>>();
     let kept_ids = ids(&mut kept.iter().map(|secret| secret.id.clone()));
-    let wanted = ids(&mut secrets.iter().map(|digest| secret_id(digest.as_bytes())));
+    let wanted = ids(&mut secrets.iter().map(secret_id));
     kept_ids == wanted && kept.iter().all(|secret| secret.expires_at.is_none())
 }
 
@@ -527,16 +526,20 @@ async fn change_secrets(
     match change {
         SecretChange::Kept => Ok(()),
         SecretChange::Exactly(secrets) => keep_secrets(tx, client_id, secrets, now).await,
-        SecretChange::Added(secret, others_end_at) => {
-            on!(&mut *tx, |tx| sqlx::query(
-                "UPDATE client_secret SET expires_at = $2
-                  WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)"
-            )
-            .bind(client_id)
-            .bind(others_end_at)
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
+        SecretChange::Added(secret, other_ends_at) => {
+            for statement in [
+                "DELETE FROM client_secret
+                  WHERE client_id = $1 AND (expires_at IS NOT NULL OR $2 <= $3)",
+                "UPDATE client_secret SET expires_at = $2 WHERE client_id = $1 AND $2 > $3",
+            ] {
+                on!(&mut *tx, |tx| sqlx::query(statement)
+                    .bind(client_id)
+                    .bind(other_ends_at)
+                    .bind(now)
+                    .execute(&mut **tx)
+                    .await
+                    .map(|_| ()))?;
+            }
             add_secret(tx, client_id, secret, now).await
         }
         SecretChange::Ended(id) => {
@@ -546,8 +549,14 @@ async fn change_secrets(
             .bind(client_id)
             .fetch_all(&mut **tx)
             .await)?;
-            for digest in digests.iter().filter(|digest| secret_id(digest) == *id) {
-                remove_secret(tx, client_id, digest).await?;
+            let row = Row {
+                table: "client_secret",
+                key: client_id.as_str(),
+            };
+            for digest in &digests {
+                if secret_id(&row.digest("digest", digest)?) == *id {
+                    remove_secret(tx, client_id, digest).await?;
+                }
             }
             Ok(())
         }
@@ -660,4 +669,16 @@ async fn forget_what_it_was_given(tx: &mut Tx, client_id: &ClientId) -> Result<(
             .map_err(Fault::from))?;
     }
     Ok(())
+}
+
+/// Nobody waits for an answer any more.
+async fn forget_entitlement_request(tx: &mut Tx, client_id: &ClientId) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "DELETE FROM entitlement_request WHERE client_id = $1"
+    )
+    .bind(client_id)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
 }

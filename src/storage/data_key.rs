@@ -59,28 +59,39 @@ async fn key(
         column: "wrapped",
         row: purpose,
     };
-    let fresh: [u8; 32] = random.bytes();
-    let wrapped = wrapper.seal(place, &fresh, random);
-    on!(db, |db| sqlx::query(
-        "INSERT INTO data_key (purpose, generation, wrapped, created_at)
-         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-    )
-    .bind(purpose)
-    .bind(i64::from(GENERATION))
-    .bind(&wrapped)
-    .bind(now)
-    .execute(db)
-    .await
-    .map(|_| ()))?;
-    let kept: Vec<u8> = on!(db, |db| sqlx::query_scalar(
-        "SELECT wrapped FROM data_key WHERE purpose = $1 AND generation = $2"
-    )
-    .bind(purpose)
-    .bind(i64::from(GENERATION))
-    .fetch_one(db)
-    .await)?;
+    // Looked for first: once they are made, nobody needs the right to make them.
+    let kept = match kept(db, purpose).await? {
+        Some(kept) => kept,
+        None => {
+            let fresh: [u8; 32] = random.bytes();
+            let wrapped = wrapper.seal(place, &fresh, random);
+            on!(db, |db| sqlx::query(
+                "INSERT INTO data_key (purpose, generation, wrapped, created_at)
+                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+            )
+            .bind(purpose)
+            .bind(i64::from(GENERATION))
+            .bind(&wrapped)
+            .bind(now)
+            .execute(db)
+            .await
+            .map(|_| ()))?;
+            let kept = kept(db, purpose).await?;
+            kept.ok_or(Fault::Sealed("data_key", "wrapped"))?
+        }
+    };
     let plain = wrapper
         .open(place, &kept)
         .ok_or(Fault::Sealed("data_key", "wrapped"))?;
     Key::from_bytes(&plain).ok_or(Fault::Sealed("data_key", "wrapped"))
+}
+
+async fn kept(db: &Backend<SqlitePool, PgPool>, purpose: &str) -> Result<Option<Vec<u8>>> {
+    Ok(on!(db, |db| sqlx::query_scalar(
+        "SELECT wrapped FROM data_key WHERE purpose = $1 AND generation = $2"
+    )
+    .bind(purpose)
+    .bind(i64::from(GENERATION))
+    .fetch_optional(db)
+    .await)?)
 }

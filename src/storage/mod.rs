@@ -163,6 +163,19 @@ pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether the tables are as this version makes them. Looking is all that a role needs then that may make
+/// none.
+async fn is_up_to_date(db: &Backend<SqlitePool, PgPool>) -> bool {
+    let applied: std::result::Result<Vec<(i64, Vec<u8>)>, _> = on!(db, |db| sqlx::query_as(
+        "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version"
+    )
+    .fetch_all(db)
+    .await);
+    let ours = MIGRATOR.iter();
+    let ours = ours.map(|migration| (migration.version, migration.checksum.to_vec()));
+    applied.is_ok_and(|applied| applied == ours.collect::<Vec<_>>())
+}
+
 impl Store {
     /// Opens the database at `url`, makes or updates its tables, and opens its keys with the
     /// master key; the keys are made when there are none.
@@ -173,7 +186,9 @@ impl Store {
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
         let db = connect(url).await?;
-        on!(&db, |db| MIGRATOR.run(db).await)?;
+        if !is_up_to_date(&db).await {
+            on!(&db, |db| MIGRATOR.run(db).await)?;
+        }
         let keys = data_key::open_or_make(&db, master, random, now).await?;
         let store = Store {
             db,

@@ -19,7 +19,7 @@ const SKEW: Seconds = Seconds(60);
 const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
 
 impl Store {
-    /// Removes evidence, jobs, pushed requests and the names of what was signed whose time is up, and
+    /// Removes evidence, jobs, clients' secrets, pushed requests and the names of what was signed whose time is up, and
     /// logins, sessions, grants, codes and tokens of all kinds that ended a day ago, and what was refused a
     /// week ago. Safe to run on several nodes at once.
     pub async fn sweep(&self, now: Timestamp) -> Result<()> {
@@ -58,6 +58,7 @@ impl Store {
                 long_ended,
             ),
             ("DELETE FROM client WHERE removed_at < $1", now - RESTORABLE),
+            ("DELETE FROM client_secret WHERE expires_at < $1", now),
             (
                 "DELETE FROM client_use WHERE day < $1",
                 Timestamp((now.0 - USE_KEPT.0) / (24 * 60 * 60)),

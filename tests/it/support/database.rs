@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use super::left_out;
 
@@ -17,6 +17,8 @@ pub enum Database {
 pub struct Schema {
     server: String,
     name: String,
+    /// Seen by a role that does not own it.
+    role: Option<(String, Arc<Schema>)>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -35,46 +37,116 @@ impl Database {
         let random = portvakt::random::Random::system();
         let name = format!("t{}", hex::encode(random.bytes::<8>()));
         execute(&server, format!("CREATE SCHEMA {name}"));
-        Some(Database::Postgres(Arc::new(Schema { server, name })))
+        Some(Database::Postgres(Arc::new(Schema {
+            server,
+            name,
+            role: None,
+        })))
+    }
+
+    /// The same by a role that is made by statements, in which `named` stands for it.
+    pub fn by_role(&self, named: &str, statements: &str) -> Database {
+        let Database::Postgres(schema) = self else {
+            panic!("SQLite has no roles");
+        };
+        let role = format!("{named}_{}", schema.name);
+        let statements = statements
+            .replace(named, &role)
+            .replace("SCHEMA public", &format!("SCHEMA {}", schema.name));
+        let begin = format!("SET search_path TO {};", schema.name);
+        execute(&schema.server, begin + &statements);
+        Database::Postgres(Arc::new(Schema {
+            server: schema.server.clone(),
+            name: schema.name.clone(),
+            role: Some((role, schema.clone())),
+        }))
     }
 
     pub fn url(&self, directory: &Path) -> String {
         match self {
             Database::Sqlite => format!("sqlite:{}/test.db", directory.display()),
             Database::Postgres(schema) => {
-                format!(
-                    "{}?options=-c%20search_path%3D{}",
-                    schema.server, schema.name
-                )
+                let mut server: url::Url = schema.server.parse().expect("an address");
+                if let Some((role, _)) = &schema.role {
+                    server.set_username(role).expect("a name");
+                }
+                format!("{server}?options=-c%20search_path%3D{}", schema.name)
             }
         }
     }
 }
 
-impl Drop for Schema {
-    fn drop(&mut self) {
-        execute(&self.server, format!("DROP SCHEMA {} CASCADE", self.name));
+impl Database {
+    /// Whoever has the database does something to it.
+    pub fn meddle(&self, directory: &Path, statement: impl Into<String>) -> Result<u64, String> {
+        let (url, statement) = (self.url(directory), statement.into());
+        apart(async move {
+            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement));
+            let done = match url.starts_with("sqlite:") {
+                true => {
+                    let mut db = SqliteConnection::connect(&url).await.expect("it answers");
+                    statement.execute(&mut db).await.map(|d| d.rows_affected())
+                }
+                false => {
+                    let mut db = PgConnection::connect(&url).await.expect("it answers");
+                    statement.execute(&mut db).await.map(|d| d.rows_affected())
+                }
+            };
+            done.map_err(|error| error.to_string())
+        })
+    }
+
+    /// The one column of text that a question is answered with.
+    pub fn texts(&self, directory: &Path, question: impl Into<String>) -> Vec<String> {
+        let (url, question) = (self.url(directory), question.into());
+        apart(async move {
+            let question = sqlx::AssertSqlSafe(question);
+            match url.starts_with("sqlite:") {
+                true => {
+                    let mut db = SqliteConnection::connect(&url).await.expect("it answers");
+                    sqlx::query_scalar(question).fetch_all(&mut db).await
+                }
+                false => {
+                    let mut db = PgConnection::connect(&url).await.expect("it answers");
+                    sqlx::query_scalar(question).fetch_all(&mut db).await
+                }
+            }
+            .expect("an answer")
+        })
     }
 }
 
-/// On a thread and a runtime of its own: a story's runtime may be ending.
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let statement = match &self.role {
+            Some((role, _)) => format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+            None => format!("DROP SCHEMA {} CASCADE", self.name),
+        };
+        execute(&self.server, statement);
+    }
+}
+
 fn execute(server: &str, statement: String) {
     let server = server.to_owned();
-    std::thread::spawn(move || {
+    apart(async move {
+        let mut connection = PgConnection::connect(&server)
+            .await
+            .expect("PostgreSQL answers");
+        connection
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .expect("the statement runs");
+    });
+}
+
+/// On a thread and a runtime of its own: a story's runtime may be ending.
+fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        runtime.block_on(async {
-            let mut connection = PgConnection::connect(&server)
-                .await
-                .expect("PostgreSQL answers");
-            connection
-                .execute(sqlx::AssertSqlSafe(statement))
-                .await
-                .expect("the statement runs");
-        });
-    })
-    .join()
-    .expect("no panic");
+        runtime.block_on(work)
+    });
+    thread.join().expect("no panic")
 }

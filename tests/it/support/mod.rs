@@ -6,6 +6,7 @@ pub mod backend;
 pub mod browser;
 pub mod chromium;
 pub mod database;
+pub mod doors;
 pub mod mtls;
 pub mod phone;
 pub mod publisher;
