@@ -3,6 +3,7 @@
 mod support;
 
 mod access_tokens;
+mod api;
 mod authorize;
 mod binding;
 mod certificates;

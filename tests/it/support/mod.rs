@@ -161,6 +161,8 @@ impl Options {
 pub struct App {
     pub provider: Provider,
     pub issuer: String,
+    /// The address of the administration.
+    pub admin: String,
     pub phone: Phone,
     /// A client application's own connections to the provider.
     pub http: reqwest::Client,
@@ -175,7 +177,7 @@ pub struct App {
     pub config: String,
     pub directory: Arc<TempDir>,
     pub database: Database,
-    served: ServerHandle,
+    served: [ServerHandle; 2],
     pub simulator: Simulator,
     _application: ServerHandle,
 }
@@ -191,12 +193,14 @@ impl App {
         let names = options.names;
         let (provider_listener, application_listener) = (listener(), listener());
         let (phone_listener, api_listener) = (listener(), listener());
+        let admin_listener = listener();
         let scheme = if names.is_some() { "https" } else { "http" };
         let address = |name: Option<&str>, listener: &TcpListener| {
             let port = listener.local_addr().expect("bound").port();
             format!("{scheme}://{}:{port}", name.unwrap_or("localhost"))
         };
         let issuer = address(names.map(|n| n.provider), &provider_listener);
+        let admin = address(names.map(|n| n.provider), &admin_listener);
         let application_url = address(names.map(|n| n.application), &application_listener);
         let phone_url = format!("{}/", address(names.map(|n| n.phone), &phone_listener));
 
@@ -259,6 +263,7 @@ impl App {
             more_of_listen: options.listen,
             sections: &options.sections,
             issuer: &issuer,
+            admin: &admin,
             listen: provider_address,
             tls: tls.is_some(),
             application: &application_url,
@@ -271,8 +276,16 @@ impl App {
             .await
             .expect("it starts");
         let runtime = tokio::runtime::Handle::current();
-        let served =
-            http::serve(provider.clone(), provider_listener, tls.clone(), runtime).expect("served");
+        let served = http::serve(
+            provider.clone(),
+            provider_listener,
+            tls.clone(),
+            runtime.clone(),
+        )
+        .expect("served");
+        let administration =
+            http::admin::serve(provider.clone(), admin_listener, tls.clone(), runtime)
+                .expect("served");
         let application = application::start(application::Settings {
             listener: application_listener,
             tls,
@@ -301,6 +314,7 @@ impl App {
                 .expect("a client"),
             phone_url,
             issuer,
+            admin,
             application: application_url,
             clock,
             banks,
@@ -308,7 +322,7 @@ impl App {
             config,
             directory,
             database: options.database,
-            served: served.handle,
+            served: [served.handle, administration.handle],
             simulator,
             _application: application,
         }
@@ -320,7 +334,9 @@ impl App {
 
     /// Stops the provider and nothing else.
     pub async fn stop_provider(&self) {
-        self.served.stop(false).await;
+        for served in &self.served {
+            served.stop(false).await;
+        }
         self.provider.stop().await;
     }
 
@@ -503,6 +519,7 @@ struct Placed<'a> {
     more_of_listen: &'a str,
     sections: &'a str,
     issuer: &'a str,
+    admin: &'a str,
     listen: SocketAddr,
     tls: bool,
     application: &'a str,
@@ -537,6 +554,9 @@ fn configuration(at: &Placed<'_>) -> String {
 address = "{listen}"
 {tls}
 {more_of_listen}
+[admin]
+url = "{admin}"
+address = "127.0.0.1:0"
 {sections}
 [database]
 url = "{database}"
@@ -659,6 +679,7 @@ pkce = "accepted"
         signing = signing(),
         keys = at.keys,
         issuer = at.issuer,
+        admin = at.admin,
         more_of_listen = at.more_of_listen,
         sections = at.sections,
         listen = at.listen,
