@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Desk, Done, Unmet};
+use super::{Desk, Done, Unmet, written};
 use crate::audit::{Action, Who, difference};
 use crate::client::authentication::ClientSecret;
-use crate::client::registered::{ManagedBy, Registered, said, secret_id};
+use crate::client::registered::{KeptSecret, ManagedBy, Registered, said, secret_id};
 use crate::client::setting::Mistake;
 use crate::client::{Client, Metadata};
 use crate::clock::Seconds;
@@ -160,7 +160,7 @@ pub async fn remove(desk: &Desk<'_>, client_id: &str, version: Option<i64>) -> D
     let read = find(desk, client_id).await?;
     let read = match read.managed_by {
         // It may not manage itself any more.
-        ManagedBy::Registration => at_version(here(read)?, version)?,
+        ManagedBy::Registration => at_version(guarded(desk, here(read)?)?, version)?,
         _ => open(desk, client_id, version).await?,
     };
     let decided = Decided {
@@ -185,7 +185,7 @@ pub async fn remove(desk: &Desk<'_>, client_id: &str, version: Option<i64>) -> D
 
 /// Brings a removed client back as it was, with its secrets.
 pub async fn restore(desk: &Desk<'_>, client_id: &str) -> Done<Registered> {
-    let read = find(desk, client_id).await?;
+    let read = guarded(desk, find(desk, client_id).await?)?;
     if !read.can_be_restored(desk.now()) {
         return Err(Unmet::Unknown("removed client"));
     }
@@ -262,10 +262,21 @@ pub async fn end_secret(
 
 /// A client that administrators may change, at the version that they saw.
 pub async fn open(desk: &Desk<'_>, client_id: &str, version: Option<i64>) -> Done<Registered> {
-    let read = here(find(desk, client_id).await?)?;
+    let read = guarded(desk, here(find(desk, client_id).await?)?)?;
     match read.managed_by {
         ManagedBy::Admin => at_version(read, version),
         elsewhere => Err(Unmet::Elsewhere(elsewhere, read.source)),
+    }
+}
+
+/// What administers this installation is changed by those who may give that. Whoever gives such a client
+/// another secret or another key could act as it.
+fn guarded(desk: &Desk<'_>, read: Registered) -> Done<Registered> {
+    match desk.gives_administration || api_scopes(&read.client.metadata).is_empty() {
+        true => Ok(read),
+        false => Err(Unmet::Forbidden(
+            "this client administers this installation: only an owner changes it",
+        )),
     }
 }
 
@@ -399,6 +410,29 @@ pub(super) fn judged(
         ));
     }
     Ok(client)
+}
+
+/// All that is kept of a client, but its secrets.
+pub fn shown(read: &Registered) -> Value {
+    let secret = |secret: &KeptSecret| {
+        json!({
+            "id": secret.id,
+            "created_at": written(secret.created_at),
+            "expires_at": secret.expires_at.map(written),
+        })
+    };
+    json!({
+        "client_id": read.client.client_id,
+        "sector": read.client.sector,
+        "managed_by": read.managed_by,
+        "source": read.source,
+        "version": read.version,
+        "created_at": written(read.created_at),
+        "updated_at": written(read.updated_at),
+        "removed_at": read.removed_at.map(written),
+        "secrets": read.secrets.iter().map(secret).collect::<Vec<Value>>(),
+        "metadata": read.client.metadata,
+    })
 }
 
 /// Whether a sector can be told apart from others by what is visible of it.

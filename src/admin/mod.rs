@@ -13,6 +13,7 @@ pub mod file;
 pub mod key;
 pub mod preview;
 pub mod role;
+pub mod scope;
 pub mod session;
 pub mod token;
 

@@ -22,6 +22,11 @@ pub struct Wanted {
     pub allowance: Allowance,
 }
 
+/// All that were made, the latest first, without the tokens themselves.
+pub async fn list(desk: &Desk<'_>) -> Done<Vec<InitialAccessToken>> {
+    Ok(desk.store.initial_access_tokens().await?)
+}
+
 /// Makes a token. Nobody can say it a second time: only its digest is kept.
 pub async fn issue(
     desk: &Desk<'_>,

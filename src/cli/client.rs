@@ -18,7 +18,7 @@ use crate::audit::{Action, Door};
 use crate::client::registered::{ManagedBy, Registered};
 use crate::client::setting::from_json;
 use crate::client::{Entitlement, Metadata, Reason};
-use crate::clock::{Seconds, Timestamp};
+use crate::clock::Seconds;
 use crate::id::ClientId;
 use crate::storage::ClientFilter;
 
@@ -228,13 +228,13 @@ async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
             };
             let clients = client::list(&desk, &filter, u16::MAX - 1).await?;
             match json {
-                true => shell::json(&clients.iter().map(shown).collect::<Vec<_>>()),
+                true => shell::json(&clients.iter().map(client::shown).collect::<Vec<_>>()),
                 false => Ok(listed(&clients)),
             }
         }
         Command::Show(one) => {
             let read = client::find(&desk, &one.client_id).await?;
-            let mut all = shown(&read);
+            let mut all = client::shown(&read);
             let details = shell
                 .store
                 .registration_details(&read.client.client_id)
@@ -401,23 +401,6 @@ fn listed(clients: &[Registered]) -> String {
         &["client_id", "managed by", "changed", "name", "redirect URI"],
         &rows,
     )
-}
-
-/// All that is kept of a client, but its secrets.
-pub fn shown(read: &Registered) -> Value {
-    let time = |at: Timestamp| written(at);
-    json!({
-        "client_id": read.client.client_id,
-        "sector": read.client.sector,
-        "managed_by": read.managed_by,
-        "source": read.source,
-        "version": read.version,
-        "created_at": time(read.created_at),
-        "updated_at": time(read.updated_at),
-        "removed_at": read.removed_at.map(time),
-        "secrets": read.secrets,
-        "metadata": read.client.metadata,
-    })
 }
 
 async fn plan(shell: &Shell, from: &FromFile) -> anyhow::Result<Plan> {

@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use super::ConfigFile;
 use crate::admin::client::is_sector;
-use crate::admin::token::{Wanted, issue, revoke};
+use crate::admin::token::{Wanted, issue, list, revoke};
 use crate::admin::{Desk, written};
 use crate::client::Pkce;
 use crate::client::refresh::RefreshTokens;
@@ -104,7 +104,7 @@ pub async fn said(desk: &Desk<'_>, issuer: &str, command: TokenCommand) -> anyho
             ))
         }
         TokenCommand::List(_) => {
-            let tokens = desk.store.initial_access_tokens().await?;
+            let tokens = list(desk).await?;
             Ok(tokens.iter().map(|token| line(token, desk.now())).collect())
         }
         TokenCommand::Revoke { id, .. } => {

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 pub use self::noted::Noted;
 use self::refusal::refused_json;
 pub use self::refusal::{
-    bearer_challenge, challenge, forbidden_json, too_large, too_many, unregistered,
+    bearer_challenge, challenge, challenges, forbidden_json, too_large, too_many, unproven_status,
+    unregistered,
 };
 use super::page::{self, ErrorPage, Retry};
 use super::words::Words;
@@ -150,6 +151,16 @@ impl Answer {
             status: StatusCode::CREATED,
             ..Answer::json(value)
         }
+    }
+
+    /// A JSON document about what waits.
+    pub fn accepted(value: &Value) -> Answer {
+        Answer::json(value).as_status(StatusCode::ACCEPTED)
+    }
+
+    /// What went wrong, in the form of RFC 9457.
+    pub fn problem(status: StatusCode, problem: &Value) -> Answer {
+        Answer::new(status, "application/problem+json", problem.to_string())
     }
 
     /// A JWT of some media type (RFC 7519 §10.3.1 has the general one).

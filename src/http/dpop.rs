@@ -13,8 +13,6 @@ pub struct Asked<'a> {
     pub method: &'a str,
     /// The path of the endpoint.
     pub path: &'a str,
-    /// The access token that it came with, at a resource.
-    pub token: Option<&'a str>,
 }
 
 /// The proof of a request, verified and used up; `None` where none came. Whoever must authenticate has
@@ -39,8 +37,17 @@ pub fn verified(
     let made = Made {
         method: asked.method,
         endpoint: &endpoint,
-        token: asked.token,
+        token: None,
     };
+    read(provider, request, made)
+}
+
+/// The proof of a request that is made at any address of ours, not used up yet.
+pub fn read(
+    provider: &Provider,
+    request: &Request,
+    made: Made<'_>,
+) -> Result<Option<Proof>, Refusal> {
     let headers: Vec<&str> = request.headers("dpop").collect();
     dpop::read(&headers, made, provider.clock.now())
 }

@@ -296,16 +296,26 @@ impl Request {
 
     /// The members of a JSON object, which must say that it is one.
     pub fn json(&self) -> Result<Map<String, Value>, Unreadable> {
-        match self.media_type().eq_ignore_ascii_case("application/json") {
+        match self.is_of("application/json") {
             false => Err(Unreadable(
                 "the body must be application/json",
                 Reason::BodyNoJson,
             )),
-            true => json::object(&self.body).ok_or(Unreadable(
+            true => self.object().ok_or(Unreadable(
                 "the body is no JSON object, or has a member twice",
                 Reason::BodyNoJson,
             )),
         }
+    }
+
+    /// The members of a JSON object, whatever it says that it is; `None` for anything else.
+    pub fn object(&self) -> Option<Map<String, Value>> {
+        json::object(&self.body)
+    }
+
+    /// Whether the body says that it is of a media type.
+    pub fn is_of(&self, media_type: &str) -> bool {
+        self.media_type().eq_ignore_ascii_case(media_type)
     }
 
     fn media_type(&self) -> &str {

@@ -23,6 +23,7 @@ mod page;
 mod par;
 mod refused;
 mod register;
+mod resource;
 mod returning;
 mod revoke;
 pub mod tls;

@@ -42,7 +42,6 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
         Asked {
             method: "POST",
             path: "/par",
-            token: None,
         },
     )
     .await?;

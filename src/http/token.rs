@@ -35,7 +35,6 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let here = Asked {
         method: "POST",
         path: "/token",
-        token: None,
     };
     let proof = dpop::verified(&provider, &request, here)?;
     let certificate = request.certificate.as_ref().map(Presented::thumbprint);

@@ -5,15 +5,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::{self, Answer, Noted};
-use super::dpop::{self, Asked};
 use super::input::Request;
-use crate::client::certificate::Presented;
+use super::resource::{INVALID_TOKEN, Shown, proven, shown};
 use crate::client::mistake::Reason;
 use crate::error::{Code, Error, Refusal};
 use crate::provider::Provider;
-use crate::token::binding::Binding;
-use crate::token::dpop::is_bound;
-use crate::token::{access_token, userinfo};
+use crate::token::userinfo;
 
 pub async fn get(provider: Provider, request: Request) -> Result<Answer, Error> {
     in_no_query(&request)?;
@@ -49,41 +46,8 @@ const IN_TWO_PLACES: Refusal = Refusal::new(
     "the access token was sent in two places",
 )
 .because(Reason::TokenTwice);
-const INVALID_TOKEN: Refusal = Refusal::new(
-    Code::InvalidToken,
-    "the access token is unknown, expired or revoked",
-)
-.because(Reason::TokenUnknown);
-
 /// The most that a parameter may hold here.
 const TOKEN_LIMIT: usize = 8 * 1024;
-
-/// An access token, by how it was shown.
-enum Shown {
-    /// By itself (RFC 6750 §2.1).
-    Bearer(String),
-    /// With a proof (RFC 9449 §7.1).
-    Dpop(String),
-}
-
-fn shown(request: &Request) -> Result<Option<Shown>, Refusal> {
-    let Some(header) = request.authorization()? else {
-        return Ok(None);
-    };
-    match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Some(Shown::Bearer(token.trim().to_owned())))
-        }
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("dpop") => {
-            Ok(Some(Shown::Dpop(token.trim().to_owned())))
-        }
-        _ => Err(Refusal::new(
-            Code::InvalidRequest,
-            "the Authorization header is neither Bearer nor DPoP",
-        )
-        .because(Reason::TokenScheme)),
-    }
-}
 
 fn form_token(request: &Request) -> Result<Option<String>, Refusal> {
     if !request.has_body() {
@@ -105,36 +69,14 @@ async fn tell(
     let Some(shown) = shown else {
         return Ok(answer::challenge(None).noting(Noted::mistake(Reason::TokenMissing)));
     };
-    let (text, proves) = match &shown {
-        Shown::Bearer(token) => (token, false),
-        Shown::Dpop(token) => (token, true),
-    };
-    let digest = access_token::read(text).ok_or(INVALID_TOKEN)?;
+    let endpoint = format!("{}/userinfo", request.called_at(&provider.config));
+    let record = proven(provider, request, &shown, method, &endpoint).await?;
     let now = provider.clock.now();
-    let record = provider.store.access_token(digest, now).await?;
-    let record = record.ok_or(INVALID_TOKEN)?;
-    // RFC 9449 §7.1, §7.2, RFC 8705 §3: a token goes by the way that it was given for, and by no other.
-    let certificate = request.certificate.as_ref().map(Presented::thumbprint);
-    let key = match &record.binding {
-        Some(Binding::Key(key)) if proves => Some(key),
-        Some(Binding::Certificate(bound)) if !proves && certificate.as_ref() == Some(bound) => None,
-        None if !proves => None,
-        _ => return Err(INVALID_TOKEN.because(Reason::TokenBinding).into()),
-    };
-    if key.is_some() {
-        let here = Asked {
-            method,
-            path: "/userinfo",
-            token: Some(text),
-        };
-        let proof = dpop::proof(provider, request, here).await?;
-        is_bound(key, proof.as_ref())?;
-    }
     let granted = userinfo::admit(&record, &provider.config.issuer.url)?;
     // A grant may be older than what its client is entitled to now.
     let client = provider
         .store
-        .client(record.client_id.as_str(), provider.clock.now())
+        .client(record.client_id.as_str(), now)
         .await?;
     let client = client.ok_or(INVALID_TOKEN)?;
     let grant = granted.for_client(&client);

@@ -5,6 +5,7 @@ mod support;
 mod access_tokens;
 mod administration;
 mod administration_walk;
+mod api;
 mod audit;
 mod authorize;
 mod binding;

@@ -4,6 +4,7 @@
 //! made without saying what it needs.
 
 mod administrators;
+pub mod api;
 mod clients;
 mod console;
 mod entitlements;
@@ -201,6 +202,7 @@ pub fn table() -> Vec<Entry> {
             administrators::remove,
         ),
         closed(&get, "/audit", May(ReadAudit), log::list),
+        closed(&get, "/api", Anybody, api::page::show),
     ]
 }
 
@@ -292,7 +294,7 @@ pub fn serve(
         runtime: runtime.clone(),
     });
     let server = HttpServer::new(move || {
-        let mut app = App::new().app_data(state.clone());
+        let mut app = App::new().app_data(state.clone()).configure(api::mount);
         for (path, entries) in by_path() {
             let mut resource = web::resource(path);
             for entry in entries {

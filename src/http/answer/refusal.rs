@@ -66,8 +66,18 @@ pub(super) fn refused_json(refusal: Refusal) -> Answer {
 /// RFC 6750 §3, RFC 9449 §7.1: the challenge, bare when no token was sent. Which way a token goes, its
 /// client knows.
 pub fn challenge(refusal: Option<Refusal>) -> Answer {
+    let answer = unproven(refusal);
+    challenges(refusal, "openid")
+        .into_iter()
+        .fold(answer, |answer, value| {
+            answer.with_value(header::WWW_AUTHENTICATE, value)
+        })
+}
+
+/// What such an answer says in its headers. `scope` is what the token would have to have.
+pub fn challenges(refusal: Option<Refusal>, scope: &str) -> Vec<HeaderValue> {
     let algorithms = dpop::ALGORITHMS.map(ClientAlgorithm::as_str).join(" ");
-    let (answer, said) = unproven(refusal);
+    let said = refusal.map_or_else(String::new, |refusal| said(refusal, scope));
     let bearer = format!("Bearer realm=\"portvakt\"{said}");
     let proving = format!("DPoP realm=\"portvakt\", algs=\"{algorithms}\"{said}");
     let both = match refusal.map(|refusal| refusal.code) {
@@ -75,44 +85,45 @@ pub fn challenge(refusal: Option<Refusal>) -> Answer {
         None | Some(Code::InvalidToken | Code::InsufficientScope) => vec![bearer, proving],
         Some(_) => vec![bearer],
     };
-    both.iter()
-        .fold(answer, |answer, said| challenging(answer, said))
+    both.iter().map(|said| header_value(said)).collect()
 }
 
 /// The same where tokens are bound to nothing.
 pub fn bearer_challenge(refusal: Option<Refusal>) -> Answer {
-    let (answer, said) = unproven(refusal);
-    challenging(answer, &format!("Bearer realm=\"portvakt\"{said}"))
+    let said = refusal.map_or_else(String::new, |refusal| said(refusal, "openid"));
+    let challenge = header_value(&format!("Bearer realm=\"portvakt\"{said}"));
+    unproven(refusal).with_value(header::WWW_AUTHENTICATE, challenge)
 }
 
-fn challenging(answer: Answer, challenge: &str) -> Answer {
-    let value = HeaderValue::from_str(challenge).expect("codes and descriptions are ASCII");
-    answer.with_value(header::WWW_AUTHENTICATE, value)
+fn header_value(challenge: &str) -> HeaderValue {
+    HeaderValue::from_str(challenge).expect("codes and descriptions are ASCII")
 }
 
-/// An answer to whoever proves nothing, and what its challenge says of it.
-fn unproven(refusal: Option<Refusal>) -> (Answer, String) {
-    match refusal {
-        None => (
-            Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}"),
-            String::new(),
-        ),
-        Some(refusal) => {
-            let mut answer = refused_json(refusal);
-            answer.status = match refusal.code {
-                Code::InvalidToken | Code::InvalidDpopProof => StatusCode::UNAUTHORIZED,
-                Code::InsufficientScope => StatusCode::FORBIDDEN,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            let mut said = format!(
-                ", error=\"{}\", error_description=\"{}\"",
-                refusal.code, refusal.description
-            );
-            if refusal.code == Code::InsufficientScope {
-                said += ", scope=\"openid\"";
-            }
-            (answer, said)
-        }
+fn said(refusal: Refusal, scope: &str) -> String {
+    let mut said = format!(
+        ", error=\"{}\", error_description=\"{}\"",
+        refusal.code, refusal.description
+    );
+    if refusal.code == Code::InsufficientScope {
+        said += &format!(", scope=\"{scope}\"");
+    }
+    said
+}
+
+/// An answer to whoever proves nothing.
+fn unproven(refusal: Option<Refusal>) -> Answer {
+    let Some(refusal) = refusal else {
+        return Answer::new(StatusCode::UNAUTHORIZED, "application/json", "{}");
+    };
+    refused_json(refusal).as_status(unproven_status(refusal))
+}
+
+/// RFC 6750 §3.1.
+pub fn unproven_status(refusal: Refusal) -> StatusCode {
+    match refusal.code {
+        Code::InvalidToken | Code::InvalidDpopProof => StatusCode::UNAUTHORIZED,
+        Code::InsufficientScope => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -200,14 +200,13 @@ impl App {
         let (provider_listener, application_listener) = (listener(), listener());
         let (phone_listener, api_listener) = (listener(), listener());
         let admin_listener = listener();
-        let admin_address = admin_listener.local_addr().expect("bound");
-        let admin = format!("http://localhost:{}", admin_address.port());
         let scheme = if names.is_some() { "https" } else { "http" };
         let address = |name: Option<&str>, listener: &TcpListener| {
             let port = listener.local_addr().expect("bound").port();
             format!("{scheme}://{}:{port}", name.unwrap_or("localhost"))
         };
         let issuer = address(names.map(|n| n.provider), &provider_listener);
+        let admin = address(names.map(|n| n.provider), &admin_listener);
         let application_url = address(names.map(|n| n.application), &application_listener);
         let phone_url = format!("{}/", address(names.map(|n| n.phone), &phone_listener));
 
@@ -277,7 +276,6 @@ impl App {
             api_port,
             database: &options.database.url(directory.path()),
             admin: &admin,
-            admin_address,
             more_of_admin: options.admin,
         });
         let parsed = Config::parse(&config, directory.path()).expect("a good configuration");
@@ -285,9 +283,13 @@ impl App {
             .await
             .expect("it starts");
         let runtime = tokio::runtime::Handle::current();
-        let administration =
-            http::admin::serve(provider.clone(), admin_listener, None, runtime.clone())
-                .expect("served");
+        let administration = http::admin::serve(
+            provider.clone(),
+            admin_listener,
+            tls.clone(),
+            runtime.clone(),
+        )
+        .expect("served");
         let served =
             http::serve(provider.clone(), provider_listener, tls.clone(), runtime).expect("served");
         let application = application::start(application::Settings {
@@ -530,7 +532,6 @@ struct Placed<'a> {
     api_port: u16,
     database: &'a str,
     admin: &'a str,
-    admin_address: SocketAddr,
     more_of_admin: &'a str,
 }
 
@@ -560,11 +561,11 @@ fn configuration(at: &Placed<'_>) -> String {
 address = "{listen}"
 {tls}
 {more_of_listen}
-{sections}
 [admin]
 url = "{admin}"
-address = "{admin_address}"
+address = "127.0.0.1:0"
 {more_of_admin}
+{sections}
 [database]
 url = "{database}"
 [keys]
@@ -686,9 +687,8 @@ pkce = "accepted"
         signing = signing(),
         keys = at.keys,
         issuer = at.issuer,
-        more_of_listen = at.more_of_listen,
         admin = at.admin,
-        admin_address = at.admin_address,
+        more_of_listen = at.more_of_listen,
         more_of_admin = at.more_of_admin,
         sections = at.sections,
         listen = at.listen,
