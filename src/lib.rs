@@ -20,6 +20,9 @@
 //!
 //! Why a client was refused on the way, whoever looks after it is told by [`client::mistake`].
 //!
+//! Who may do what to an installation, and does it by page, API, shell or file, is in [`admin`]; what was done
+//! is in [`audit`]; how a client's requests fail, and why, in [`client::mistake`].
+//!
 //! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
 //! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.
 #![forbid(unsafe_code)]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::client::{changed, find, open};
 use super::{Desk, Done, Unmet};
-use crate::audit::Action;
+use crate::audit::{Action, Who};
 use crate::client::registered::Registered;
 use crate::client::{Client, Entitlement};
 use crate::storage::{ClientFilter, Decided, EntitlementRequest, SecretChange, object};
@@ -28,6 +28,7 @@ pub async fn ask(
     wanted: Entitlement,
 ) -> Done<Asked> {
     let read = open(desk, client_id, version).await?;
+    by_people(desk)?;
     let now = desk.now();
     if !wanted.holds(now) {
         return Err(Unmet::mistake(
@@ -65,6 +66,7 @@ pub async fn waiting(desk: &Desk<'_>) -> Done<Vec<EntitlementRequest>> {
 
 /// Says yes or no to what somebody else asked for.
 pub async fn answer(desk: &Desk<'_>, client_id: &str, grants: bool) -> Done<()> {
+    by_people(desk)?;
     let read = find(desk, client_id).await?;
     let mut waiting = waiting(desk).await?;
     waiting.retain(|request| request.client_id == read.client.client_id);
@@ -96,6 +98,16 @@ pub async fn answer(desk: &Desk<'_>, client_id: &str, grants: bool) -> Done<()> 
     {
         true => Ok(()),
         false => Err(Unmet::Stale),
+    }
+}
+
+/// Where two people must decide, a program is neither of them: one person could have one.
+fn by_people(desk: &Desk<'_>) -> Done<()> {
+    match (&desk.actor.who, desk.config.second_approver) {
+        (Who::Client(_), true) => Err(Unmet::Forbidden(
+            "two administrators decide this here, on the pages, and no program",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -308,8 +308,8 @@ async fn page(
         true => super::log::told(provider, audit::list(&desk, &filter, LATEST).await?).await?,
         false => Vec::new(),
     };
-    let waiting = entitlement::waiting(&desk).await?.into_iter();
-    let waiting = waiting.filter(|request| request.client_id == id).next();
+    let mut waiting = entitlement::waiting(&desk).await?.into_iter();
+    let waiting = waiting.find(|request| request.client_id == id);
     let waiting = match waiting {
         Some(request) => Some(waiting_row(provider, caller, &request, &read.client).await?),
         None => None,

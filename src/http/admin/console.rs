@@ -285,7 +285,7 @@ pub async fn log_out(provider: Provider, request: Request, _: Caller) -> Result<
     if let Some(cookie) = cookie {
         provider.store.end_admin_session(cookie.digest()).await?;
     }
-    Ok(Answer::page(&LoggedOut::new()).with_cookie(SetCookie {
+    Ok(Answer::page(&LoggedOut::default()).with_cookie(SetCookie {
         name: COOKIE.to_owned(),
         value: None,
         lifetime: None,

@@ -205,8 +205,8 @@ pub struct LoggedOut {
     pub frame: Frame,
 }
 
-impl LoggedOut {
-    pub fn new() -> LoggedOut {
+impl Default for LoggedOut {
+    fn default() -> LoggedOut {
         LoggedOut {
             frame: Frame::plain("Logged out"),
         }
@@ -422,9 +422,9 @@ pub struct Failure {
     pub code: String,
     pub times: i64,
     pub reference: String,
-    pub what: String,
+    pub what: &'static str,
     pub difference: Option<String>,
-    pub remedy: String,
+    pub remedy: &'static str,
 }
 
 impl From<crate::admin::failure::Failure> for Failure {
@@ -435,9 +435,9 @@ impl From<crate::admin::failure::Failure> for Failure {
             code: failure.code,
             times: failure.times,
             reference: failure.reference,
-            what: failure.explanation.what.into(),
-            difference: failure.explanation.difference.map(Into::into),
-            remedy: failure.explanation.remedy.into(),
+            what: failure.explanation.what,
+            difference: failure.explanation.difference,
+            remedy: failure.explanation.remedy,
         }
     }
 }
