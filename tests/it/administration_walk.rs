@@ -259,7 +259,15 @@ fn names_that_mean_ill_are_text() {
                 .await;
             assert_eq!(asked.status, 303, "{}", asked.body);
         }
-        pages.push("/entitlements".to_owned());
+        let others = [
+            "/entitlements",
+            "/sessions",
+            "/keys",
+            "/administrators",
+            "/api",
+            "/clients/new",
+        ];
+        pages.extend(others.map(str::to_owned));
         let browser = administering(&app, Scripts::On).await;
         for width in [1200, 390] {
             browser

@@ -394,12 +394,12 @@ pub async fn failures(
 fn likely(client: &Client, issuer: &str) -> &'static Preset {
     let fits = |preset: &&Preset| preset::settings_to_copy(preset, client, issuer).is_ok();
     // Those whose addresses are any come last.
-    let any = ["single-page", "native", "machine", "other"];
-    let mut named = PRESETS.iter().filter(|preset| !any.contains(&preset.id));
-    let found = named.find(fits);
-    found
-        .or_else(|| PRESETS.iter().find(fits))
-        .unwrap_or(&PRESETS[0])
+    let any = ["mod_auth_openidc", "single-page", "native", "other"];
+    let is_any = |preset: &&Preset| any.contains(&preset.id);
+    let mut named = PRESETS.iter().filter(|preset| !is_any(preset));
+    let mut others = PRESETS.iter().rev().filter(is_any);
+    let found = named.find(fits).or_else(|| others.find(fits));
+    found.unwrap_or(&PRESETS[0])
 }
 
 fn copyable(copyable: preset::Copyable) -> Copyable {
