@@ -1,7 +1,14 @@
 //! The administration's API: who comes in, what each operation does, and that nobody writes over what they
 //! have not seen.
 
-mod rules;
+mod document;
+mod foreign;
+mod lists;
+mod powers;
+mod secrets;
+mod strict;
+mod tokens;
+mod versions;
 
 use portvakt::admin::scope::Scope;
 use portvakt::audit::{Action, Actor, Door, Event, Who};
@@ -22,6 +29,8 @@ use crate::token::{Told, told};
 
 /// A client that may do everything by the API, and one that may do nothing.
 const ROBOT: &str = "robot";
+/// No body.
+const NOTHING: Value = Value::Null;
 
 async fn app(database: Database) -> App {
     let app = App::on(database).await;

@@ -13,7 +13,7 @@ use crate::client::Name;
 use crate::id::ClientId;
 
 /// The most clients that somebody may be limited to.
-pub const MOST_CLIENTS: usize = 1000;
+pub const MOST_CLIENTS: usize = 200;
 
 pub async fn list(call: Call) -> Answered {
     let all = administrator::list(&call.desk()).await?;

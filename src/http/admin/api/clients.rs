@@ -212,7 +212,14 @@ pub async fn preview(call: Call) -> Answered {
     let mut members = call.members();
     let reason = "must be a list of openid, profile, personal_number and offline_access";
     let named = |text: &str| Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
-    let scopes = members.need("scopes", texts(reason, Scope::ALL.len(), named));
+    let scopes = members.need("scopes", |value| {
+        let scopes = texts(reason, Scope::ALL.len(), named)(value)?;
+        let is_twice = |(at, one): (usize, &Scope)| scopes[..at].contains(one);
+        match scopes.iter().enumerate().any(is_twice) {
+            true => Err("must name nothing twice".to_owned()),
+            false => Ok(scopes),
+        }
+    });
     let scopes = members.end(scopes)?;
     let read = client::find(&call.desk(), &call.client_id()?).await?;
     let (provider, now) = (&call.provider, call.provider.clock.now());

@@ -7,6 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// The most characters of one.
 pub const LONGEST: usize = 1024;
 
+/// Whether a text can be one, of whichever list.
+pub fn is_one(text: &str) -> bool {
+    let is_sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_sound)
+}
+
 /// A place in a list, by the list's name and what its order goes by.
 pub fn write(list: &str, place: &[&str]) -> String {
     let parts: Vec<&str> = [list].into_iter().chain(place.iter().copied()).collect();

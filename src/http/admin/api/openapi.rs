@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cursor::LONGEST;
 use super::operation::{Gives, Operation};
 use super::problem::Kind;
 use super::read::{Parameter, ParameterKind};
@@ -78,7 +79,10 @@ fn described(operation: &Operation) -> Value {
             // Missing, it is answered by a status of its own (RFC 6585 §3).
             "required": true,
             "schema": {"type": "string", "pattern": "^(\\*|\"v[0-9]{1,18}\")$"},
-            "example": "\"v1\"",
+            "examples": {
+                "version": {"summary": "What was read.", "value": "\"v1\""},
+                "any": {"summary": "Whatever there is.", "value": "*"},
+            },
             "description": "The ETag of the version that is written over.",
         }));
     }
@@ -138,8 +142,13 @@ fn in_query(parameter: &Parameter) -> Value {
 fn parameter_schema(kind: ParameterKind) -> Value {
     match kind {
         ParameterKind::Text { least, most } => {
-            json!({"type": "string", "minLength": least, "maxLength": most})
+            // Without control characters.
+            let pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+            json!({"type": "string", "minLength": least, "maxLength": most, "pattern": pattern})
         }
+        ParameterKind::Cursor => json!({
+            "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[A-Za-z0-9_-]+$",
+        }),
         ParameterKind::ClientId => schema::visible(),
         ParameterKind::Number { least, most } => {
             json!({"type": "integer", "minimum": least, "maximum": most})

@@ -108,6 +108,8 @@ pub async fn show(provider: Provider, _: Request, caller: Caller) -> Result<Answ
 }
 
 fn row(operation: &Operation, address: &str) -> Row {
+    let mut kinds = operation.fails.clone();
+    kinds.sort_by_key(|kind| kind.status());
     Row {
         id: operation.id,
         method: operation.method.to_string(),
@@ -128,8 +130,7 @@ fn row(operation: &Operation, address: &str) -> Row {
                 headers: gives.headers.join(", "),
             })
             .collect(),
-        fails: operation
-            .fails
+        fails: kinds
             .iter()
             .map(|kind| FailsRow {
                 status: kind.status().as_u16(),

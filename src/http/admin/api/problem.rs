@@ -70,7 +70,7 @@ pub struct Problem {
     detail: String,
     mistakes: Vec<Mistake>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 impl Problem {
@@ -220,7 +220,7 @@ impl From<Fault> for Problem {
             _ => Kind::Failed,
         };
         Problem {
-            fault: Some(fault),
+            fault: Some(Box::new(fault)),
             ..Problem::new(kind, "the program's log says more, under the reference")
         }
     }

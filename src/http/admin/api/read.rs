@@ -29,6 +29,8 @@ pub enum ParameterKind {
         /// The most.
         most: usize,
     },
+    /// A cursor.
+    Cursor,
     /// The id of a client.
     ClientId,
     /// A whole number.
@@ -48,6 +50,10 @@ impl ParameterKind {
             ParameterKind::Text { least, most } => (
                 (least..=most).contains(&value.chars().count()),
                 format!("must be {least} to {most} characters"),
+            ),
+            ParameterKind::Cursor => (
+                super::cursor::is_one(value),
+                "must be a next of this list".to_owned(),
             ),
             ParameterKind::ClientId => (
                 crate::id::ClientId::parse(value).is_some(),
@@ -185,7 +191,9 @@ pub fn texts<T>(
 /// A whole number.
 pub fn number(least: u32, most: u32) -> impl FnOnce(Value) -> Reading<u32> {
     move |value| {
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        // 3.0 is a whole number, too (JSON Schema Core §4.2.3).
+        let whole = value.as_f64().filter(|number| number.fract() == 0.0);
+        let number = whole.and_then(|number| number.to_string().parse().ok());
         let number = number.filter(|number| (least..=most).contains(number));
         number.ok_or_else(|| format!("must be a whole number, {least} to {most}"))
     }
@@ -266,6 +274,7 @@ mod tests {
             members.end(a.map(|a| (a, b)))
         };
         assert_eq!(read(json!({"a": 3})).expect("in order"), (3, None));
+        assert_eq!(read(json!({"a": 3.0})).expect("in order"), (3, None));
         let (_, b) = read(json!({"a": 3, "b": ["x"]})).expect("in order");
         assert_eq!(b, Some(vec!["x".to_owned()]));
         for (value, expected) in [
@@ -273,6 +282,8 @@ mod tests {
             (json!({"a": null}), &["a"]),
             (json!({"a": 10, "b": [1], "c": null}), &["a", "b", "c"]),
             (json!({"a": 1.5}), &["a"]),
+            (json!({"a": -1}), &["a"]),
+            (json!({"a": "3"}), &["a"]),
             (json!({"a": 1, "b": ["x", "y", "z"]}), &["b"]),
         ] {
             assert_eq!(

@@ -188,7 +188,7 @@ fn clients() -> Value {
         })),
         "PreviewRequest": object(&["scopes"], json!({
             "scopes": {
-                "type": "array", "maxItems": Scope::ALL.len(), "uniqueItems": true,
+                "type": "array", "maxItems": Scope::ALL.len(), "uniqueItems": true, "contains": {"const": "openid"},
                 "items": one_of(Scope::ALL.iter().map(|scope| scope.as_str())),
             },
         })),

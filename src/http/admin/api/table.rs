@@ -302,7 +302,7 @@ const LIMIT: Parameter = optional(
 );
 const CURSOR: Parameter = optional(
     "cursor",
-    line(1, super::cursor::LONGEST),
+    ParameterKind::Cursor,
     "Where the list goes on: the next of the answer before, as it is.",
 );
 const SEARCH: Parameter = optional(
