@@ -37,10 +37,21 @@ fn the_provider_needs_no_right_to_change_the_audit_log() {
         let app = App::on(server.clone()).await;
         let answer = app.log_in(&Browser::new(), TOLVAN).await;
         redeem(&app, &answer).await;
-        app.provider.store.sweep(app.clock.now()).await.expect("swept");
+        app.provider
+            .store
+            .sweep(app.clock.now())
+            .await
+            .expect("swept");
         let redirects = "redirect_uris=[\"https://a.example/cb\"]";
         for arguments in [
-            &["client", "create", "--client-id", "a", "client_name=A", redirects][..],
+            &[
+                "client",
+                "create",
+                "--client-id",
+                "a",
+                "client_name=A",
+                redirects,
+            ][..],
             &["client", "set", "a", "client_name=B"],
             &["client", "secret", "a"],
             &["client", "entitle", "a", "--purpose", "Tests."],
@@ -71,9 +82,14 @@ fn the_provider_needs_no_right_to_change_the_audit_log() {
             "UPDATE _sqlx_migrations SET success = false",
             "CREATE TABLE other (id TEXT)",
         ] {
-            let denied = server.meddle(directory.path(), statement).expect_err(statement);
+            let denied = server
+                .meddle(directory.path(), statement)
+                .expect_err(statement);
             let words = ["permission denied", "must be owner"];
-            assert!(words.iter().any(|word| denied.contains(word)), "{statement}: {denied}");
+            assert!(
+                words.iter().any(|word| denied.contains(word)),
+                "{statement}: {denied}"
+            );
         }
         // Old events go by another role.
         app.stop_provider().await;
@@ -86,7 +102,10 @@ fn the_provider_needs_no_right_to_change_the_audit_log() {
         );
         assert_ne!(config, app.config);
         let prune = ["audit", "prune", "--keep-days", "90"];
-        assert_eq!(ran_with(&app, &config, &prune).good(), "The events of 0 seals were removed.\n");
+        assert_eq!(
+            ran_with(&app, &config, &prune).good(),
+            "The events of 0 seals were removed.\n"
+        );
         ran_with(&app, &config, &["client", "remove", "a"]).bad();
         for (database, is_allowed) in [(&server, false), (&pruner, true)] {
             let (store, clock, random) = open(database, directory.path()).await;
