@@ -16,6 +16,7 @@ use crate::clock::{Moment, Timestamp};
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
 use crate::secret::Digest;
+use crate::telemetry::usage::Day;
 
 /// What becomes of a client's secrets.
 #[derive(Clone, Debug)]
@@ -48,6 +49,17 @@ pub struct Decided<'a> {
     pub looked_after_by: Option<Id<kind::Administrator>>,
 }
 
+/// What clients did since a time.
+#[derive(Clone, Copy, Debug)]
+pub enum Activity {
+    /// Somebody began to log in to them.
+    Used(Timestamp),
+    /// Nobody did.
+    Unused(Timestamp),
+    /// Requests of theirs were refused.
+    Failing(Timestamp),
+}
+
 /// Which clients are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct ClientFilter {
@@ -61,11 +73,15 @@ pub struct ClientFilter {
     pub removed: bool,
     /// Those that may have personal numbers.
     pub entitled: bool,
+    /// Those that did this lately.
+    pub activity: Option<Activity>,
     /// Those that this administrator looks after.
     pub of: Option<String>,
     /// Those after this id.
     pub after: Option<String>,
 }
+
+const USED: &str = "(SELECT 1 FROM client_use u WHERE u.client_id = client.client_id AND u.day >= ";
 
 #[derive(FromRow)]
 struct ClientRow {
@@ -195,6 +211,24 @@ impl Store {
                 }
                 if filter.entitled {
                     query.push(" AND metadata ->> 'personal_number' IS NOT NULL");
+                }
+                match filter.activity {
+                    Some(Activity::Used(since)) => {
+                        query.push(" AND EXISTS ").push(USED);
+                        query.push_bind(Day::of(since).0).push(")");
+                    }
+                    Some(Activity::Unused(since)) => {
+                        query.push(" AND NOT EXISTS ").push(USED);
+                        query.push_bind(Day::of(since).0).push(")");
+                    }
+                    Some(Activity::Failing(since)) => {
+                        query.push(
+                            " AND EXISTS (SELECT 1 FROM refusal r
+                                           WHERE r.client_id = client.client_id AND r.at >= ",
+                        );
+                        query.push_bind(since).push(")");
+                    }
+                    None => {}
                 }
                 if let Some(administrator) = &filter.of {
                     query.push(

@@ -1,5 +1,9 @@
 //! The table `client_use`: how many logins each client began and ended, by day.
 
+use std::collections::HashMap;
+
+use sqlx::QueryBuilder;
+
 use super::{Result, Store, commit, on};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
@@ -38,6 +42,33 @@ impl Store {
         .bind(Day::of(since).0)
         .fetch_all(db)
         .await)?;
+        let used = |(client_id, began, finished)| (client_id, Used { began, finished });
+        Ok(rows.into_iter().map(used).collect())
+    }
+
+    /// The same of some clients alone.
+    pub async fn uses_of(
+        &self,
+        clients: &[ClientId],
+        since: Timestamp,
+    ) -> Result<HashMap<ClientId, Used>> {
+        if clients.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(ClientId, i64, i64)> = on!(&self.db, |db| {
+            let mut query = QueryBuilder::new(
+                "SELECT client_id, CAST(sum(began) AS BIGINT), CAST(sum(finished) AS BIGINT)
+                   FROM client_use WHERE day >= ",
+            );
+            query.push_bind(Day::of(since).0);
+            query.push(" AND client_id IN (");
+            let mut list = query.separated(", ");
+            for client in clients {
+                list.push_bind(client);
+            }
+            query.push(") GROUP BY client_id");
+            query.build_query_as().fetch_all(db).await
+        })?;
         let used = |(client_id, began, finished)| (client_id, Used { began, finished });
         Ok(rows.into_iter().map(used).collect())
     }

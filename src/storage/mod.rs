@@ -47,7 +47,7 @@ use crate::secret::Sealer;
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
-pub use client::{ClientFilter, Decided, SecretChange, object, same_secrets};
+pub use client::{Activity, ClientFilter, Decided, SecretChange, object, same_secrets};
 pub use data_key::Keys;
 pub use entitlement::EntitlementRequest;
 pub use grant::{Exchange, Finish, Kept, Unissued};

@@ -1,5 +1,6 @@
 //! The table `refusal`, and what other tables know of a refused request.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -218,6 +219,30 @@ impl Store {
         .bind(since)
         .fetch_all(db)
         .await)?)
+    }
+
+    /// The same of some clients alone.
+    pub async fn refusal_counts_of(
+        &self,
+        clients: &[ClientId],
+        since: Timestamp,
+    ) -> Result<HashMap<ClientId, i64>> {
+        if clients.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(ClientId, i64)> = on!(&self.db, |db| {
+            let mut query = QueryBuilder::new(
+                "SELECT client_id, CAST(sum(times) AS BIGINT) FROM refusal WHERE at >= ",
+            );
+            query.push_bind(since).push(" AND client_id IN (");
+            let mut list = query.separated(", ");
+            for client in clients {
+                list.push_bind(client);
+            }
+            query.push(") GROUP BY client_id");
+            query.build_query_as().fetch_all(db).await
+        })?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Those of some clients that are registered.

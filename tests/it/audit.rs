@@ -142,6 +142,11 @@ on_both!(
                 vec!["seal 2 was removed".to_owned()],
             ),
             (
+                "CREATE TABLE kept AS SELECT * FROM audit_seal WHERE number = 2; UPDATE audit_seal SET digest = signature WHERE number = 2".to_owned(),
+                "DELETE FROM audit_seal WHERE number = 2; INSERT INTO audit_seal SELECT * FROM kept; DROP TABLE kept".to_owned(),
+                vec!["seal 2 is not signed".to_owned(), "seal 3 is not signed, or does not follow".to_owned()],
+            ),
+            (
                 "UPDATE audit_seal SET sealed_at = sealed_at + 1 WHERE number = 2".to_owned(),
                 "UPDATE audit_seal SET sealed_at = sealed_at - 1 WHERE number = 2".to_owned(),
                 vec!["seal 2".to_owned()],

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portvakt::admin::file::{self, Plan, Terms};
+use portvakt::admin::role::Role;
 use portvakt::admin::{Unmet, client, entitlement};
 use portvakt::audit::Door;
 use portvakt::client::Entitlement;
@@ -1048,3 +1049,27 @@ on_both!(
         );
     }
 );
+
+#[test]
+fn the_document_says_what_there_is() {
+    let _shows = shows!(accepting "PV-FILE-1");
+    let document = include_str!("../../docs/administration.md");
+    for role in Role::ALL {
+        assert!(
+            document.contains(&format!("| `{}` |", role.as_str())),
+            "{role:?}"
+        );
+    }
+    let indented = document
+        .lines()
+        .skip_while(|line| *line != "    # clients.toml");
+    let indented = indented.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let text: String = indented.map(|line| format!("{}\n", line.trim())).collect();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("clients.toml");
+    std::fs::write(&path, text).expect("written");
+    std::fs::write(directory.path().join("orders.secret"), SECRET).expect("written");
+    let clients = file::read(&path).expect("a good example");
+    let names = clients.iter().map(|c| c.client.client_id.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["orders", "journal"]);
+}

@@ -29,6 +29,9 @@ fn the_example_configuration_holds_together() {
     let config = Config::read(&directory.path().join("portvakt.toml")).expect("a good example");
     assert_eq!(config.issuer.url, "https://login.example.se");
     assert_eq!(config.clients.len(), 1);
+    let admin = config.admin.expect("a section");
+    assert_eq!(admin.address.url, "https://admin.login.example.se");
+    assert!(!admin.second_approver);
     assert_eq!(
         config.bankid.base.as_str(),
         "https://appapi2.bankid.com/rp/v6.0/"

@@ -1,7 +1,5 @@
 //! Clients: found, made, looked at and changed.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
@@ -25,7 +23,7 @@ use crate::client::{Client, Entitlement};
 use crate::clock::{Seconds, Timestamp};
 use crate::id::ClientId;
 use crate::provider::Provider;
-use crate::storage::{ClientFilter, EntitlementRequest, EventFilter, object};
+use crate::storage::{Activity, ClientFilter, EntitlementRequest, EventFilter, object};
 use crate::telemetry::usage;
 
 /// How many clients a page lists.
@@ -42,55 +40,30 @@ pub async fn list(provider: Provider, request: Request, caller: Caller) -> Resul
     let said = |name: &str| query.first(name).unwrap_or_default().trim().to_owned();
     let (search, managed_by, state) = (said("search"), said("managed_by"), said("state"));
     let now = provider.clock.now();
-    let uses: HashMap<_, _> = provider
-        .store
-        .uses(now - MONTH)
-        .await?
-        .into_iter()
-        .collect();
-    let failed: HashMap<_, _> = provider
-        .store
-        .refusal_counts(now - WEEK)
-        .await?
-        .into_iter()
-        .collect();
-    let mut after = query.first("after").map(str::to_owned);
     let desk = caller.desk(&provider);
-    let is_wanted = |id: &ClientId| match state.as_str() {
-        "used" => uses.contains_key(id),
-        "unused" => !uses.contains_key(id),
-        "failing" => failed.contains_key(id),
-        _ => true,
+    let filter = ClientFilter {
+        search: Some(search.clone()).filter(|text| !text.is_empty()),
+        managed_by: ManagedBy::parse(&managed_by),
+        removed: state == "removed",
+        entitled: state == "entitled",
+        activity: match state.as_str() {
+            "used" => Some(Activity::Used(now - MONTH)),
+            "unused" => Some(Activity::Unused(now - MONTH)),
+            "failing" => Some(Activity::Failing(now - WEEK)),
+            _ => None,
+        },
+        after: query.first("after").map(str::to_owned),
+        ..ClientFilter::default()
     };
-    let (mut found, mut next) = (Vec::new(), None);
-    // What is used and what fails is known elsewhere: as many parts are read as fill a page.
-    while next.is_none() {
-        let filter = ClientFilter {
-            search: Some(search.clone()).filter(|text| !text.is_empty()),
-            managed_by: ManagedBy::parse(&managed_by),
-            removed: state == "removed",
-            entitled: state == "entitled",
-            after: after.clone(),
-            ..ClientFilter::default()
-        };
-        let part = client::list(&desk, &filter, PAGE * 4).await?;
-        let is_last = part.len() < usize::from(PAGE * 4);
-        after = part.last().map(|read| read.client.client_id.to_string());
-        for read in part {
-            if !is_wanted(&read.client.client_id) {
-                continue;
-            }
-            if found.len() == usize::from(PAGE) {
-                let last: Option<&Registered> = found.last();
-                next = last.map(|read| read.client.client_id.to_string());
-                break;
-            }
-            found.push(read);
-        }
-        if is_last {
-            break;
-        }
+    let mut found = client::list(&desk, &filter, PAGE + 1).await?;
+    let mut next = None;
+    if found.len() > usize::from(PAGE) {
+        found.truncate(usize::from(PAGE));
+        next = found.last().map(|read| read.client.client_id.to_string());
     }
+    let ids: Vec<ClientId> = found.iter().map(|r| r.client.client_id.clone()).collect();
+    let uses = provider.store.uses_of(&ids, now - MONTH).await?;
+    let failed = provider.store.refusal_counts_of(&ids, now - WEEK).await?;
     let rows = found.into_iter().map(|read| {
         let id = read.client.client_id;
         let used = uses.get(&id).copied().unwrap_or_default();
@@ -296,9 +269,9 @@ async fn page(
     let now = desk.now();
     let read = client::find(&desk, client_id).await?;
     let id = read.client.client_id.clone();
-    let uses = provider.store.uses(now - MONTH).await?;
-    let used = uses.into_iter().find(|(used, _)| *used == id);
-    let used: usage::Used = used.map(|(_, used)| used).unwrap_or_default();
+    let of = std::slice::from_ref(&id);
+    let used = provider.store.uses_of(of, now - MONTH).await?.remove(&id);
+    let used: usage::Used = used.unwrap_or_default();
     let failures = failure::list(&provider.store, Some(&id), None, u32::from(LATEST)).await?;
     let filter = EventFilter {
         object: Some(object(&id)),
