@@ -85,7 +85,7 @@ pub enum Change {
     /// The client is registered with this metadata.
     Create(Value),
     /// It becomes this.
-    Change(Value),
+    Set(Value),
     /// It may have personal numbers for this purpose.
     Entitle(&'static str),
     /// It may not any more.
@@ -113,7 +113,7 @@ pub fn changes() -> Vec<Change> {
     });
     vec![
         Change::Create(first),
-        Change::Change(second),
+        Change::Set(second),
         Change::Entitle("Ärendet registreras på personnummer."),
         Change::NewSecret,
         Change::EndEntitlement,
