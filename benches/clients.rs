@@ -49,12 +49,7 @@ fn main() -> anyhow::Result<()> {
         println!("{name}, {CLIENTS} clients: milliseconds");
         println!("{:44} {:>8} {:>8}", "", "median", "99th");
         let table = runtime.block_on(measured(&url, directory.path()))?;
-        for (what, took) in table {
-            let at = |share: usize| took[(took.len() - 1) * share / 100];
-            let shown = |took: Duration| took.as_secs_f64() * 1000.0;
-            println!("{what:44} {:8.2} {:8.2}", shown(at(50)), shown(at(99)));
-            is_slow |= at(99) >= TARGET;
-        }
+        is_slow |= table.iter().any(|took| *took >= TARGET);
     }
     match is_slow {
         true => bail!("something takes 100 ms or more"),
@@ -62,7 +57,8 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-type Table = Vec<(&'static str, Vec<Duration>)>;
+/// What each thing took at the 99th percentile.
+type Table = Vec<Duration>;
 
 async fn timed<T>(
     table: &mut Table,
@@ -76,7 +72,10 @@ async fn timed<T>(
         took.push(began.elapsed());
     }
     took.sort();
-    table.push((what, took));
+    let at = |share: usize| took[(took.len() - 1) * share / 100];
+    let shown = |took: Duration| took.as_secs_f64() * 1000.0;
+    println!("{what:44} {:8.2} {:8.2}", shown(at(50)), shown(at(99)));
+    table.push(at(99));
     Ok(())
 }
 
@@ -297,7 +296,7 @@ async fn by_pages(desk: &Desk<'_>, port: u16, table: &mut Table) -> anyhow::Resu
     .await?;
     timed(table, "GET /client/{client_id}/edit", async |round| {
         let id = id(round * 31 % CLIENTS);
-        page(format!("/client/{id}/edit"), &id).await
+        page(format!("/client/{id}/edit"), "name=\"client_name\"").await
     })
     .await
 }

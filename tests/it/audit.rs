@@ -135,9 +135,7 @@ on_both!(
                 vec!["event not even a name was not written by this installation".to_owned()],
             ),
             (
-                format!(
-                    "CREATE TABLE kept AS SELECT * FROM audit_seal WHERE number = 2; DELETE FROM audit_seal WHERE number = 2"
-                ),
+                "CREATE TABLE kept AS SELECT * FROM audit_seal WHERE number = 2; DELETE FROM audit_seal WHERE number = 2".to_owned(),
                 "INSERT INTO audit_seal SELECT * FROM kept; DROP TABLE kept".to_owned(),
                 vec!["seal 2 was removed".to_owned()],
             ),

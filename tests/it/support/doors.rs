@@ -85,7 +85,7 @@ pub enum Change {
     /// The client is registered with this metadata.
     Create(Value),
     /// It becomes this.
-    Change(Value),
+    Set(Value),
     /// It may have personal numbers for this purpose.
     Entitle(&'static str),
     /// It may not any more.
@@ -103,17 +103,17 @@ pub fn changes() -> Vec<Change> {
     let first = json!({
         "client_name": "Kommunens app",
         "redirect_uris": ["https://kommunen.example/cb"],
-        "web_origins": ["https://kommunen.example"],
     });
     let second = json!({
         "client_name": "Kommunens nya app",
         "redirect_uris": ["https://kommunen.example/cb", "https://kommunen.example/cb2"],
+        "web_origins": ["https://kommunen.example"],
         "pkce": "accepted",
         "bankid": {"pin_code": true},
     });
     vec![
         Change::Create(first),
-        Change::Change(second),
+        Change::Set(second),
         Change::Entitle("Ärendet registreras på personnummer."),
         Change::NewSecret,
         Change::EndEntitlement,
@@ -136,7 +136,9 @@ pub async fn left(app: &App, client_id: &str) -> Left {
     let store = &app.provider.store;
     let read = store.registered(&id).await.expect("asked").expect("there");
     let mut origins = Vec::new();
-    for origin in &read.client.metadata.web_origins {
+    // Of one that is removed another client may have the same ones.
+    let is_there = |_: &&_| read.removed_at.is_none();
+    for origin in read.client.metadata.web_origins.iter().filter(is_there) {
         origins.push(store.is_web_origin(origin).await.expect("asked"));
     }
     let secrets = read.secrets.iter().map(|s| s.expires_at.is_some());
