@@ -31,22 +31,23 @@ impl Store {
         commit(tx).await
     }
 
-    /// How much each client was used since the day of a time, the busiest first.
-    pub async fn uses(&self, since: Timestamp) -> Result<Vec<(ClientId, Used)>> {
+    /// The clients that were used most since the day of a time, the busiest first.
+    pub async fn busiest(&self, since: Timestamp, most: u16) -> Result<Vec<(ClientId, Used)>> {
         let rows: Vec<(ClientId, i64, i64)> = on!(&self.db, |db| sqlx::query_as(
             "SELECT client_id, CAST(sum(began) AS BIGINT) AS all_began,
                     CAST(sum(finished) AS BIGINT) AS all_finished
                FROM client_use WHERE day >= $1
-              GROUP BY client_id ORDER BY all_began DESC, client_id"
+              GROUP BY client_id ORDER BY all_began DESC, client_id LIMIT $2"
         )
         .bind(Day::of(since).0)
+        .bind(i64::from(most))
         .fetch_all(db)
         .await)?;
         let used = |(client_id, began, finished)| (client_id, Used { began, finished });
         Ok(rows.into_iter().map(used).collect())
     }
 
-    /// The same of some clients alone.
+    /// How much some clients were used since the day of a time.
     pub async fn uses_of(
         &self,
         clients: &[ClientId],

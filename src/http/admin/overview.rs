@@ -77,7 +77,17 @@ async fn of_clients(
     let refused = refused.iter().filter(|(id, _)| desk.reach.holds(id));
     let refused: i64 = refused.map(|(_, count)| count).sum();
     let mut busiest = Vec::new();
-    for (id, used) in provider.store.uses(now - MONTH).await? {
+    let uses = match &desk.reach {
+        // More than are shown: some may be removed by now.
+        Reach::All => provider.store.busiest(now - MONTH, 100).await?,
+        Reach::Only(clients) => {
+            let uses = provider.store.uses_of(clients, now - MONTH).await?;
+            let mut uses: Vec<_> = uses.into_iter().collect();
+            uses.sort_by_key(|(_, used)| std::cmp::Reverse(used.began));
+            uses
+        }
+    };
+    for (id, used) in uses {
         // What cannot be found is not this administrator's to see.
         let Ok(read) = client::find(&desk, id.as_str()).await else {
             continue;
