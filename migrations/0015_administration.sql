@@ -50,6 +50,9 @@ ALTER TABLE client ADD COLUMN source TEXT NOT NULL DEFAULT '';
 ALTER TABLE client ADD COLUMN search TEXT NOT NULL DEFAULT '';
 CREATE INDEX client_removed_at ON client (removed_at) WHERE removed_at IS NOT NULL;
 
+-- Those that may have personal numbers are few.
+CREATE INDEX client_entitled ON client (client_id) WHERE metadata ->> 'personal_number' IS NOT NULL;
+
 -- The right to personal numbers that one administrator asked for and another has not granted yet.
 CREATE TABLE entitlement_request (
     client_id  TEXT   NOT NULL PRIMARY KEY REFERENCES client ON DELETE CASCADE,

@@ -126,8 +126,17 @@ fn somebody_new_sets_keycloak_up_and_a_person_logs_in_there() {
 
         // A request that fails is explained on the client's page, while somebody looks at it.
         let wrong = asked.as_str().replace("endpoint&", "endpoint%2F&");
-        assert_eq!(Browser::new().get(&wrong).await.status, 400);
+        let error = Browser::new().get(&wrong).await;
+        assert_eq!(error.status, 400);
         browser.read("trailing slash").await;
+        // The person reads a reference to whoever administers, and that finds it.
+        let (_, reference) = error.body.split_once("<code>").expect("a reference");
+        let (reference, _) = reference.split_once("</code>").expect("its end");
+        browser.go(&format!("{}/failures", app.admin)).await;
+        browser.write("main [name=reference]", reference).await;
+        browser.press("main form button").await;
+        browser.read("trailing slash").await;
+        browser.read(&said("clientId")).await;
     });
 }
 
@@ -261,6 +270,7 @@ fn names_that_mean_ill_are_text() {
         }
         let others = [
             "/entitlements",
+            "/failures",
             "/sessions",
             "/keys",
             "/administrators",

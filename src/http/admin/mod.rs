@@ -8,6 +8,7 @@ pub mod api;
 mod clients;
 mod console;
 mod entitlements;
+mod failures;
 mod form;
 mod inside;
 mod keys;
@@ -161,6 +162,7 @@ pub fn table() -> Vec<Entry> {
             May(ReadClients),
             entitlements::report,
         ),
+        closed(&get, "/failures", May(ReadClients), failures::list),
         closed(&get, "/sessions", May(ReadSessions), sessions::list),
         closed(&post, "/session/{id}/end", May(EndSessions), sessions::end),
         closed(

@@ -47,12 +47,17 @@ pub struct Entry {
     pub label: &'static str,
 }
 
-const MENU: [(&str, &str, Option<Permission>); 8] = [
+const MENU: [(&str, &str, Option<Permission>); 9] = [
     ("/", "Overview", None),
     ("/clients", "Clients", Some(Permission::ReadClients)),
     (
         "/entitlements",
         "Personal numbers",
+        Some(Permission::ReadClients),
+    ),
+    (
+        "/failures",
+        "Refused requests",
         Some(Permission::ReadClients),
     ),
     ("/sessions", "Sessions", Some(Permission::ReadSessions)),
@@ -440,6 +445,25 @@ impl From<crate::admin::failure::Failure> for Failure {
             remedy: failure.explanation.remedy,
         }
     }
+}
+
+/// Refused requests, found or of nobody.
+#[derive(Template)]
+#[template(path = "admin/failures.html")]
+pub struct Failures {
+    pub frame: Frame,
+    pub reference: String,
+    /// Whether those that named no client are shown.
+    pub sees_all: bool,
+    pub found: Vec<Found>,
+}
+
+/// A refused request with whose it was, or said to be.
+pub struct Found {
+    pub client: Option<String>,
+    pub path: Option<String>,
+    pub claimed: Option<String>,
+    pub failure: Failure,
 }
 
 /// A secret, without the secret.
