@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use portvakt::admin::Desk;
 use portvakt::admin::administrator::{Invited, change, enrol, invite, remove};
-use portvakt::admin::client::New;
+use portvakt::admin::client::{New, create};
 use portvakt::admin::role::{Administrator, Reach, Role};
 use portvakt::audit::Door;
 use portvakt::client::Name;
@@ -12,7 +12,8 @@ use portvakt::shows;
 use serde_json::json;
 
 use crate::support::doors::desk;
-use crate::support::{App, Database, on_both};
+use crate::support::phone::{ASA, TOLVAN};
+use crate::support::{App, Database, Options, on_both, run};
 
 async fn enrolled(desk: &Desk<'_>, role: Role, reach: Reach, subject: &str) -> Administrator {
     let name = Name::parse("Kim Testsson").expect("a name");
@@ -70,3 +71,59 @@ on_both!(
         }
     }
 );
+
+#[test]
+fn who_grants_a_right_grants_what_they_saw() {
+    run(async {
+        let _shows = shows!(accepting "M7", refusing "M7");
+        let app = App::start(Options {
+            admin: "second_approver = true",
+            ..Options::on(Database::sqlite())
+        })
+        .await;
+        let role = Role::ClientAdministrator;
+        let anna = app.administrator(role, Reach::All, TOLVAN).await;
+        let bo = app.administrator(Role::Owner, Reach::All, ASA).await;
+        create(&desk(&app, Door::Cli), new("appen"))
+            .await
+            .expect("made");
+        let path = "/client/appen/entitlement";
+        let answer = format!("{path}/answer");
+        let ask = async |version: &str, purpose: &str, days: &str| {
+            let fields = [("version", version), ("purpose", purpose), ("days", days)];
+            assert_eq!(anna.post(path, &fields).await.status, 303);
+        };
+        let grant = async |seen: &str| {
+            let fields = [("request", seen), ("answer", "grant")];
+            bo.post(&answer, &fields).await.status
+        };
+        let seen = async || bo.get("/client/appen").await.value("request");
+        ask("1", "Ett enda ärende.", "1").await;
+        let first = seen().await;
+        assert_eq!(bo.get("/entitlements").await.value("request"), first);
+        // Another purpose and no end, behind the back of the one who reads.
+        ask("1", "Allt möjligt.", "").await;
+        assert_eq!(grant(&first).await, 409);
+        assert_eq!(grant("").await, 409);
+        // The same request for what is another application by now.
+        let second = seen().await;
+        let id = ClientId::parse("appen").expect("an id");
+        let read = app.provider.store.registered(&id).await;
+        let read = read.expect("read").expect("there");
+        let mut metadata = read.client.metadata.clone();
+        metadata.redirect_uris = new("annat").metadata.redirect_uris;
+        let sector = Some(read.client.sector.as_str());
+        portvakt::admin::client::change(&desk(&app, Door::Page), "appen", None, sector, metadata)
+            .await
+            .expect("changed");
+        assert_eq!(grant(&second).await, 409);
+        let is_entitled = async || {
+            let client = app.provider.store.client("appen", app.clock.now()).await;
+            let client = client.expect("read").expect("there");
+            client.metadata.personal_number.is_some()
+        };
+        assert!(!is_entitled().await);
+        assert_eq!(grant(&seen().await).await, 303);
+        assert!(is_entitled().await);
+    });
+}
