@@ -127,3 +127,24 @@ fn who_grants_a_right_grants_what_they_saw() {
         assert!(is_entitled().await);
     });
 }
+
+#[test]
+fn who_guesses_secrets_keeps_no_administrator_out() {
+    run(async {
+        let _shows = shows!(accepting "M1", refusing "O11");
+        let app = App::on(Database::sqlite()).await;
+        let owner = app.administrator(Role::Owner, Reach::All, TOLVAN).await;
+        // From our own machine, as all requests are that a proxy there does not say more of.
+        let mut last = 0;
+        for _ in 0..25 {
+            let guess = app.http.post(format!("{}/token", app.issuer));
+            let guess = guess.basic_auth("portvakt-admin", Some("wrong"));
+            let guess = guess.form(&[("grant_type", "authorization_code")]);
+            last = guess.send().await.expect("an answer").status().as_u16();
+        }
+        assert_ne!(last, 401, "nothing more is tried from there");
+        let begun = owner.browser.get(&format!("{}/login", app.admin)).await;
+        let back = app.come_back(&owner.browser, &begun, TOLVAN).await;
+        assert_eq!(back.status, 200, "{}", back.body);
+    });
+}
