@@ -414,8 +414,23 @@ async fn keep_reach(tx: &mut Tx, id: Id<kind::Administrator>, reach: &Reach) -> 
     Ok(())
 }
 
-/// One more client is somebody's.
-pub(super) async fn add_reach(tx: &mut Tx, id: Id<kind::Administrator>, client_id: &ClientId) -> Result<()> {
+/// One more client is somebody's: they are not as anybody saw them before.
+pub(super) async fn extend_reach(
+    tx: &mut Tx,
+    id: Id<kind::Administrator>,
+    client_id: &ClientId,
+) -> Result<()> {
+    on!(&mut *tx, |tx| sqlx::query(
+        "UPDATE administrator SET version = version + 1 WHERE id = $1"
+    )
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ()))?;
+    add_reach(tx, id, client_id).await
+}
+
+async fn add_reach(tx: &mut Tx, id: Id<kind::Administrator>, client_id: &ClientId) -> Result<()> {
     on!(tx, |tx| sqlx::query(
         "INSERT INTO administrator_client (administrator_id, client_id) VALUES ($1, $2)
          ON CONFLICT DO NOTHING"

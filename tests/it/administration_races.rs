@@ -1,16 +1,19 @@
 //! What several administrators do at once, or one while another looks at what was before.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use portvakt::admin::Desk;
 use portvakt::admin::administrator::{Invited, change, enrol, invite, remove};
 use portvakt::admin::client::{New, create};
 use portvakt::admin::role::{Administrator, Reach, Role};
-use portvakt::audit::Door;
+use portvakt::admin::{Desk, Unmet};
+use portvakt::audit::{Actor, Door, Who};
 use portvakt::client::Name;
 use portvakt::id::ClientId;
 use portvakt::shows;
 use serde_json::json;
 
+use crate::support::admin::operator;
 use crate::support::doors::desk;
 use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{App, Database, Options, on_both, run};
@@ -20,6 +23,19 @@ async fn enrolled(desk: &Desk<'_>, role: Role, reach: Reach, subject: &str) -> A
     let invited = invite(desk, Invited { name, role, reach }).await;
     let (_, link) = invited.expect("invited");
     enrol(desk, link.digest(), subject).await.expect("enrolled")
+}
+
+/// An administrator of some clients, at work.
+fn limited<'a>(app: &'a App, administrator: &Administrator) -> Desk<'a> {
+    Desk {
+        actor: Actor {
+            who: Who::Administrator(administrator.id),
+            ..operator()
+        },
+        reach: administrator.reach.clone(),
+        gives_administration: false,
+        ..desk(app, Door::Page)
+    }
 }
 
 fn new(id: &str) -> New {
@@ -69,6 +85,45 @@ on_both!(
             let is_owner = |one: &&Administrator| one.role == Role::Owner && one.is_enrolled;
             assert_eq!(all.iter().filter(is_owner).count(), 1, "{round}");
         }
+    }
+);
+
+on_both!(
+    what_somebody_made_meanwhile_stays_theirs,
+    async |database: Database| {
+        let _shows = shows!(accepting "M11", refusing "M11");
+        let app = App::on(database).await;
+        let owner = desk(&app, Door::Page);
+        let web = ClientId::parse("web").expect("an id");
+        let reach = Reach::Only(vec![web.clone()]);
+        let role = Role::ClientAdministrator;
+        let kim = enrolled(&owner, role, reach.clone(), "kim").await;
+        // An owner looks at who may do what; then Kim makes a client, and then the owner saves.
+        let seen = kim.version;
+        let made = create(&limited(&app, &kim), new("egen")).await;
+        made.expect("made");
+        let id = kim.id.to_string();
+        let saved = change(&owner, &id, Some(seen), role, reach).await;
+        assert!(matches!(saved, Err(Unmet::Stale)), "{saved:?}");
+        let kept = app.provider.store.administrator(kim.id).await;
+        let kept = kept.expect("read").expect("there");
+        let egen = ClientId::parse("egen").expect("an id");
+        assert_eq!(kept.reach, Reach::Only(vec![egen, web]));
+        // The next client of that name is not theirs, when this one is gone for good.
+        portvakt::admin::client::remove(&owner, "egen", None)
+            .await
+            .expect("removed");
+        app.clock
+            .advance(Duration::from_secs(30 * 24 * 60 * 60 + 1));
+        let swept = app.provider.store.sweep(app.clock.now()).await;
+        swept.expect("swept");
+        create(&owner, new("egen")).await.expect("made");
+        let kept = app.provider.store.administrator(kim.id).await;
+        let kept = kept.expect("read").expect("there");
+        assert_eq!(
+            kept.reach,
+            Reach::Only(vec![ClientId::parse("web").expect("an id")])
+        );
     }
 );
 
