@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use portvakt::admin::administrator::{Invited, change, enrol, invite, remove};
 use portvakt::admin::client::{New, create};
 use portvakt::admin::role::{Administrator, Reach, Role};
-use portvakt::admin::{Desk, Unmet};
+use portvakt::admin::{Desk, Unmet, session};
 use portvakt::audit::{Actor, Door, Who};
 use portvakt::client::Name;
 use portvakt::id::ClientId;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::support::admin::operator;
 use crate::support::doors::desk;
 use crate::support::phone::{ASA, TOLVAN};
-use crate::support::{App, Database, Options, on_both, run};
+use crate::support::{App, Browser, Database, Options, on_both, run};
 
 async fn enrolled(desk: &Desk<'_>, role: Role, reach: Reach, subject: &str) -> Administrator {
     let name = Name::parse("Kim Testsson").expect("a name");
@@ -126,6 +126,30 @@ on_both!(
         );
     }
 );
+
+#[test]
+fn whoever_looks_after_some_clients_sees_their_sessions_among_many() {
+    run(async {
+        let _shows = shows!(accepting "M3", refusing "M3");
+        let app = App::on(Database::sqlite()).await;
+        app.log_in(&Browser::new(), TOLVAN).await;
+        let web = ClientId::parse("web").expect("an id");
+        let reach = Reach::Only(vec![web.clone()]);
+        app.clock.advance(Duration::from_secs(5));
+        // With a later session than the one that they may see.
+        let console = app
+            .administrator(Role::ClientAdministrator, reach.clone(), ASA)
+            .await;
+        let kim = Administrator {
+            reach,
+            ..console.administrator.clone()
+        };
+        let seen = session::list(&limited(&app, &kim), None, 1).await;
+        let seen = seen.expect("listed");
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].client_id, web);
+    });
+}
 
 #[test]
 fn who_grants_a_right_grants_what_they_saw() {
