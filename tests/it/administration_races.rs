@@ -10,9 +10,12 @@ use portvakt::admin::{Desk, Unmet, session};
 use portvakt::audit::{Actor, Door, Who};
 use portvakt::client::Name;
 use portvakt::id::ClientId;
+use portvakt::secret::{Secret, kind};
 use portvakt::shows;
+use portvakt::storage::By;
 use serde_json::json;
 
+use crate::registration::{CALLBACK, issued, register};
 use crate::support::admin::operator;
 use crate::support::doors::desk;
 use crate::support::phone::{ASA, TOLVAN};
@@ -227,3 +230,35 @@ fn who_guesses_secrets_keeps_no_administrator_out() {
         assert_eq!(back.status, 200, "{}", back.body);
     });
 }
+
+on_both!(
+    who_registered_itself_removes_nothing_that_others_manage,
+    async |database: Database| {
+        let _shows = shows!(refusing "RG-08");
+        let app = App::on(database).await;
+        let token = issued(&app, &[]);
+        let members = json!({"redirect_uris": [CALLBACK], "client_name": "Egna appen"});
+        let told = register(&app, &token, &members).await;
+        assert_eq!(told.status, 201, "{}", told.body);
+        let text = |name: &str| told.body[name].as_str().expect("text").to_owned();
+        let id = ClientId::parse(&text("client_id")).expect("an id");
+        let manages = Secret::<kind::RegistrationToken>::parse(&text("registration_access_token"));
+        let manages = manages.expect("a token").digest();
+        let store = &app.provider.store;
+        let managed = store.registration(&id, manages).await;
+        let managed = managed.expect("read").expect("there");
+        // While the request to remove it is under way, the configuration takes it over.
+        let at = app.clock.moment();
+        let client = &managed.registration.client;
+        store
+            .register_client(client, &[], at)
+            .await
+            .expect("taken over");
+        let actor = operator();
+        let by = By { actor: &actor, at };
+        let removed = store.remove_registration(&managed, by).await;
+        assert!(!removed.expect("asked"));
+        let kept = store.registered(&id).await.expect("read").expect("there");
+        assert_eq!(kept.removed_at, None);
+    }
+);
