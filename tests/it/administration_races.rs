@@ -231,6 +231,26 @@ fn who_guesses_secrets_keeps_no_administrator_out() {
     });
 }
 
+#[test]
+fn nobody_shares_the_sector_of_the_administration() {
+    run(async {
+        let _shows = shows!(accepting "M3", refusing "M3");
+        let app = App::on(Database::sqlite()).await;
+        let desk = desk(&app, Door::Cli);
+        let within = |sector: &str| New {
+            sector: Some(sector.to_owned()),
+            ..new("appen")
+        };
+        let made = create(&desk, within("portvakt-admin")).await;
+        assert!(matches!(made, Err(Unmet::Mistakes(_))), "{made:?}");
+        create(&desk, within("portvakt")).await.expect("made");
+        let metadata = new("appen").metadata;
+        let change = portvakt::admin::client::change;
+        let changed = change(&desk, "appen", None, Some("portvakt-admin"), metadata).await;
+        assert!(matches!(changed, Err(Unmet::Mistakes(_))), "{changed:?}");
+    });
+}
+
 on_both!(
     who_registered_itself_removes_nothing_that_others_manage,
     async |database: Database| {
