@@ -11,7 +11,7 @@ use crate::client::registered::{KeptSecret, ManagedBy, Registered, said, secret_
 use crate::client::setting::Mistake;
 use crate::client::{Client, Metadata};
 use crate::clock::Seconds;
-use crate::config::client::{not_an_id, sector_of, unmet};
+use crate::config::client::{not_a_sector, not_an_id, sector_of, unmet};
 use crate::id::{ClientId, Id, kind};
 use crate::secret::Secret;
 use crate::storage::{ClientFilter, Decided, SecretChange, object};
@@ -375,18 +375,15 @@ pub(super) fn judged(
     let reason = not_an_id(&client_id).filter(|_| read.is_none());
     mistakes.extend(reason.map(|reason| Mistake::new("client_id", reason)));
     let sector = match sector {
-        Some(sector) if is_sector(sector) => Some(sector.to_owned()),
-        Some(_) => {
-            mistakes.push(Mistake::new(
-                "sector",
-                "must be 1 to 255 visible ASCII characters",
-            ));
-            None
-        }
-        None => sector_of(&client_id, &metadata)
-            .map_err(|reason| mistakes.push(Mistake::new("sector", reason)))
-            .ok(),
+        Some(sector) if is_sector(sector) => Ok(sector.to_owned()),
+        Some(sector) => Err(not_a_sector(sector)
+            .unwrap_or("must be 1 to 255 visible ASCII characters")
+            .to_owned()),
+        None => sector_of(&client_id, &metadata),
     };
+    let sector = sector
+        .map_err(|reason| mistakes.push(Mistake::new("sector", reason)))
+        .ok();
     let conflicts = metadata.conflicts().into_iter();
     let conflicts = conflicts.chain(metadata.bankid.conflicts());
     mistakes.extend(conflicts.map(|conflict| Mistake::new(conflict.setting, conflict.reason)));
@@ -437,7 +434,8 @@ pub fn shown(read: &Registered) -> Value {
 
 /// Whether a sector can be told apart from others by what is visible of it.
 pub fn is_sector(text: &str) -> bool {
-    (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    let is_free = not_a_sector(text).is_none();
+    is_free && (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// What a client may do to this installation by its own tokens.

@@ -2,6 +2,7 @@
 //! has one, and a second administrator where the operator wants that.
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::client::{changed, find, open};
 use super::{Desk, Done, Unmet};
@@ -64,8 +65,25 @@ pub async fn waiting(desk: &Desk<'_>) -> Done<Vec<EntitlementRequest>> {
     Ok(requests)
 }
 
-/// Says yes or no to what somebody else asked for.
-pub async fn answer(desk: &Desk<'_>, client_id: &str, grants: bool) -> Done<()> {
+/// By what a request is known to be the one that somebody saw, for the client that they saw.
+pub fn mark(request: &EntitlementRequest, client: &Registered) -> String {
+    let seen = json!([
+        request.client_id,
+        client.version,
+        request.wanted,
+        request.asked_by,
+        request.asked_at,
+    ]);
+    hex::encode(Sha256::digest(seen.to_string()))
+}
+
+/// Says yes or no to what somebody else asked for; where `seen` is said, to that alone.
+pub async fn answer(
+    desk: &Desk<'_>,
+    client_id: &str,
+    seen: Option<&str>,
+    grants: bool,
+) -> Done<()> {
     by_people(desk)?;
     let read = find(desk, client_id).await?;
     let mut waiting = waiting(desk).await?;
@@ -77,6 +95,10 @@ pub async fn answer(desk: &Desk<'_>, client_id: &str, grants: bool) -> Done<()> 
         ));
     }
     let read = open(desk, client_id, None).await?;
+    // What was asked may have been asked anew, or the client be another one, since they looked.
+    if seen.is_some_and(|seen| seen != mark(&request, &read)) {
+        return Err(Unmet::Stale);
+    }
     let client = with(&read, Some(request.wanted.clone()));
     let decided = decided(&read, &client);
     let (action, granted) = match grants {

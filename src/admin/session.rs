@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::role::Reach;
 use super::{Desk, Done, Unmet};
-use crate::audit::Action;
+use crate::audit::{Action, Who};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, Id, kind};
 use crate::job::Job;
@@ -32,9 +33,14 @@ pub struct Person {
 
 /// The latest sessions that are alive, of one client or of all that the actor may see.
 pub async fn list(desk: &Desk<'_>, client_id: Option<&ClientId>, most: u16) -> Done<Vec<Seen>> {
+    let of = match (&desk.reach, &desk.actor.who) {
+        (Reach::All, _) => None,
+        (Reach::Only(_), Who::Administrator(id)) => Some(*id),
+        (Reach::Only(_), _) => return Ok(Vec::new()),
+    };
     let mut found = desk
         .store
-        .live_sessions(client_id, desk.now(), most)
+        .live_sessions(client_id, of, desk.now(), most)
         .await?;
     found.retain(|seen| desk.reach.holds(&seen.client_id));
     Ok(found)

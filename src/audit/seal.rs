@@ -20,6 +20,9 @@ pub type Hash = [u8; 32];
 /// In front of the first seal.
 pub const NOTHING: Hash = [0; 32];
 
+/// How many seals that are missing in a row are named.
+const MISSING: usize = 100;
+
 /// How soon an event is sealed at the latest, while the provider runs.
 const SEALED_WITHIN: Seconds = Seconds(120);
 
@@ -264,9 +267,11 @@ impl<'a> Reader<'a> {
 
     /// The next seal, with its list of events in its order, and those events that are there.
     pub fn read(&mut self, seal: Seal, lines: &[Line], records: &BTreeMap<String, Record>) {
-        let expected = self.last.as_ref().map_or(1, |last| last.number + 1);
-        self.findings
-            .extend((expected..seal.number).map(Finding::NoSeal));
+        let expected = self.last.as_ref();
+        let expected = expected.map_or(1, |last| last.number.saturating_add(1));
+        // Whoever puts a seal far away must not keep the rest from being told.
+        let missing = (expected..seal.number).take(MISSING);
+        self.findings.extend(missing.map(Finding::NoSeal));
         let follows = match &self.last {
             Some(last) => seal.previous == last.digest,
             None => seal.previous == NOTHING,
@@ -494,6 +499,24 @@ mod tests {
             log.records.insert(extra.id.clone(), extra);
         });
         assert!(matches!(found[..], [Finding::Forged(_)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_seal_that_somebody_puts_far_away_hides_nothing() {
+        let _shows = crate::shows!(refusing "M8");
+        for number in [1_000_000_000, i64::MAX] {
+            let mut log = log();
+            log.record(4).actor = "operator:eve".into();
+            let mut far = log.seals[2].0.clone();
+            far.number = number;
+            log.seals.push((far.clone(), Vec::new()));
+            log.seals.push((far, Vec::new()));
+            let found = log.read(None);
+            assert!(found.contains(&Finding::Changed(log.ids[4].clone(), 2)));
+            assert!(found.contains(&Finding::NoSeal(4)));
+            assert!(found.contains(&Finding::Rearranged(number)));
+            assert!(found.len() < 1000, "{}", found.len());
+        }
     }
 
     #[test]

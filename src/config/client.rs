@@ -115,12 +115,21 @@ pub fn not_an_id(client_id: &ClientId) -> Option<&'static str> {
     }
 }
 
+/// Why a name cannot be a client's sector: who somebody is to the administration is said nowhere else.
+pub fn not_a_sector(sector: &str) -> Option<&'static str> {
+    (sector == CONSOLE).then_some("this sector is the administration's own")
+}
+
 /// The sector of a client that names none (OpenID Connect Core §8.1).
 pub fn sector_of(client_id: &ClientId, metadata: &Metadata) -> Result<String, String> {
-    match is_for_nobody(metadata) {
+    let sector = match is_for_nobody(metadata) {
         // Nobody logs in to it. Should that change, people are strangers to all others there.
-        true => Ok(client_id.as_str().to_owned()),
-        false => sole_host(metadata),
+        true => client_id.as_str().to_owned(),
+        false => sole_host(metadata)?,
+    };
+    match not_a_sector(&sector) {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(sector),
     }
 }
 
@@ -130,7 +139,10 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
     }
     let secrets = secrets(&written, base)?;
     let sector = match &written.sector {
-        Some(sector) => sector.clone(),
+        Some(sector) => match not_a_sector(sector) {
+            Some(reason) => return Err(reason.to_owned()),
+            None => sector.clone(),
+        },
         None => sector_of(&written.client_id, &written.metadata)?,
     };
     written.metadata.bankid.check()?;

@@ -248,6 +248,7 @@ impl Store {
         event: &Event,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
+        hold_owners(&mut tx).await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE administrator SET role = $3, all_clients = $4, version = version + 1
               WHERE id = $1 AND version = $2 AND removed_at IS NULL
@@ -276,6 +277,7 @@ impl Store {
     /// Lets somebody administer no more, at once. An installation keeps an owner, as far as it has one.
     pub async fn remove_administrator(&self, read: &Administrator, event: &Event) -> Result<bool> {
         let mut tx = self.begin().await?;
+        hold_owners(&mut tx).await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "UPDATE administrator SET removed_at = $2, subject = NULL, version = version + 1
               WHERE id = $1 AND version = $3 AND removed_at IS NULL
@@ -377,6 +379,22 @@ impl Store {
     }
 }
 
+/// Nobody else makes an owner less until the transaction ends: two of them who remove each other at once
+/// would each find the other.
+async fn hold_owners(tx: &mut Tx) -> Result<()> {
+    let Tx::Postgres(tx) = tx else {
+        // SQLite has one writer, and this transaction is it.
+        return Ok(());
+    };
+    sqlx::query(
+        "SELECT id FROM administrator WHERE role = 'owner' AND removed_at IS NULL
+          ORDER BY id FOR UPDATE",
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Which clients are somebody's becomes this.
 async fn keep_reach(tx: &mut Tx, id: Id<kind::Administrator>, reach: &Reach) -> Result<()> {
     on!(&mut *tx, |tx| sqlx::query(
@@ -396,12 +414,23 @@ async fn keep_reach(tx: &mut Tx, id: Id<kind::Administrator>, reach: &Reach) -> 
     Ok(())
 }
 
-/// One more client is somebody's.
-pub(super) async fn add_reach(
+/// One more client is somebody's: they are not as anybody saw them before.
+pub(super) async fn extend_reach(
     tx: &mut Tx,
     id: Id<kind::Administrator>,
     client_id: &ClientId,
 ) -> Result<()> {
+    on!(&mut *tx, |tx| sqlx::query(
+        "UPDATE administrator SET version = version + 1 WHERE id = $1"
+    )
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ()))?;
+    add_reach(tx, id, client_id).await
+}
+
+async fn add_reach(tx: &mut Tx, id: Id<kind::Administrator>, client_id: &ClientId) -> Result<()> {
     on!(tx, |tx| sqlx::query(
         "INSERT INTO administrator_client (administrator_id, client_id) VALUES ($1, $2)
          ON CONFLICT DO NOTHING"

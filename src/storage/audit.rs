@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Builder;
 
+use super::column::Row;
 use super::{Backend, Result, Store, Tx, commit, on, rollback};
 use crate::audit::seal::{self, Finding, Hash, Head, Line, Reader, Removal, Seal};
 use crate::audit::{Event, Record};
@@ -223,6 +224,14 @@ impl Store {
             let records = self.unsealed(since, MOST).await?;
             if records.is_empty() {
                 return Ok(head);
+            }
+            if last.as_ref().is_some_and(|last| last.number == i64::MAX) {
+                // Not one of ours. To try the same again and again would stop all else.
+                let row = Row {
+                    table: "audit_seal",
+                    key: "the last",
+                };
+                return Err(row.fault("number"));
             }
             let hashes: Vec<Hash> = records.iter().map(seal::digest).collect();
             let seal = self.notary.seal(last.as_ref(), &hashes, now);

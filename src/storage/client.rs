@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
-use super::administrator::add_reach;
+use super::administrator::extend_reach;
 use super::column::Row;
 use super::{Backend, Result, Store, Tx, commit, on, rollback};
 use crate::audit::client::{Act, acts};
@@ -316,7 +316,7 @@ impl Store {
         };
         keep_origins(tx, &client.client_id, origins).await?;
         if let Some(administrator) = decided.looked_after_by {
-            add_reach(tx, administrator, &client.client_id).await?;
+            extend_reach(tx, administrator, &client.client_id).await?;
         }
         if decided.removed_at.is_some() {
             forget_what_it_was_given(tx, &client.client_id).await?;

@@ -212,7 +212,8 @@ impl Store {
             let Some(read) = self.registered(client_id).await? else {
                 return Ok(false);
             };
-            if read.removed_at.is_some() {
+            // Somebody else may have removed it, or manage it by now.
+            if read.removed_at.is_some() || read.managed_by != ManagedBy::Registration {
                 return Ok(false);
             }
             if self.save_client(Some(&read), &decided, &event, now).await? {

@@ -115,10 +115,12 @@ impl Store {
         Ok(ended)
     }
 
-    /// Sessions that are alive, the latest first.
+    /// Sessions that are alive, the latest first: with one client, or with those that an administrator
+    /// looks after, where it is not with all.
     pub async fn live_sessions(
         &self,
         client_id: Option<&ClientId>,
+        of: Option<Id<kind::Administrator>>,
         now: Timestamp,
         most: u16,
     ) -> Result<Vec<Seen>> {
@@ -126,11 +128,14 @@ impl Store {
             sqlx::query_as(
             "SELECT id, client_id, auth_time, expires_at FROM session
               WHERE ended_at IS NULL AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
+                AND (CAST($4 AS TEXT) IS NULL OR client_id IN
+                    (SELECT client_id FROM administrator_client WHERE administrator_id = $4))
               ORDER BY auth_time DESC, id LIMIT $3"
         )
         .bind(now)
         .bind(client_id.map(ClientId::as_str))
         .bind(i64::from(most))
+        .bind(of.map(|id| id.to_string()))
         .fetch_all(db)
         .await
         })?;

@@ -57,6 +57,12 @@ impl Store {
                 "DELETE FROM initial_access_token WHERE expires_at < $1",
                 long_ended,
             ),
+            // Whoever gets its name next is not theirs who looked after it.
+            (
+                "DELETE FROM administrator_client WHERE client_id IN
+                    (SELECT client_id FROM client WHERE removed_at < $1)",
+                now - RESTORABLE,
+            ),
             ("DELETE FROM client WHERE removed_at < $1", now - RESTORABLE),
             ("DELETE FROM client_secret WHERE expires_at < $1", now),
             (

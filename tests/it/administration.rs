@@ -630,16 +630,18 @@ fn the_right_to_personal_numbers_takes_two() {
             "{}",
             report.body
         );
-        assert_eq!(bo.post(&answer, &[("answer", "refuse")]).await.status, 303);
+        let answers = async |seen: &str, word: &str| {
+            let fields = [("request", seen), ("answer", word)];
+            bo.post(&answer, &fields).await.status
+        };
+        let seen = report.value("request");
+        assert_eq!(answers(&seen, "refuse").await, 303);
         assert!(!entitled().await);
-        assert_eq!(
-            bo.post(&answer, &[("answer", "grant")]).await.status,
-            404,
-            "nobody asks any more"
-        );
+        assert_eq!(answers(&seen, "grant").await, 404, "nobody asks any more");
         anna.post(path, &asks("Journalföring enligt lag", "30"))
             .await;
-        assert_eq!(bo.post(&answer, &[("answer", "grant")]).await.status, 303);
+        let seen = bo.get("/entitlements").await.value("request");
+        assert_eq!(answers(&seen, "grant").await, 303);
         assert!(entitled().await);
         let report = bo.get("/entitlements").await;
         assert!(report.body.contains("/client/appen\"") && report.body.contains("Journalföring"));

@@ -286,6 +286,29 @@ on_both!(
 );
 
 on_both!(
+    a_seal_after_which_there_is_no_number_keeps_no_node_busy,
+    async |database: Database| {
+        let _shows = shows!(refusing "M8");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, _) = open(&database, directory.path()).await;
+        store.tell_of(&event(&clock, 0)).await.expect("told");
+        store.seal_audit(clock.now()).await.expect("sealed");
+        let forged = format!(
+            "INSERT INTO audit_seal (number, sealed_at, previous, digest, signature)
+             SELECT {}, sealed_at, previous, digest, signature FROM audit_seal",
+            i64::MAX
+        );
+        database.meddle(directory.path(), forged).expect("done");
+        store.tell_of(&event(&clock, 1)).await.expect("told");
+        let sealing = store.seal_audit(clock.now());
+        let sealed = tokio::time::timeout(Duration::from_secs(5), sealing).await;
+        assert!(sealed.expect("an answer").is_err());
+        let found = store.verify_audit(None, clock.now()).await.expect("read");
+        assert!(found.contains(&Finding::NoSeal(2)) && found.len() < 1000);
+    }
+);
+
+on_both!(
     an_event_comes_with_its_row_or_not_at_all,
     async |database: Database| {
         let _shows = shows!(accepting "M8", refusing "M8");

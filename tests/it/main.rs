@@ -4,6 +4,7 @@ mod support;
 
 mod access_tokens;
 mod administration;
+mod administration_races;
 mod administration_walk;
 mod api;
 mod audit;

@@ -5,6 +5,7 @@ use super::request::Asked;
 use super::{Allowance, Refused, Registration};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::client::{CalledUri, SubjectType};
+use crate::config::client::not_a_sector;
 use crate::id::ClientId;
 use crate::json;
 
@@ -15,6 +16,14 @@ pub fn settle(
     client_id: &ClientId,
     allowance: &Allowance,
 ) -> Result<String, Refused> {
+    let sector = settled(asked, client_id, allowance)?;
+    match not_a_sector(&sector) {
+        Some(_) => Err(Refused::metadata("this sector is the provider's own")),
+        None => Ok(sector),
+    }
+}
+
+fn settled(asked: &Asked, client_id: &ClientId, allowance: &Allowance) -> Result<String, Refused> {
     match (&allowance.sector, &asked.details.sector_identifier_uri) {
         (Some(_), Some(_)) => {
             return Err(Refused::metadata(
@@ -102,6 +111,16 @@ mod tests {
         };
         let id = ClientId::parse(ID).expect("an id");
         settle(&asked(members), &id, &allowance).map_err(|refused| refused.code)
+    }
+
+    #[test]
+    fn nobody_registers_into_the_sector_of_the_administration() {
+        let _shows = crate::shows!(accepting "RG-06", refusing "RG-06");
+        let at = |host: &str| json!({"redirect_uris": [format!("https://{host}/cb")]});
+        assert_eq!(settled(&at("portvakt"), None), Ok("portvakt".to_owned()));
+        let refused = Err(Code::InvalidClientMetadata);
+        assert_eq!(settled(&at("portvakt-admin"), None), refused);
+        assert_eq!(settled(&at("a.example"), Some("portvakt-admin")), refused);
     }
 
     #[test]

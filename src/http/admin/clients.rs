@@ -284,7 +284,7 @@ async fn page(
     let mut waiting = entitlement::waiting(&desk).await?.into_iter();
     let waiting = waiting.find(|request| request.client_id == id);
     let waiting = match waiting {
-        Some(request) => Some(waiting_row(provider, caller, &request, &read.client).await?),
+        Some(request) => Some(waiting_row(provider, caller, &request, &read).await?),
         None => None,
     };
     let preset = preset.unwrap_or_else(|| likely(&read.client, &provider.config.issuer.url));
@@ -429,12 +429,13 @@ pub(super) async fn waiting_row(
     provider: &Provider,
     caller: &Caller,
     request: &EntitlementRequest,
-    client: &Client,
+    read: &Registered,
 ) -> Result<Waiting, Unmet> {
     let own = caller.desk(provider).actor.who.to_string();
     Ok(Waiting {
         path: client_path(request.client_id.as_str()),
-        name: client.metadata.client_name.as_str().to_owned(),
+        mark: entitlement::mark(request, read),
+        name: read.client.metadata.client_name.as_str().to_owned(),
         purpose: request.wanted.purpose.as_str().to_owned(),
         until: request.wanted.expires_at.map(shown),
         asked_by: super::log::name_of(provider, &request.asked_by).await?,

@@ -31,7 +31,7 @@ pub async fn report(provider: Provider, _: Request, caller: Caller) -> Result<An
     for request in entitlement::waiting(&desk).await? {
         // A client that was removed meanwhile has nothing to wait for.
         if let Ok(read) = client::find(&desk, request.client_id.as_str()).await {
-            waiting.push(waiting_row(&provider, &caller, &request, &read.client).await?);
+            waiting.push(waiting_row(&provider, &caller, &request, &read).await?);
         }
     }
     Ok(Answer::page(&Entitlements {
@@ -81,7 +81,8 @@ pub async fn answer(provider: Provider, request: Request, caller: Caller) -> Res
         Some("refuse") => false,
         _ => return Err(Unmet::mistake("answer", "must be grant or refuse")),
     };
-    entitlement::answer(&caller.desk(&provider), &id, grants).await?;
+    let seen = caller.field("request").unwrap_or_default();
+    entitlement::answer(&caller.desk(&provider), &id, Some(seen), grants).await?;
     Ok(back_to(&id, "answered"))
 }
 

@@ -491,6 +491,8 @@ pub struct Right {
 /// The same, as it waits for somebody else.
 pub struct Waiting {
     pub path: String,
+    /// By what it is known to be this one, when it is answered.
+    pub mark: String,
     pub name: String,
     pub purpose: String,
     pub until: Option<String>,

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use portvakt::shows;
 use serde_json::json;
 
-use super::{Caller, NOTHING, app, etag, sent, with_body};
+use super::{Caller, NOTHING, app, etag, metadata, sent, with_body};
 use crate::refresh::text;
 use crate::support::{Database, on_both};
 
@@ -96,5 +96,45 @@ on_both!(
             .await;
         assert_eq!((told.status, &told.body["role"]), (200, &json!("auditor")));
         assert_eq!(etag(&told), "\"v2\"");
+    }
+);
+
+on_both!(
+    what_is_patched_at_once_is_all_kept_or_told,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-API-4", refusing "PV-API-4");
+        let app = app(database).await;
+        let caller = Caller::full(&app).await;
+        caller.client("app").await;
+        // Whatever is there: but what somebody else patches at the same moment is not undone.
+        let patches = [
+            ("client_name", json!("Ett annat namn")),
+            ("default_max_age", json!(600)),
+            ("pkce", json!("accepted")),
+            ("web_origins", json!(["https://app.example"])),
+            ("profile_in_id_token", json!(true)),
+            (
+                "post_logout_redirect_uris",
+                json!(["https://app.example/out"]),
+            ),
+        ];
+        for round in 0..5 {
+            let plain = json!({"metadata": metadata("app")});
+            let told = caller.over("PUT", "/clients/app", "*", &plain).await;
+            assert_eq!(told.status, 200, "{round}: {}", told.body);
+            let caller = &caller;
+            let sent = patches.iter().map(|(name, value)| async move {
+                let patch = json!({"metadata": {*name: value}});
+                caller.over("PATCH", "/clients/app", "*", &patch).await
+            });
+            let told = join_all(sent).await;
+            let kept = caller.get("/clients/app").await.body;
+            for ((name, value), told) in patches.iter().zip(told) {
+                match told.status {
+                    200 => assert_eq!(kept["metadata"][*name], *value, "{round}: {name}"),
+                    status => assert_eq!(status, 412, "{}", told.body),
+                }
+            }
+        }
     }
 );

@@ -87,7 +87,9 @@ pub async fn patch(call: Call) -> Answered {
     let mut whole = json!({"sector": read.client.sector, "metadata": read.client.metadata});
     merge(&mut whole, Value::Object(call.body.clone()));
     let whole = whole.as_object().cloned().unwrap_or_default();
-    change(&call, &read, wanted(whole)?).await
+    // Over what it was merged with, whatever the caller saw: nothing else is undone.
+    call.version(read.version)?;
+    change_at(&call, &read, Some(read.version), wanted(whole)?).await
 }
 
 /// Finds what a patch sets to nothing and that cannot be without a value, or is no setting at all.
@@ -154,6 +156,15 @@ pub fn placed(setting: &str) -> String {
 
 async fn change(call: &Call, read: &Registered, wanted: Wanted) -> Answered {
     let version = call.version(read.version)?;
+    change_at(call, read, version, wanted).await
+}
+
+async fn change_at(
+    call: &Call,
+    read: &Registered,
+    version: Option<i64>,
+    wanted: Wanted,
+) -> Answered {
     let id = read.client.client_id.as_str();
     let sector = wanted.sector.as_deref();
     let made = client::change(&call.desk(), id, version, sector, wanted.metadata).await;

@@ -84,6 +84,6 @@ pub async fn answer(call: Call) -> Answered {
     let read = client::find(&desk, &call.client_id()?).await?;
     call.version(read.version)?;
     let id = read.client.client_id.as_str();
-    entitlement::answer(&desk, id, grants).await?;
+    entitlement::answer(&desk, id, None, grants).await?;
     Ok(one(&client::find(&desk, id).await?))
 }
