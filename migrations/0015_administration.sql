@@ -102,3 +102,5 @@ CREATE TABLE client_use (
     finished  BIGINT NOT NULL,
     PRIMARY KEY (client_id, day)
 );
+-- All of a few days, and nothing of the others.
+CREATE INDEX client_use_day ON client_use (day, client_id, began, finished);

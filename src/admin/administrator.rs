@@ -191,6 +191,16 @@ pub async fn begin_session(
     Ok(cookie)
 }
 
+/// Logs somebody out.
+pub async fn end_session(
+    desk: &Desk<'_>,
+    id: Id<kind::Administrator>,
+    cookie: Digest<secret::AdminCookie>,
+) -> Done<()> {
+    let event = desk.event(Action::AdministratorLogout, object(id), None, None);
+    Ok(desk.store.end_admin_session(cookie, &event).await?)
+}
+
 fn object(id: Id<kind::Administrator>) -> String {
     format!("administrator:{id}")
 }

@@ -135,6 +135,12 @@ pub async fn change(
             secret: None,
         });
     }
+    if desk.config.second_approver
+        && client.metadata.personal_number.is_some()
+        && goes_elsewhere(&read.client.metadata, &client.metadata)
+    {
+        return Err(DECIDED_BY_TWO);
+    }
     let had_secret = read.client.metadata.token_endpoint_auth.has_secret();
     let secret = fresh_secret(desk, &client, had_secret);
     let secrets = match (&secret, client.metadata.token_endpoint_auth.has_secret()) {
@@ -153,6 +159,19 @@ pub async fn change(
     )
     .await?;
     made(desk, &client.client_id, secret).await
+}
+
+const DECIDED_BY_TWO: Unmet = Unmet::Forbidden(
+    "two administrators decided that this application has personal numbers: end that first, change where its answers go and how it proves who it is, and ask for it again",
+);
+
+/// Whether what is told to a client would be told to somebody else.
+fn goes_elsewhere(before: &Metadata, after: &Metadata) -> bool {
+    before.redirect_uris != after.redirect_uris
+        || before.token_endpoint_auth != after.token_endpoint_auth
+        || before.tls_client_auth != after.tls_client_auth
+        || before.jwks != after.jwks
+        || before.jwks_uri != after.jwks_uri
 }
 
 /// Removes a client with all that it was given. It can be brought back for a while, without that.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::client::CONSOLE;
 use super::role::Reach;
 use super::{Desk, Done, Unmet};
 use crate::audit::{Action, Who};
@@ -42,7 +43,7 @@ pub async fn list(desk: &Desk<'_>, client_id: Option<&ClientId>, most: u16) -> D
         .store
         .live_sessions(client_id, of, desk.now(), most)
         .await?;
-    found.retain(|seen| desk.reach.holds(&seen.client_id));
+    found.retain(|seen| is_theirs(desk, seen));
     Ok(found)
 }
 
@@ -51,8 +52,13 @@ async fn find(desk: &Desk<'_>, id: &str) -> Done<Seen> {
     let id = Id::parse(id).ok_or_else(unknown)?;
     let found = desk.store.live_session(id, desk.now()).await?;
     found
-        .filter(|seen| desk.reach.holds(&seen.client_id))
+        .filter(|seen| is_theirs(desk, seen))
         .ok_or_else(unknown)
+}
+
+/// Administrators' own are nobody's here.
+fn is_theirs(desk: &Desk<'_>, seen: &Seen) -> bool {
+    desk.reach.holds(&seen.client_id) && seen.client_id.as_str() != CONSOLE
 }
 
 /// Ends a session, with what its client was given from it. What that client must be told.

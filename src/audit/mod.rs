@@ -130,6 +130,8 @@ actions! {
     AdministratorRemove = "administrator.remove",
     /// An administrator logged in.
     AdministratorLogin = "administrator.login",
+    /// An administrator logged out.
+    AdministratorLogout = "administrator.logout",
     /// Somebody's session was ended for them.
     SessionEnd = "session.end",
     /// Somebody's personal number was shown to an administrator.

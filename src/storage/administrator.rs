@@ -367,15 +367,21 @@ impl Store {
     }
 
     /// Logs an administrator out.
-    pub async fn end_admin_session(&self, digest: Digest<secret::AdminCookie>) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+    pub async fn end_admin_session(
+        &self,
+        digest: Digest<secret::AdminCookie>,
+        event: &Event,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        on!(&mut tx, |tx| sqlx::query(
             "DELETE FROM admin_session WHERE digest = $1"
         )
         .bind(digest.as_bytes())
-        .execute(db)
+        .execute(&mut **tx)
         .await
-        .map(|_| ())
-        .map_err(Fault::from))
+        .map(|_| ()))?;
+        self.tell(&mut tx, event).await?;
+        commit(tx).await
     }
 }
 

@@ -318,7 +318,9 @@ impl Store {
         if let Some(administrator) = decided.looked_after_by {
             extend_reach(tx, administrator, &client.client_id).await?;
         }
-        if decided.removed_at.is_some() {
+        // A login that was under way at the removal may have ended after it.
+        let was_removed = read.is_some_and(|read| read.removed_at.is_some());
+        if decided.removed_at.is_some() || was_removed {
             forget_what_it_was_given(tx, &client.client_id).await?;
         }
         if decided.removed_at.is_some() || decided.managed_by != ManagedBy::Admin {

@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 
 use super::super::answer::{Answer, Sent, SetCookie, cookie_name};
 use super::super::input::Request;
-use super::page::{Invitation, LoggedOut, NotHere, Onward};
+use super::page::{Frame, Invitation, LoggedIn, LoggedOut, NotHere, Onward};
 use super::{COOKIE, Caller, inside};
-use crate::admin::administrator::{begin_session, enrol};
+use crate::admin::administrator::{begin_session, end_session, enrol};
 use crate::admin::client::CONSOLE;
 use crate::admin::role::Reach;
 use crate::admin::{Desk, Unmet, console};
@@ -279,11 +279,26 @@ fn configured(provider: &Provider) -> Result<&Admin, Unmet> {
     provider.config.admin.as_ref().ok_or(Unmet::Unknown("page"))
 }
 
-pub async fn log_out(provider: Provider, request: Request, _: Caller) -> Result<Answer, Unmet> {
+pub async fn logged_in(provider: Provider, _: Request, caller: Caller) -> Result<Answer, Unmet> {
+    Ok(Answer::page(&LoggedIn {
+        frame: Frame::new(&provider, &caller, "Logged in"),
+    }))
+}
+
+pub async fn log_out(
+    provider: Provider,
+    request: Request,
+    caller: Caller,
+) -> Result<Answer, Unmet> {
     let admin = configured(&provider)?;
     let cookie = request.cookie::<secret::AdminCookie>(&cookie_name(&admin.address, COOKIE));
     if let Some(cookie) = cookie {
-        provider.store.end_admin_session(cookie.digest()).await?;
+        end_session(
+            &caller.desk(&provider),
+            caller.session.administrator.id,
+            cookie.digest(),
+        )
+        .await?;
     }
     Ok(Answer::page(&LoggedOut::default()).with_cookie(SetCookie {
         name: COOKIE.to_owned(),

@@ -36,10 +36,11 @@ use crate::audit::{Actor, Door, Who};
 use crate::clock::Seconds;
 use crate::config::admin::Admin;
 use crate::error::{Error, Fault};
-use crate::id::ClientId;
+use crate::id::{ClientId, Id, kind};
 use crate::provider::Provider;
-use crate::secret::{Digest, kind as secret};
+use crate::secret::kind as secret;
 use crate::storage::AdminSession;
+use crate::telemetry::usage::Day;
 use page::{Frame, Told};
 
 /// What a door's caller must be.
@@ -85,6 +86,7 @@ pub fn table() -> Vec<Entry> {
         open(&get, "/invitation/{secret}", console::invitation),
         open(&get, "/invitation/{secret}/begin", console::take),
         closed(&post, "/logout", Anybody, console::log_out),
+        closed(&get, "/logged-in", Anybody, console::logged_in),
         closed(&get, "/", Anybody, overview::home),
         closed(&get, "/clients", May(ReadClients), clients::list),
         closed(&get, "/clients/new", May(WriteClients), clients::new),
@@ -99,7 +101,7 @@ pub fn table() -> Vec<Entry> {
         closed(
             &post,
             "/client/{client_id}/edit",
-            May(WriteClients),
+            MayFreshly(WriteClients),
             clients::save,
         ),
         closed(
@@ -135,7 +137,7 @@ pub fn table() -> Vec<Entry> {
         closed(
             &post,
             "/client/{client_id}/restore",
-            May(WriteClients),
+            MayFreshly(WriteClients),
             clients::restore,
         ),
         closed(
@@ -450,16 +452,25 @@ async fn admitted(
         Some(digest) => provider.store.admin_session(digest, now).await?,
         None => None,
     };
-    let (Some(session), Some(digest)) = (session, digest) else {
+    let Some(session) = session else {
         // A browser that another site led here sends no Strict cookie: it comes once more from here.
         let led_here = request.header("sec-fetch-site") == Some("cross-site");
         return Err(Turned::Away(Box::new(match is_reading {
             true if led_here => Answer::page(&page::Onward::new(request.address())),
             true => Answer::see(&console::login_path(&request.address())),
+            // What was entered waits until they are logged in again.
+            false if request.is_from_our_pages(&admin.address) => {
+                let again = page::Again::new(Frame::plain("Log in"), request);
+                Answer::page_with(StatusCode::FORBIDDEN, &again)
+            }
             false => Answer::see("/login"),
         })));
     };
-    let csrf = csrf(provider, digest);
+    let today = Day::of(now);
+    let id = session.administrator.id;
+    // Somebody may have had the page open at midnight.
+    let days = [today, Day(today.0 - 1)];
+    let tokens_of_theirs = days.map(|day| csrf(provider, id, day));
     let fields = match is_reading {
         true => Vec::new(),
         false => request
@@ -470,8 +481,8 @@ async fn admitted(
     let is_ours = match tokens.as_slice() {
         [(_, token)] => {
             use subtle::ConstantTimeEq;
-            let is_same: bool = token.as_bytes().ct_eq(csrf.as_bytes()).into();
-            is_same && request.is_from_our_pages(&admin.address)
+            let is = |own: &String| bool::from(token.as_bytes().ct_eq(own.as_bytes()));
+            tokens_of_theirs.iter().any(is) && request.is_from_our_pages(&admin.address)
         }
         _ => false,
     };
@@ -482,7 +493,7 @@ async fn admitted(
             address: Some(request.ip),
         },
         session,
-        csrf,
+        csrf: csrf(provider, id, today),
         fields,
     };
     let down = |unmet, caller| Err(Turned::Down(unmet, Some(Box::new(caller))));
@@ -506,7 +517,8 @@ async fn admitted(
     }
     let is_fresh = caller.session.auth_time + MOMENT > now;
     if matches!(entry.needs, Needs::MayFreshly(_)) && !is_fresh {
-        let again = page::Again::new(provider, &caller, request);
+        let frame = Frame::new(provider, &caller, "Show your BankID again");
+        let again = page::Again::new(frame, request);
         return Err(Turned::Away(Box::new(Answer::page_with(
             StatusCode::FORBIDDEN,
             &again,
@@ -523,9 +535,16 @@ const NOT_THEIR_ROLE: Unmet = Unmet::Forbidden("your role does not allow this");
 /// The cookie of an administrator's browser.
 pub(super) const COOKIE: &str = "admin";
 
-/// The token that an administrator's forms carry against requests forged from other sites.
-fn csrf(provider: &Provider, digest: Digest<secret::AdminCookie>) -> String {
-    hex::encode(provider.keys.csrf.mac(&[b"admin csrf", digest.as_bytes()]))
+/// The token that an administrator's forms carry against requests forged from other sites. It is the
+/// administrator's and not their session's: a form that is open while they log in once more counts.
+fn csrf(provider: &Provider, id: Id<kind::Administrator>, day: Day) -> String {
+    let (id, day) = (id.to_string(), day.0.to_be_bytes());
+    hex::encode(
+        provider
+            .keys
+            .csrf
+            .mac(&[b"admin csrf", id.as_bytes(), &day]),
+    )
 }
 
 /// Why something was not done.

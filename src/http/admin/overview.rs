@@ -12,6 +12,7 @@ use crate::provider::Provider;
 
 /// How many days the figures look back.
 pub const MONTH: Seconds = Seconds(30 * 24 * 60 * 60);
+const WEEK: Seconds = Seconds(7 * 24 * 60 * 60);
 const DAY: Seconds = Seconds(24 * 60 * 60);
 /// When somebody should think of another certificate.
 const SOON: i64 = 60;
@@ -79,9 +80,9 @@ async fn of_clients(
     let mut busiest = Vec::new();
     let uses = match &desk.reach {
         // More than are shown: some may be removed by now.
-        Reach::All => provider.store.busiest(now - MONTH, 100).await?,
+        Reach::All => provider.store.busiest(now - WEEK, 100).await?,
         Reach::Only(clients) => {
-            let uses = provider.store.uses_of(clients, now - MONTH).await?;
+            let uses = provider.store.uses_of(clients, now - WEEK).await?;
             let mut uses: Vec<_> = uses.into_iter().collect();
             uses.sort_by_key(|(_, used)| std::cmp::Reverse(used.began));
             uses

@@ -246,31 +246,32 @@ impl Invitation {
     }
 }
 
-/// Something that asks for a BankID of a moment ago.
+/// Something that asks for a BankID of a moment ago. What was entered stays on the page, to be sent again.
 #[derive(Template)]
 #[template(path = "admin/again.html")]
 pub struct Again {
     pub frame: Frame,
     pub log_in: String,
+    pub action: String,
+    pub fields: Vec<(String, String)>,
 }
 
 impl Again {
-    pub fn new(provider: &Provider, caller: &Caller, request: &Request) -> Again {
-        // Back to the page that the form was on: what is posted is not kept.
-        let target = request.path();
-        let page = match target.strip_prefix("/client/") {
-            Some(rest) => format!("/client/{}", rest.split('/').next().unwrap_or_default()),
-            None => match target.split('/').nth(1).unwrap_or_default() {
-                "session" => "/sessions".to_owned(),
-                "administrator" => "/administrators".to_owned(),
-                first => format!("/{first}"),
-            },
-        };
+    pub fn new(frame: Frame, request: &Request) -> Again {
         Again {
-            frame: Frame::new(provider, caller, "Show your BankID again"),
-            log_in: super::console::login_path(&page),
+            frame,
+            log_in: super::console::login_path("/logged-in"),
+            action: request.path().to_owned(),
+            fields: request.fields().unwrap_or_default(),
         }
     }
+}
+
+/// Logged in, in a tab beside the one with what was entered.
+#[derive(Template)]
+#[template(path = "admin/logged_in.html")]
+pub struct LoggedIn {
+    pub frame: Frame,
 }
 
 /// A number with its name.
