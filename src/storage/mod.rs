@@ -8,6 +8,7 @@ mod access_token;
 mod administrator;
 mod audit;
 mod client;
+mod client_secret;
 mod client_token;
 mod client_use;
 mod code;
@@ -47,7 +48,8 @@ use crate::secret::Sealer;
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
-pub use client::{Activity, ClientFilter, Decided, SecretChange, object, same_secrets};
+pub use client::{Activity, ClientFilter, Decided, object};
+pub use client_secret::{SecretChange, same_secrets};
 pub use data_key::Keys;
 pub use entitlement::EntitlementRequest;
 pub use grant::{Exchange, Finish, Kept, Unissued};

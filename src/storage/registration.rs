@@ -2,7 +2,8 @@
 
 use sqlx::types::Json;
 
-use super::client::{Decided, SecretChange, object};
+use super::client::{Decided, object};
+use super::client_secret::SecretChange;
 use super::{Result, Store, commit, initial_access_token, on, rollback};
 use crate::audit::{Action, Actor, Event, difference};
 use crate::client::authentication::ClientSecret;

@@ -3,7 +3,7 @@
 use super::super::answer::Answer;
 use super::super::input::Request;
 use super::Caller;
-use super::clients::{back_to, named, right_row, waiting_row};
+use super::client_page::{back_to, named, right_row, waiting_row};
 use super::page::{Entitled, Entitlements, Frame, client_path};
 use crate::admin::entitlement::{self, Asked};
 use crate::admin::{Unmet, client};

@@ -5,6 +5,8 @@
 
 mod administrators;
 pub mod api;
+mod client_edit;
+mod client_page;
 mod clients;
 mod console;
 mod entitlements;
@@ -91,54 +93,59 @@ pub fn table() -> Vec<Entry> {
         closed(&get, "/clients", May(ReadClients), clients::list),
         closed(&get, "/clients/new", May(WriteClients), clients::new),
         closed(&post, "/clients/new", May(WriteClients), clients::create),
-        closed(&get, "/client/{client_id}", May(ReadClients), clients::show),
+        closed(
+            &get,
+            "/client/{client_id}",
+            May(ReadClients),
+            client_page::show,
+        ),
         closed(
             &get,
             "/client/{client_id}/edit",
             May(WriteClients),
-            clients::edit,
+            client_edit::edit,
         ),
         closed(
             &post,
             "/client/{client_id}/edit",
             MayFreshly(WriteClients),
-            clients::save,
+            client_edit::save,
         ),
         closed(
             &get,
             "/client/{client_id}/preview",
             May(ReadClients),
-            clients::preview,
+            client_edit::preview,
         ),
         closed(
             &get,
             "/client/{client_id}/failures",
             May(ReadClients),
-            clients::failures,
+            client_page::failures,
         ),
         closed(
             &post,
             "/client/{client_id}/secrets",
             MayFreshly(WriteClients),
-            clients::add_secret,
+            client_page::add_secret,
         ),
         closed(
             &post,
             "/client/{client_id}/secrets/end",
             MayFreshly(WriteClients),
-            clients::end_secret,
+            client_page::end_secret,
         ),
         closed(
             &post,
             "/client/{client_id}/remove",
             MayFreshly(WriteClients),
-            clients::remove,
+            client_page::remove,
         ),
         closed(
             &post,
             "/client/{client_id}/restore",
             MayFreshly(WriteClients),
-            clients::restore,
+            client_page::restore,
         ),
         closed(
             &post,
