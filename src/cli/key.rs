@@ -1,19 +1,27 @@
 //! `portvakt key`: the keys that tokens are signed with.
 
 use clap::Subcommand;
+use serde_json::{Value, json};
 
 use super::ConfigFile;
-use super::shell::Shell;
+use super::shell::{self, Shell};
 use crate::admin::key::{announce, fate, list, revoke};
 use crate::admin::written;
 use crate::audit::Door;
 use crate::jose::algorithm::Algorithm;
+use crate::jose::rotation::{KeyRecord, Rotation};
 use crate::storage::Revoked;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Says which keys there are, and what becomes of them.
-    List(ConfigFile),
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// For another program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Announces the next key before it is time.
     Rotate {
         #[command(flatten)]
@@ -38,7 +46,9 @@ fn algorithm(text: &str) -> Result<Algorithm, String> {
 
 pub async fn run(command: Command) -> anyhow::Result<()> {
     let file = match &command {
-        Command::List(file) | Command::Rotate { file, .. } | Command::Revoke { file, .. } => file,
+        Command::List { file, .. }
+        | Command::Rotate { file, .. }
+        | Command::Revoke { file, .. } => file,
     };
     let shell = Shell::open(file).await?;
     let said = said(&shell, &command).await;
@@ -49,7 +59,14 @@ async fn said(shell: &Shell, command: &Command) -> anyhow::Result<String> {
     let desk = shell.desk(Door::Cli);
     let mut said = String::new();
     match command {
-        Command::List(_) => {
+        Command::List { json: true, .. } => {
+            let keys = list(&desk).await?;
+            let shown = keys
+                .iter()
+                .map(|key| shown(key, &keys, &shell.config.rotation));
+            said += &shell::json(&shown.collect::<Vec<_>>())?;
+        }
+        Command::List { json: false, .. } => {
             let keys = list(&desk).await?;
             for key in &keys {
                 let (kid, algorithm, state) = (&key.kid, key.algorithm, key.state.as_str());
@@ -90,4 +107,13 @@ async fn said(shell: &Shell, command: &Command) -> anyhow::Result<String> {
         }
     }
     Ok(said)
+}
+
+fn shown(key: &KeyRecord, keys: &[KeyRecord], rotation: &Rotation) -> Value {
+    json!({
+        "kid": key.kid, "algorithm": key.algorithm, "state": key.state.as_str(),
+        "created_at": written(key.created_at), "active_at": written(key.active_at),
+        "retained_until": key.retained_until.map(written), "revoked_at": key.revoked_at.map(written),
+        "fate": fate(key, keys, rotation),
+    })
 }

@@ -2,8 +2,9 @@
 
 use anyhow::Context;
 use clap::Subcommand;
+use serde_json::{Value, json};
 
-use super::ConfigFile;
+use super::{ConfigFile, shell};
 use crate::admin::client::is_sector;
 use crate::admin::token::{Wanted, issue, list, revoke};
 use crate::admin::{Desk, written};
@@ -40,7 +41,13 @@ pub enum TokenCommand {
         sector: Option<String>,
     },
     /// Says which tokens there are, without the tokens themselves.
-    List(ConfigFile),
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// For another program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Lets nobody register by a token any more. Clients that came by it stay.
     Revoke {
         #[command(flatten)]
@@ -54,7 +61,7 @@ impl TokenCommand {
     pub fn file(&self) -> &ConfigFile {
         match self {
             TokenCommand::Issue { file, .. }
-            | TokenCommand::List(file)
+            | TokenCommand::List { file, .. }
             | TokenCommand::Revoke { file, .. } => file,
         }
     }
@@ -103,7 +110,11 @@ pub async fn said(desk: &Desk<'_>, issuer: &str, command: TokenCommand) -> anyho
                 line(&token, desk.now()),
             ))
         }
-        TokenCommand::List(_) => {
+        TokenCommand::List { json: true, .. } => {
+            let tokens = list(desk).await?;
+            shell::json(&tokens.iter().map(shown).collect::<Vec<_>>())
+        }
+        TokenCommand::List { json: false, .. } => {
             let tokens = list(desk).await?;
             Ok(tokens.iter().map(|token| line(token, desk.now())).collect())
         }
@@ -146,4 +157,12 @@ fn line(token: &InitialAccessToken, now: Timestamp) -> String {
         "{id}  {uses_left} of {uses} uses left, {state}{refreshing}{sector}  {}\n",
         note.as_str()
     )
+}
+
+fn shown(token: &InitialAccessToken) -> Value {
+    json!({
+        "id": token.id, "note": token.note, "allowance": token.allowance, "uses": token.uses,
+        "uses_left": token.uses_left, "expires_at": written(token.expires_at),
+        "revoked_at": token.revoked_at.map(written),
+    })
 }

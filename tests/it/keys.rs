@@ -167,6 +167,15 @@ on_both!(
         let mut said = String::new();
 
         let (fine, list) = key_command(&app, &["list"]);
+        let (_, programs) = key_command(&app, &["list", "--json"]);
+        let programs: serde_json::Value = serde_json::from_str(&programs).expect("JSON");
+        let programs = programs.as_array().expect("a list");
+        assert_eq!(programs.len(), list.lines().count());
+        assert!(
+            programs
+                .iter()
+                .all(|key| list.contains(key["kid"].as_str().expect("a kid")))
+        );
         assert!(fine && list.lines().count() == 4, "{list}");
         assert!(
             list.contains(&format!("{kid}  RS256  active     signs since ")),

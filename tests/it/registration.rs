@@ -203,6 +203,10 @@ fn nobody_registers_who_was_not_asked_to() {
         let never = format!("ia_{}", "A".repeat(43));
         let revoked = issued(&app, &[]);
         let (_, list) = command(&app, "client", &["token", "list"]);
+        let (_, programs) = command(&app, "client", &["token", "list", "--json"]);
+        let programs: serde_json::Value = serde_json::from_str(&programs).expect("JSON");
+        let first = programs[0]["id"].as_str().expect("an id");
+        assert!(list.starts_with(first), "{list}");
         let id = list.split(' ').next().expect("an id");
         let revoke = ["token", "revoke", id];
         assert!(command(&app, "client", &revoke).0, "{list}");
