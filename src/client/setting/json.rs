@@ -185,9 +185,15 @@ fn locate(value: &Value, whole: &str, mistakes: &mut Vec<Mistake>) {
 /// Why a value cannot be read at a path, in a client that is in order but for it.
 fn unreadable(path: &str, value: &Value) -> Option<String> {
     let mut metadata = json!({"client_name": "-"});
-    for sentences in ["purpose", "theme.note"] {
-        if parent(path) == sentences {
-            put(&mut metadata, sentences, json!({"sv": "-", "en": "-"}));
+    // What cannot be without what stands beside it.
+    let both = json!({"sv": "-", "en": "-"});
+    for (above, complete) in [
+        ("purpose", &both),
+        ("theme.note", &both),
+        ("personal_number", &json!({"purpose": "-"})),
+    ] {
+        if parent(path) == above {
+            put(&mut metadata, above, complete.clone());
         }
     }
     put(&mut metadata, path, value.clone());

@@ -329,6 +329,16 @@ fn what_the_form_does_not_show_is_kept() {
 }
 
 #[test]
+fn one_mistake_is_told_as_one_whatever_else_is_set() {
+    let _shows = crate::shows!(refusing "PV-SETTING-3");
+    let mut all = written(&maximal());
+    all["redirect_uris"] = json!(["http://a.example/cb"]);
+    let mistakes = from_json(all).expect_err("not https");
+    let settings: Vec<&str> = mistakes.iter().map(|m| m.setting.as_str()).collect();
+    assert_eq!(settings, ["redirect_uris"], "{mistakes:?}");
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let _shows = crate::shows!(refusing "PV-SETTING-3");
     let mut fields = sent(&to_form(&minimal()));
