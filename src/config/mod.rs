@@ -9,10 +9,12 @@ pub mod identity;
 pub mod issuer;
 pub mod mtls;
 pub mod outbound;
+pub mod pages;
 pub mod written;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,6 +31,7 @@ use bankid::BankId;
 use client::RegisteredClient;
 use issuer::Issuer;
 use mtls::Mtls;
+use pages::Pages;
 use written::Written;
 
 /// A configuration that holds together.
@@ -62,6 +65,8 @@ pub struct Config {
     pub outbound: Allowed,
     /// How logins are.
     pub login: Login,
+    /// What the pages say of the provider.
+    pub pages: Arc<Pages>,
     /// Where administrators work, if anywhere.
     pub admin: Option<Admin>,
     /// Whether a second administrator must say yes before a client may have personal numbers.
@@ -210,29 +215,42 @@ impl Config {
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
         }
-        match (issuer, bankid, master_key) {
-            (Some(issuer), Some(bankid), Some(master_key)) if found.0.is_empty() => Ok(Config {
+        let pages = match (&issuer, &bankid) {
+            (Some(issuer), Some(bankid)) => Some(pages::check(
+                written.pages,
                 issuer,
-                listen: written.listen.address,
-                ops: written.ops.address,
-                tls,
-                mtls,
-                trusted_proxies: written.listen.trusted_proxies,
-                database_url: written.database.url,
-                master_key,
-                rotation,
-                node_id: written.node.id,
-                bankid,
-                limits: limits(written.limits),
-                outbound,
-                login: Login {
-                    acr: written.login.acr,
-                    session_lifetime: Seconds(written.login.session_lifetime),
-                },
-                second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
-                admin,
-                clients,
-            }),
+                bankid.worth,
+                base,
+                &mut found,
+            )),
+            _ => None,
+        };
+        match (issuer, bankid, master_key, pages) {
+            (Some(issuer), Some(bankid), Some(master_key), Some(pages)) if found.is_empty() => {
+                Ok(Config {
+                    issuer,
+                    listen: written.listen.address,
+                    ops: written.ops.address,
+                    tls,
+                    mtls,
+                    trusted_proxies: written.listen.trusted_proxies,
+                    database_url: written.database.url,
+                    master_key,
+                    rotation,
+                    node_id: written.node.id,
+                    bankid,
+                    limits: limits(written.limits),
+                    outbound,
+                    login: Login {
+                        acr: written.login.acr,
+                        session_lifetime: Seconds(written.login.session_lifetime),
+                    },
+                    pages: Arc::new(pages),
+                    second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
+                    admin,
+                    clients,
+                })
+            }
             _ => Err(Problems(found.0)),
         }
     }

@@ -78,8 +78,9 @@ impl From<Unreadable> for Refusal {
 }
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 13] = [
     "accept",
+    "accept-encoding",
     "accept-language",
     "authorization",
     "content-type",
@@ -356,12 +357,22 @@ impl Request {
         }
     }
 
+    /// RFC 9110 §12.5.3: whether an answer may come in gzip.
+    pub fn takes_gzip(&self) -> bool {
+        let accepted = self.header("accept-encoding").unwrap_or_default();
+        accepted.split(',').any(|coding| {
+            let (coding, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+            coding.trim().eq_ignore_ascii_case("gzip") && weight.parse().unwrap_or(0.0_f32) > 0.0
+        })
+    }
+
     /// How to talk to whoever sent this.
     pub fn view(&self, provider: &Provider) -> View {
         View {
             language: Language::choose(None, self.header("accept-language")),
             reference: hex::encode(provider.random.bytes::<5>()),
-            worth: provider.config.bankid.worth,
+            pages: provider.config.pages.clone(),
         }
     }
 }

@@ -170,7 +170,7 @@ fn ask(
     services.sort();
     services.dedup();
     Answer::page(&LogOut {
-        frame: Frame::new(view.language, view.worth),
+        frame: Frame::new(view.language, &view.pages),
         client_name: asked.client.as_ref().map(name),
         services,
         form,
@@ -187,8 +187,8 @@ fn home(asked: &Asked) -> Option<Location> {
 fn leave(home: Location, view: &View, way: Way) -> Answer {
     let departure = Departure::Address(home);
     match way {
-        Way::Get => Answer::depart(&departure, view.language, view.worth),
-        Way::Post => Answer::depart_by_page(&departure, view.language, view.worth),
+        Way::Get => Answer::depart(&departure, view.language, &view.pages),
+        Way::Post => Answer::depart_by_page(&departure, view.language, &view.pages),
     }
 }
 

@@ -134,7 +134,7 @@ fn over(login: &Login, language: Language) -> Screen {
                 login.order.device,
                 language,
             ),
-            again: false,
+            again: login.may_begin_anew(login.expires_at),
         },
         State::Finished | State::Cancelled => Screen::Over,
     }
@@ -189,7 +189,7 @@ fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
         Err(Unfinished::ReturnedElsewhere) => Screen::Elsewhere,
         Err(Unfinished::StepUp(step_up)) => Screen::StepUp {
             message: message::step_up(step_up, language),
-            again: login.may_order_again(now),
+            again: login.may_begin_anew(now),
         },
         Err(Unfinished::OtherPerson) => failed(login, message::other_person(language), now),
         Err(Unfinished::Risk) => Screen::Failed {
@@ -205,7 +205,7 @@ fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
 fn failed(login: &Login, message: &'static str, now: Timestamp) -> Screen {
     Screen::Failed {
         message,
-        again: login.may_order_again(now),
+        again: login.may_begin_anew(now),
     }
 }
 

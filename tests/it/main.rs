@@ -59,6 +59,7 @@ mod signed;
 mod simulator;
 mod sso;
 mod storage;
+mod time;
 mod tls;
 mod token;
 mod userinfo;
