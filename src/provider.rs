@@ -24,11 +24,12 @@ use crate::error::Fault;
 use crate::id::ClientId;
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::{KeySet, Keyring, REREAD_INTERVAL};
-use crate::login::LIFETIME;
+use crate::language::Language;
 use crate::login::collector::Collector;
 use crate::login::followed::Followed;
 use crate::login::limit::Limits;
 use crate::login::ordering;
+use crate::login::{LIFETIME, Login};
 use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::refusals::Refusals;
@@ -197,6 +198,11 @@ impl Provider {
             tokio::spawn(say_that_logins_are_simulated());
         }
         Ok(provider)
+    }
+
+    /// The language that a login is in.
+    pub fn language_of(&self, login: &Login) -> Language {
+        self.config.languages.spoken(&login.asked.language)
     }
 
     /// Lets go of the pages that follow a login. They come back by themselves, to this node's next

@@ -21,6 +21,7 @@ use ipnet::IpNet;
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
 use crate::jose::rotation::Rotation;
+use crate::language::Languages;
 use crate::login::limit::Budget;
 use crate::outbound::Allowed;
 use crate::secret::Key;
@@ -62,6 +63,8 @@ pub struct Config {
     pub outbound: Allowed,
     /// How logins are.
     pub login: Login,
+    /// The languages that people are spoken to in.
+    pub languages: Languages,
     /// Where administrators work, if anywhere.
     pub admin: Option<Admin>,
     /// Whether a second administrator must say yes before a client may have personal numbers.
@@ -229,6 +232,7 @@ impl Config {
                     acr: written.login.acr,
                     session_lifetime: Seconds(written.login.session_lifetime),
                 },
+                languages: Languages::default(),
                 second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
                 admin,
                 clients,

@@ -33,7 +33,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&view));
     };
-    let language = authorize::language(&admitted.parameters, &request);
+    let language = authorize::language(&provider, &admitted.parameters, &request);
     let Some(device) = device(&fields) else {
         return Ok(match fields.first("device") {
             // The person would rather not, or could not.
@@ -95,7 +95,9 @@ fn asked(
     let user_agent = request.header("user-agent").unwrap_or_default();
     let touch = fields.first("touch") == Some("yes");
     Asked {
-        language: authorize::language(&admitted.parameters, request),
+        language: authorize::language(provider, &admitted.parameters, request)
+            .tag()
+            .clone(),
         ip: request.ip,
         manner: provider.config.bankid.matrix.manner(user_agent, touch),
         demands: admitted.client.metadata.bankid.clone(),
@@ -285,7 +287,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         }
         Screen::Over => {
             return Ok(answer::over(&View {
-                language: login.asked.language,
+                language: provider.language_of(&login),
                 ..view
             }));
         }
@@ -296,7 +298,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         .client(login.client_id.as_str(), provider.clock.now())
         .await?;
     let is_elsewhere = screen == Screen::Elsewhere;
-    let frame = Frame::new(login.asked.language, provider.config.bankid.worth);
+    let frame = Frame::new(provider.language_of(&login), provider.config.bankid.worth);
     let answer = Answer::page(&LoginPage {
         frame: match &client {
             Some(client) => frame.themed(&client.metadata.theme),
@@ -385,7 +387,7 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
                 fields: vec![("csrf", fields.first("csrf").unwrap_or_default().to_owned())],
                 device: word(device),
             };
-            let language = login.asked.language;
+            let language = provider.language_of(&login);
             no_order(error, retry, &View { language, ..view })
         }
     }

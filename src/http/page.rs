@@ -7,19 +7,19 @@ use askama::Template;
 
 use super::answer::View;
 use super::assets::url;
-use super::words::Words;
 use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
-use crate::bankid::message::{self, Language};
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::client::theme::Theme;
+use crate::language::{Language, Words};
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
 
 /// What every page has.
 pub struct Frame {
+    pub language: Language,
     pub words: &'static Words,
     pub style: String,
     /// The style sheet of the client's colours.
@@ -32,6 +32,7 @@ impl Frame {
     pub fn new(language: Language, worth: Worth) -> Frame {
         let words = Words::of(language);
         Frame {
+            language,
             words,
             style: url("portvakt.css"),
             colors: None,
@@ -307,11 +308,7 @@ impl Trouble {
                 words.bankid_down_help,
                 UNAVAILABLE,
             ),
-            Cause::Person => (
-                words.failed_heading,
-                message::already_in_progress(view.language),
-                UNAVAILABLE,
-            ),
+            Cause::Person => (words.failed_heading, words.rfa4, UNAVAILABLE),
             Cause::Ours => (words.fault_heading, words.fault_retry_help, FAILED),
             Cause::Crowd => (words.queue_heading, words.queue_help, UNAVAILABLE),
         };
@@ -390,6 +387,7 @@ impl ErrorPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bankid::message::Message;
 
     const OFFERS: Offers = Offers {
         this: true,
@@ -405,27 +403,29 @@ mod tests {
                 link: "bankid:///?autostarttoken=x".into(),
             },
             Screen::Renewing,
-            Screen::Working { message: "<b>" },
+            Screen::Working {
+                message: Message::Rfa9,
+            },
             Screen::AwaitReturn,
             Screen::LaunchAgain,
             Screen::Confirm,
             Screen::StepUp {
-                message: "x",
+                message: Message::Rfa22,
                 again: true,
             },
             Screen::StepUp {
-                message: "x",
+                message: Message::Rfa22,
                 again: false,
             },
             Screen::Finish,
             Screen::OtherTab,
             Screen::Elsewhere,
             Screen::Failed {
-                message: "x",
+                message: Message::Rfa22,
                 again: true,
             },
             Screen::Failed {
-                message: "x",
+                message: Message::Rfa22,
                 again: false,
             },
             Screen::Over,
@@ -533,10 +533,10 @@ mod tests {
 
     #[test]
     fn every_page_renders_in_every_language_and_escapes_what_it_is_given() {
-        for language in Language::ALL {
+        for language in Language::BUILT_IN {
             for page in pages(language) {
                 assert!(
-                    page.contains(&format!("<html lang=\"{}\"", language.tag())),
+                    page.contains(&format!("<html lang=\"{}\" dir=\"ltr\"", language.tag())),
                     "{page}"
                 );
                 assert!(page.contains("<h1"), "{page}");
