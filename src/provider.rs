@@ -194,6 +194,12 @@ impl Provider {
         tokio::spawn(provider.clone().seal_audit());
         tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
+        for language in provider.config.languages.all() {
+            let missing = language.missing().len();
+            if missing > 0 {
+                tracing::warn!(language = %language.tag(), missing, "a language lacks words, which are shown in English");
+            }
+        }
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
         }

@@ -7,6 +7,7 @@ pub mod bankid;
 pub mod client;
 pub mod identity;
 pub mod issuer;
+pub mod languages;
 pub mod mtls;
 pub mod outbound;
 pub mod written;
@@ -210,33 +211,38 @@ impl Config {
             _ => None,
         };
         let outbound = outbound::check(written.outbound, base, &mut found);
+        let languages = languages::check(&written.languages, base, &mut found);
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
         }
-        match (issuer, bankid, master_key) {
-            (Some(issuer), Some(bankid), Some(master_key)) if found.0.is_empty() => Ok(Config {
-                issuer,
-                listen: written.listen.address,
-                ops: written.ops.address,
-                tls,
-                mtls,
-                trusted_proxies: written.listen.trusted_proxies,
-                database_url: written.database.url,
-                master_key,
-                rotation,
-                node_id: written.node.id,
-                bankid,
-                limits: limits(written.limits),
-                outbound,
-                login: Login {
-                    acr: written.login.acr,
-                    session_lifetime: Seconds(written.login.session_lifetime),
-                },
-                languages: Languages::default(),
-                second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
-                admin,
-                clients,
-            }),
+        match (issuer, bankid, master_key, languages) {
+            (Some(issuer), Some(bankid), Some(master_key), Some(languages))
+                if found.0.is_empty() =>
+            {
+                Ok(Config {
+                    issuer,
+                    listen: written.listen.address,
+                    ops: written.ops.address,
+                    tls,
+                    mtls,
+                    trusted_proxies: written.listen.trusted_proxies,
+                    database_url: written.database.url,
+                    master_key,
+                    rotation,
+                    node_id: written.node.id,
+                    bankid,
+                    limits: limits(written.limits),
+                    outbound,
+                    login: Login {
+                        acr: written.login.acr,
+                        session_lifetime: Seconds(written.login.session_lifetime),
+                    },
+                    languages,
+                    second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
+                    admin,
+                    clients,
+                })
+            }
             _ => Err(Problems(found.0)),
         }
     }

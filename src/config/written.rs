@@ -52,6 +52,9 @@ pub struct Written {
     /// How logins are.
     #[serde(default)]
     pub login: Login,
+    /// What people are spoken to in.
+    #[serde(default)]
+    pub languages: Languages,
     /// Where administrators work.
     pub admin: Option<Admin>,
     /// Clients that are registered here.
@@ -346,6 +349,25 @@ impl Default for Login {
         Login {
             acr: "http://id.swedenconnect.se/loa/1.0/uncertified-loa3".to_owned(),
             session_lifetime: crate::session::LIFETIME.0,
+        }
+    }
+}
+
+/// `[languages]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Languages {
+    /// The language of whoever asks for nothing that is spoken: `sv`.
+    pub default: String,
+    /// TOML files with languages besides Swedish and English: `["fi.toml"]`.
+    pub files: Vec<PathBuf>,
+}
+
+impl Default for Languages {
+    fn default() -> Languages {
+        Languages {
+            default: "sv".to_owned(),
+            files: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! in.
 
 pub mod choice;
+pub mod file;
 mod tag;
 pub mod words;
 
@@ -23,6 +24,8 @@ struct Spoken {
     direction: Direction,
     /// Other tags that are answered in it.
     also: Vec<Tag>,
+    /// The keys of words that are English, for want of others.
+    missing: Vec<&'static str>,
     words: Words,
 }
 
@@ -53,6 +56,11 @@ impl Language {
     /// The ones that need no file.
     pub const BUILT_IN: [Language; 2] = [Language::SWEDISH, Language::ENGLISH];
 
+    /// Languages are never given back: they are read once, at the start.
+    fn new(spoken: Spoken) -> Language {
+        Language(Box::leak(Box::new(spoken)))
+    }
+
     /// Its name in the protocols.
     pub fn tag(self) -> &'static Tag {
         &self.0.tag
@@ -67,6 +75,11 @@ impl Language {
     pub fn direction(self) -> Direction {
         self.0.direction
     }
+
+    /// The keys of the words that it does not have.
+    pub fn missing(self) -> &'static [&'static str] {
+        &self.0.missing
+    }
 }
 
 static SWEDISH: Spoken = Spoken {
@@ -74,6 +87,7 @@ static SWEDISH: Spoken = Spoken {
     name: "Svenska",
     direction: Direction::LeftToRight,
     also: Vec::new(),
+    missing: Vec::new(),
     words: words::SWEDISH,
 };
 
@@ -82,6 +96,7 @@ static ENGLISH: Spoken = Spoken {
     name: "English",
     direction: Direction::LeftToRight,
     also: Vec::new(),
+    missing: Vec::new(),
     words: words::ENGLISH,
 };
 
@@ -116,6 +131,28 @@ impl Default for Languages {
 }
 
 impl Languages {
+    /// The built-in ones and these. `Err` says what does not go together.
+    pub fn new(usual: &Tag, added: &[Language]) -> Result<Languages, String> {
+        let mut languages = Languages::default();
+        for language in added {
+            let spoken = &language.0;
+            let taken = std::iter::once(&spoken.tag).chain(&spoken.also);
+            if let Some(taken) = taken
+                .into_iter()
+                .find(|tag| languages.spoken_as(tag).is_some())
+            {
+                return Err(format!("{taken} is spoken by two files, or built in"));
+            }
+            languages.all.push(*language);
+        }
+        let Some(usual) = languages.named(usual) else {
+            return Err(format!(
+                "{usual} is neither built in nor in one of the files"
+            ));
+        };
+        Ok(Languages { usual, ..languages })
+    }
+
     /// All of them, in the order in which people are offered them.
     pub fn all(&self) -> impl Iterator<Item = Language> {
         self.all.iter().copied()

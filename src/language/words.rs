@@ -1,6 +1,8 @@
 //! Every text that a person reads on our pages and in the app, in Swedish and in English. A language that
 //! an operator adds has the same keys.
 
+use std::collections::HashMap;
+
 use super::Language;
 use crate::bankid::message::Message;
 use crate::claims::release::Claim;
@@ -14,6 +16,12 @@ macro_rules! words {
         pub(super) const ENGLISH: Words = Words { $($name: $en),+ };
 
         impl Words {
+            /// The words of a language that has these texts. The others are English.
+            pub(super) fn made_of(mut texts: HashMap<&'static str, String>) -> Words {
+                let mut text = |key| texts.remove(key).map(|text| &*text.leak());
+                Words { $($name: text(stringify!($name)).unwrap_or(ENGLISH.$name)),+ }
+            }
+
             /// Every text with its key, in the order of the table.
             pub fn texts(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((stringify!($name), self.$name)),+]
@@ -75,6 +83,7 @@ impl Words {
 }
 
 words! {
+    languages: "Språk", "Language";
     simulated: "Simulerat BankID: vem som helst kan logga in som vem som helst.", "Simulated BankID: anyone can log in as anyone.";
     test_environment: "BankIDs testmiljö: en inloggning här visar inte vem någon är.", "BankID's test environment: a login here does not show who anyone is.";
     heading: "Identifiera dig med BankID", "Identify with BankID";
