@@ -4,13 +4,13 @@
 use serde_json::{Value, json};
 
 use crate::authorize::request::{ResponseMode, Scope};
-use crate::bankid::message::Language;
 use crate::claims::release::Claim;
 use crate::client::assertion::Audience;
 use crate::client::method::Method;
 use crate::config::mtls::Mtls;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::ClientAlgorithm;
+use crate::language::{Language, Languages, Tag};
 use crate::token::{GrantType, dpop};
 
 /// Where clients authenticate.
@@ -60,10 +60,10 @@ fn is_open(method: Method, mtls: Option<&Mtls>) -> bool {
 }
 
 /// OpenID Connect Discovery §3, RFC 8414 §2. What is listed works; what is not is refused.
-pub fn document(issuer: &str, acr: &str, mtls: Option<&Mtls>) -> Value {
+pub fn document(issuer: &str, acr: &str, mtls: Option<&Mtls>, languages: &Languages) -> Value {
     let mut parts = vec![
         endpoints(issuer),
-        requests(),
+        requests(languages),
         tokens(acr),
         authentication(mtls),
         logout(),
@@ -95,7 +95,8 @@ fn endpoints(issuer: &str) -> Value {
 }
 
 /// What may be asked for, and how it is answered.
-fn requests() -> Value {
+fn requests(languages: &Languages) -> Value {
+    let spoken: Vec<&Tag> = languages.all().map(Language::tag).collect();
     json!({
         "require_pushed_authorization_requests": false,
         "scopes_supported": Scope::ALL.map(Scope::as_str),
@@ -108,7 +109,7 @@ fn requests() -> Value {
         "request_parameter_supported": true,
         "request_object_signing_alg_values_supported": ClientAlgorithm::ALL.map(ClientAlgorithm::as_str),
         "request_uri_parameter_supported": false,
-        "ui_locales_supported": Language::ALL.map(Language::tag),
+        "ui_locales_supported": spoken,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
     })
 }

@@ -18,6 +18,8 @@
 //! 7. A [`session::logout`] ends what the login began, and every client that wants to hear of it is
 //!    told ([`session::notice`]), now or later ([`job`]).
 //!
+//! What a person reads on the way, and in which language, is in [`language`].
+//!
 //! Why a client was refused on the way, whoever looks after it is told by [`client::mistake`].
 //!
 //! Who may do what to an installation, and does it by page, API, shell or file, is in [`admin`]; what was done
@@ -45,6 +47,7 @@ pub mod id;
 pub mod job;
 pub mod jose;
 pub mod json;
+pub mod language;
 pub mod login;
 pub mod outbound;
 pub mod provider;

@@ -24,11 +24,12 @@ use crate::error::Fault;
 use crate::id::ClientId;
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::{KeySet, Keyring, REREAD_INTERVAL};
-use crate::login::LIFETIME;
+use crate::language::Language;
 use crate::login::collector::Collector;
 use crate::login::followed::Followed;
 use crate::login::limit::Limits;
 use crate::login::ordering;
+use crate::login::{LIFETIME, Login};
 use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::refusals::Refusals;
@@ -193,10 +194,21 @@ impl Provider {
         tokio::spawn(provider.clone().seal_audit());
         tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
+        for language in provider.config.languages.all() {
+            let missing = language.missing().len();
+            if missing > 0 {
+                tracing::warn!(language = %language.tag(), missing, "a language lacks words, which are shown in English");
+            }
+        }
         if provider.config.bankid.worth == Worth::Simulated {
             tokio::spawn(say_that_logins_are_simulated());
         }
         Ok(provider)
+    }
+
+    /// The language that a login is in.
+    pub fn language_of(&self, login: &Login) -> Language {
+        self.config.languages.spoken(&login.asked.language)
     }
 
     /// Lets go of the pages that follow a login. They come back by themselves, to this node's next

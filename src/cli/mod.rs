@@ -1,9 +1,10 @@
-//! The command line: demo · serve · simulate · migrate · check · client · key · admin · audit · evidence.
+//! The command line: demo · serve · simulate · migrate · check · client · key · language · admin · audit · evidence.
 
 mod admin;
 mod client;
 mod failures;
 mod key;
+mod language;
 mod shell;
 mod token;
 
@@ -67,6 +68,9 @@ enum Command {
     /// The keys that tokens are signed with.
     #[command(subcommand)]
     Key(key::Command),
+    /// Languages besides Swedish and English.
+    #[command(subcommand)]
+    Language(language::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,6 +128,7 @@ pub fn run() -> anyhow::Result<()> {
             Command::Audit(command) => admin::audit(command).await,
             Command::Evidence(command) => evidence_of(command).await,
             Command::Key(command) => key::run(command).await,
+            Command::Language(command) => language::run(command),
         }
     })
 }
@@ -265,6 +270,9 @@ pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
 async fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::read(file)?;
     println!("configuration: good");
+    for language in config.languages.all() {
+        println!("{}", language::said(language));
+    }
     let now = Clock::system().now();
     let random = Random::system();
     let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;

@@ -26,10 +26,10 @@ pub use self::metadata::Metadata;
 pub use self::method::Authentication;
 pub use self::profile::Profile;
 use crate::authorize::redirect_uri::RedirectUri;
-use crate::bankid::message::Language;
 use crate::bankid::order::rearranges;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
+use crate::language::Language;
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,9 +123,9 @@ pub struct Purpose {
 impl Purpose {
     /// The text in one language.
     pub fn text(&self, language: Language) -> &str {
-        match language {
-            Language::Sv => self.sv.as_str(),
-            Language::En => self.en.as_str(),
+        match language.tag().as_str() {
+            "sv" => self.sv.as_str(),
+            _ => self.en.as_str(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod bankid;
 pub mod client;
 pub mod identity;
 pub mod issuer;
+pub mod languages;
 pub mod mtls;
 pub mod outbound;
 pub mod pages;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
 use crate::jose::rotation::Rotation;
+use crate::language::Languages;
 use crate::login::limit::Budget;
 use crate::outbound::Allowed;
 use crate::secret::Key;
@@ -67,6 +69,8 @@ pub struct Config {
     pub login: Login,
     /// What the pages say of the provider.
     pub pages: Arc<Pages>,
+    /// The languages that people are spoken to in.
+    pub languages: Languages,
     /// Where administrators work, if anywhere.
     pub admin: Option<Admin>,
     /// Whether a second administrator must say yes before a client may have personal numbers.
@@ -212,6 +216,7 @@ impl Config {
             _ => None,
         };
         let outbound = outbound::check(written.outbound, base, &mut found);
+        let languages = languages::check(&written.languages, base, &mut found);
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
         }
@@ -225,8 +230,10 @@ impl Config {
             )),
             _ => None,
         };
-        match (issuer, bankid, master_key, pages) {
-            (Some(issuer), Some(bankid), Some(master_key), Some(pages)) if found.is_empty() => {
+        match (issuer, bankid, master_key, pages, languages) {
+            (Some(issuer), Some(bankid), Some(master_key), Some(pages), Some(languages))
+                if found.is_empty() =>
+            {
                 Ok(Config {
                     issuer,
                     listen: written.listen.address,
@@ -246,6 +253,7 @@ impl Config {
                         session_lifetime: Seconds(written.login.session_lifetime),
                     },
                     pages: Arc::new(pages),
+                    languages,
                     second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
                     admin,
                     clients,

@@ -55,6 +55,9 @@ pub struct Written {
     /// What the pages say of the provider.
     #[serde(default)]
     pub pages: Pages,
+    /// What people are spoken to in.
+    #[serde(default)]
+    pub languages: Languages,
     /// Where administrators work.
     pub admin: Option<Admin>,
     /// Clients that are registered here.
@@ -384,6 +387,25 @@ impl Default for Pages {
             help_uri: None,
             privacy_uri: None,
             accessibility_uri: None,
+        }
+    }
+}
+
+/// `[languages]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Languages {
+    /// The language of whoever asks for nothing that is spoken: `sv`.
+    pub default: String,
+    /// TOML files with languages besides Swedish and English: `["fi.toml"]`.
+    pub files: Vec<PathBuf>,
+}
+
+impl Default for Languages {
+    fn default() -> Languages {
+        Languages {
+            default: "sv".to_owned(),
+            files: Vec::new(),
         }
     }
 }

@@ -23,17 +23,16 @@ pub use self::refusal::{
 };
 use super::assets::{STYLE, source_of};
 use super::page::{self, CookiesOff, ErrorPage, Frame, Retry};
-use super::words::Words;
 use crate::authorize::PageMistake;
 use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
-use crate::bankid::message::Language;
 use crate::client::mistake::Reason;
 use crate::client::theme::Theme;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::config::pages::{Pages, Picture};
 use crate::error::{Code, Error, Fault, Refusal};
+use crate::language::{Language, Words};
 use crate::session::logout::Mistake;
 
 /// How to talk to whoever is answered.
@@ -107,6 +106,9 @@ pub enum Sent {
     /// By our own pages alone.
     FromHere,
 }
+
+/// The cookie that remembers in which language a person wants to be spoken to.
+pub const LANGUAGE_COOKIE: &str = "language";
 
 /// The name of a cookie on the wire. `__Host-` makes browsers refuse it without TLS, from another
 /// path or for another host (RFC 6265bis §4.1.3.2).

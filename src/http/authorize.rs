@@ -15,13 +15,13 @@ use crate::authorize::request_object::{Audience, Unfolded, unfold};
 use crate::authorize::response::{self, Departure, Responder};
 use crate::authorize::{self, Mistake, PageMistake, Refused};
 use crate::bankid::launch::First;
-use crate::bankid::message::Language;
 use crate::claims::release::Release;
 use crate::client::Client;
 use crate::clock::Seconds;
 use crate::error::{Error, Refusal};
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
+use crate::language::{Language, Wishes};
 use crate::login::binding::{ChoiceForm, FORM_LIFETIME, RENEWABLE};
 use crate::login::device::Offers;
 use crate::provider::Provider;
@@ -60,7 +60,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return Ok(unreadable(&provider, &request));
     };
-    let language = language(&parameters, &request);
+    let language = language(&provider, &parameters, &request);
     Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
@@ -189,7 +189,7 @@ async fn answer_to(
         }
     };
     let refused = async |refused: Refused, asked: &Parameters| -> Result<Answer, Error> {
-        let language = language(asked, request);
+        let language = language(provider, asked, request);
         match refused {
             Refused::Page(mistake) => {
                 let view = View {
@@ -211,7 +211,7 @@ async fn answer_to(
         Ok(admitted) => admitted,
         Err(mistake) => return refused(mistake, &raw).await,
     };
-    let language = language(&admitted.parameters, request);
+    let language = language(provider, &admitted.parameters, request);
     // What was pushed need not say whose it is.
     let said = raw.only(&["client_id"]).before(&admitted.parameters);
     let now = provider.clock.now();
@@ -340,7 +340,7 @@ pub async fn choose_again(
     let Ok(admitted) = admit(provider, &parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&request.view(provider)));
     };
-    let language = language(&admitted.parameters, request);
+    let language = language(provider, &admitted.parameters, request);
     let now = provider.clock.now();
     let form = match begun {
         Some((id, cookie)) => ChoiceForm::resuming(id, cookie, parameters, now),
@@ -424,6 +424,10 @@ pub const SESSION_COOKIE: &str = "session";
 pub const ELSEWHERE_COOKIE: &str = "elsewhere";
 
 /// The language of a request's pages: what the client asks for, then what the browser does.
-pub fn language(raw: &Parameters, request: &Request) -> Language {
-    Language::choose(raw.first("ui_locales"), request.header("accept-language"))
+pub fn language(provider: &Provider, raw: &Parameters, request: &Request) -> Language {
+    let wishes = Wishes {
+        ui_locales: raw.first("ui_locales"),
+        ..Wishes::default()
+    };
+    request.language(provider, &wishes)
 }

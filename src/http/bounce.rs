@@ -6,9 +6,8 @@ use super::assets::url;
 use super::authorize::FORM_LIMIT;
 use super::input::Request;
 use super::page::{Bounce, Frame};
-use super::words::Words;
 use crate::authorize::request::Parameters;
-use crate::bankid::message::Language;
+use crate::language::{Language, Words};
 use crate::login::binding::Bounced;
 use crate::provider::Provider;
 

@@ -109,7 +109,7 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     // the page that it was on.
     Ok(Answer::depart_by_page(
         &departure,
-        login.asked.language,
+        provider.language_of(&login),
         &provider.config.pages,
     ))
 }
@@ -140,7 +140,7 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
         return Ok(answer::wrong_browser(&view));
     };
     let view = View {
-        language: login.asked.language,
+        language: provider.language_of(&login),
         ..view
     };
     let data = match login.completion(provider.clock.now()) {
@@ -174,7 +174,7 @@ async fn conclude(
     identity: Identity,
 ) -> Result<Option<Answer>, Error> {
     let now = provider.clock.now();
-    let (language, pages) = (login.asked.language, &provider.config.pages);
+    let (language, pages) = (provider.language_of(login), &provider.config.pages);
     let leave = |departure: &Departure| Answer::depart(departure, language, pages);
     let number = identity.personal_number().expose().as_bytes();
     let index = provider.keys.index.mac(&[b"personal_number", number]);

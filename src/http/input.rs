@@ -13,9 +13,8 @@ use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::answer::View;
+use super::answer::{LANGUAGE_COOKIE, View, cookie_name};
 use crate::authorize::request::Parameters;
-use crate::bankid::message::Language;
 use crate::client::certificate::Presented;
 use crate::client::mistake::Reason;
 use crate::config::Config;
@@ -24,6 +23,7 @@ use crate::discovery::is_aliased;
 use crate::error::{Code, Refusal};
 use crate::id::Id;
 use crate::json;
+use crate::language::{Language, Wishes};
 use crate::provider::Provider;
 use crate::secret::{Kind, Secret};
 
@@ -367,10 +367,21 @@ impl Request {
         })
     }
 
+    /// In which language to talk to whoever sent this, with what is wished for besides what the browser says.
+    pub fn language(&self, provider: &Provider, wishes: &Wishes<'_>) -> Language {
+        let name = cookie_name(&provider.config.issuer, LANGUAGE_COOKIE);
+        let remembered = self.cookies().find(|(other, _)| *other == name);
+        provider.config.languages.choose(&Wishes {
+            remembered: remembered.map(|(_, value)| value),
+            accept_language: self.header("accept-language"),
+            ..*wishes
+        })
+    }
+
     /// How to talk to whoever sent this.
     pub fn view(&self, provider: &Provider) -> View {
         View {
-            language: Language::choose(None, self.header("accept-language")),
+            language: self.language(provider, &Wishes::default()),
             reference: hex::encode(provider.random.bytes::<5>()),
             pages: provider.config.pages.clone(),
         }

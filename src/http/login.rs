@@ -47,7 +47,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&view));
     };
-    let language = authorize::language(&admitted.parameters, &request);
+    let language = authorize::language(&provider, &admitted.parameters, &request);
     let Some(device) = device(&fields) else {
         return Ok(match fields.first("device") {
             // The person would rather not, or could not.
@@ -120,7 +120,9 @@ fn asked(
     let user_agent = request.header("user-agent").unwrap_or_default();
     let touch = fields.first("touch") == Some("yes");
     Asked {
-        language: authorize::language(&admitted.parameters, request),
+        language: authorize::language(provider, &admitted.parameters, request)
+            .tag()
+            .clone(),
         ip: request.ip,
         manner: provider.config.bankid.matrix.manner(user_agent, touch),
         demands: admitted.client.metadata.bankid.clone(),
@@ -310,7 +312,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         }
         Screen::Over => {
             return Ok(answer::over(&View {
-                language: login.asked.language,
+                language: provider.language_of(&login),
                 ..view
             }));
         }
@@ -321,7 +323,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         .client(login.client_id.as_str(), provider.clock.now())
         .await?;
     let is_elsewhere = screen == Screen::Elsewhere;
-    let frame = Frame::new(login.asked.language, &provider.config.pages);
+    let frame = Frame::new(provider.language_of(&login), &provider.config.pages);
     let theme = client.as_ref().map(|client| client.metadata.theme.clone());
     let now = provider.clock.now();
     let page = LoginPage {
@@ -424,7 +426,7 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
                 fields: vec![("csrf", fields.first("csrf").unwrap_or_default().to_owned())],
                 device: word(device),
             };
-            let language = login.asked.language;
+            let language = provider.language_of(&login);
             no_order(error, retry, &View { language, ..view })
         }
     }

@@ -13,6 +13,7 @@ use super::answer::{self, Answer};
 use super::input::Request;
 use super::login::is_own;
 use crate::error::Error;
+use crate::language::Words;
 use crate::login::Login;
 use crate::login::progress::{Screen, Tab, screen};
 use crate::provider::Provider;
@@ -117,7 +118,8 @@ fn state(provider: &Provider, login: &Login, tab: Tab) -> Value {
     match screen {
         Screen::Scan { path } => state["qr"] = path.into(),
         Screen::Working { message } | Screen::Failed { message, .. } => {
-            state["message"] = message.into();
+            let words = Words::of(provider.language_of(login));
+            state["message"] = words.message(&message).into();
         }
         _ => {}
     }

@@ -29,7 +29,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return answer_to(&provider, &request, None, Way::Post).await;
     };
-    let language = language(&parameters, &request);
+    let language = language(&provider, &parameters, &request);
     Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
@@ -58,7 +58,7 @@ pub async fn confirm(provider: Provider, request: Request) -> Result<Answer, Err
         return Ok(answer::stale_form(&view));
     };
     let view = View {
-        language: language(&question.parameters, &request),
+        language: language(&provider, &question.parameters, &request),
         ..view
     };
     if form.first("answer") != Some("yes") {
@@ -125,7 +125,7 @@ async fn answer_to(
         }
     };
     let view = View {
-        language: language(&parameters, request),
+        language: language(provider, &parameters, request),
         ..request.view(provider)
     };
     let cookie = cookie(provider, request);

@@ -29,7 +29,6 @@ mod revoke;
 pub mod tls;
 mod token;
 mod userinfo;
-mod words;
 
 use std::future::Future;
 use std::net::TcpListener;

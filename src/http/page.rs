@@ -8,20 +8,20 @@ use url::Url;
 
 use super::answer::View;
 use super::assets::{STYLE, url};
-use super::words::Words;
 use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
-use crate::bankid::message::{self, Language};
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::client::theme::{Palette, Theme};
 use crate::config::pages::{Pages, Picture};
+use crate::language::{Language, Words};
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
 
 /// What every page has.
 pub struct Frame {
+    pub language: Language,
     pub words: &'static Words,
     /// The style of all pages, which stands in each of them: the first one is seen at once.
     pub style: &'static str,
@@ -53,6 +53,7 @@ impl Frame {
         let link =
             |(label, uri): (&'static str, &Option<Url>)| Some((label, uri.as_ref()?.to_string()));
         Frame {
+            language,
             words,
             style: STYLE.text,
             colors: None,
@@ -376,11 +377,7 @@ impl Trouble {
                 words.bankid_down_help,
                 UNAVAILABLE,
             ),
-            Cause::Person => (
-                words.failed_heading,
-                message::already_in_progress(view.language),
-                UNAVAILABLE,
-            ),
+            Cause::Person => (words.failed_heading, words.rfa4, UNAVAILABLE),
             Cause::Ours => (words.fault_heading, words.fault_retry_help, FAILED),
             Cause::Crowd => (words.queue_heading, words.queue_help, UNAVAILABLE),
         };
@@ -467,6 +464,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::bankid::message::Message;
 
     const OFFERS: Offers = Offers {
         this: true,
@@ -482,27 +480,29 @@ mod tests {
                 link: "bankid:///?autostarttoken=x".into(),
             },
             Screen::Renewing,
-            Screen::Working { message: "<b>" },
+            Screen::Working {
+                message: Message::Rfa9,
+            },
             Screen::AwaitReturn,
             Screen::LaunchAgain,
             Screen::Confirm,
             Screen::StepUp {
-                message: "x",
+                message: Message::Rfa22,
                 again: true,
             },
             Screen::StepUp {
-                message: "x",
+                message: Message::Rfa22,
                 again: false,
             },
             Screen::Finish,
             Screen::OtherTab,
             Screen::Elsewhere,
             Screen::Failed {
-                message: "x",
+                message: Message::Rfa22,
                 again: true,
             },
             Screen::Failed {
-                message: "x",
+                message: Message::Rfa22,
                 again: false,
             },
             Screen::Over,
@@ -620,10 +620,10 @@ mod tests {
 
     #[test]
     fn every_page_renders_in_every_language_and_escapes_what_it_is_given() {
-        for language in Language::ALL {
+        for language in Language::BUILT_IN {
             for page in pages(language) {
                 assert!(
-                    page.contains(&format!("<html lang=\"{}\"", language.tag())),
+                    page.contains(&format!("<html lang=\"{}\" dir=\"ltr\"", language.tag())),
                     "{page}"
                 );
                 assert!(page.contains("<h1"), "{page}");

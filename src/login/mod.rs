@@ -20,13 +20,14 @@ use thiserror::Error;
 use crate::authorize::request::Parameters;
 use crate::bankid::collect::{CompletionData, Hint};
 use crate::bankid::launch::Manner;
-use crate::bankid::message::{Device, Language};
+use crate::bankid::message::Device;
 use crate::bankid::order::{OrderTokens, Ordered, Requirement};
 use crate::bankid::personal_number::PersonalNumber;
 use crate::bankid::risk::{StepUp, Verdict};
 use crate::client::bankid::{Demands, ReturnPolicy};
 use crate::clock::{Moment, Seconds, Timestamp};
 use crate::id::{ClientId, Id, kind};
+use crate::language::Tag;
 use crate::secret::{Digest, kind as secret};
 
 /// How long a login may take in all.
@@ -81,7 +82,7 @@ pub struct Asked {
     /// The address of the person's browser when they chose.
     pub ip: IpAddr,
     /// The language of the pages and of the text in the app.
-    pub language: Language,
+    pub language: Tag,
     /// How the app is started from this browser, and comes back.
     #[serde(default)]
     pub manner: Manner,
@@ -382,6 +383,7 @@ impl Login {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::language::Language;
     use crate::random::Random;
     use crate::secret::Secret;
 
@@ -418,7 +420,7 @@ pub(crate) mod tests {
             asked: Asked {
                 parameters: Parameters::default(),
                 ip: IpAddr::from([192, 0, 2, 1]),
-                language: Language::Sv,
+                language: Language::SWEDISH.tag().clone(),
                 manner: Manner::default(),
                 demands: Demands::default(),
                 expected_people: Vec::new(),

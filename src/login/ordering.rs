@@ -10,13 +10,14 @@ use super::{Asked, Comeback, Event, LIFETIME, Login, Order, Progress, Renewal, S
 use crate::bankid::client::{Cause, Failure};
 use crate::bankid::collect::Hint;
 use crate::bankid::environment::Worth;
-use crate::bankid::message::{Device, Language};
+use crate::bankid::message::Device;
 use crate::bankid::order::{AuthRequest, Kind, OrderTokens, Ordered, Requirement, Web};
 use crate::bankid::party::Party;
 use crate::client::Client;
 use crate::client::bankid::ReturnPolicy;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
+use crate::language::{Language, Words};
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::Old;
@@ -216,7 +217,7 @@ async fn order(
         let returning = &asked.manner.returning;
         returning.address(issuer, &id, nonce.expose(), asked.scripts)
     });
-    let text = intention(client, asked.language);
+    let text = intention(client, provider.config.languages.spoken(&asked.language));
     let domain = &provider.config.bankid.referring_domain;
     let web = Web::new(domain, &asked.user_agent, &asked.browser_name);
     let required = requirement(asked, device, provider.config.bankid.worth, beyond);
@@ -309,14 +310,9 @@ fn intention(client: &Client, language: Language) -> String {
         .as_ref()
         .map(|purpose| format!("\n{}", purpose.text(language)))
         .unwrap_or_default();
-    match language {
-        Language::Sv => format!(
-            "Logga in hos {name}.{purpose}\nGodkänn bara om du själv loggar in där just nu."
-        ),
-        Language::En => format!(
-            "Log in to {name}.{purpose}\nApprove only if you are logging in there right now."
-        ),
-    }
+    let words = Words::of(language);
+    let asks = words.intention.replace("{name}", name);
+    format!("{asks}{purpose}\n{}", words.intention_care)
 }
 
 #[cfg(test)]
@@ -344,7 +340,7 @@ mod tests {
     fn what_is_registered_always_fits_in_the_app() {
         let _shows = crate::shows!(accepting "BP-28", refusing "BP-28");
         let longest = client(80, 140).expect("it may be registered");
-        for language in Language::ALL {
+        for language in Language::BUILT_IN {
             let text = intention(&longest, language);
             let sent = STANDARD.decode(visible_data(&text)).expect("base64");
             assert_eq!(String::from_utf8(sent).as_deref(), Ok(text.as_str()));

@@ -2,7 +2,7 @@
 
 use super::{Comeback, Login, Progress, State, Unfinished};
 use crate::bankid::launch::AppLinks;
-use crate::bankid::message::{self, Device, Language};
+use crate::bankid::message::{self, Device, Message};
 use crate::bankid::qr;
 use crate::clock::{Moment, Timestamp};
 
@@ -34,7 +34,7 @@ pub enum Screen {
     /// The app has the order.
     Working {
         /// What to do there.
-        message: &'static str,
+        message: Message,
     },
     /// The link may be too old by now: another order is one press away.
     LaunchAgain,
@@ -45,7 +45,7 @@ pub enum Screen {
     /// Another order must require more.
     StepUp {
         /// What.
-        message: &'static str,
+        message: Message,
         /// Whether another order may be made.
         again: bool,
     },
@@ -58,7 +58,7 @@ pub enum Screen {
     /// It came to nothing.
     Failed {
         /// Why.
-        message: &'static str,
+        message: Message,
         /// Whether another order may be made.
         again: bool,
     },
@@ -90,49 +90,36 @@ impl Screen {
 /// The screen of a tab of the browser that began. A code is shown only while no app has taken the
 /// order up, and never one that is no longer good.
 pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen {
-    let language = login.asked.language;
     if !login.is_open(now.timestamp()) {
-        return over(login, language);
+        return over(login);
     }
     let order = &login.order;
     if order.comeback == Comeback::Elsewhere {
         return Screen::Elsewhere;
     }
     match &order.progress {
-        Progress::Ordered(_) if order.comeback == Comeback::Here => {
-            waiting_for_the_end(tab, language)
-        }
+        Progress::Ordered(_) if order.comeback == Comeback::Here => waiting_for_the_end(tab),
         Progress::Ordered(hint) if hint.is_unclaimed() => unclaimed(login, links, now),
         Progress::Ordered(hint) => Screen::Working {
-            message: message::pending(
-                hint,
-                order.device,
-                login.asked.manner.is_hand_held(),
-                language,
-            ),
+            message: message::pending(hint, order.device, login.asked.manner.is_hand_held()),
         },
         Progress::Complete(_) => complete(login, tab, now.timestamp()),
         Progress::Failed(_) if login.is_renewing(now.timestamp()) => Screen::Renewing,
-        Progress::Failed(hint) => failed(
-            login,
-            message::failed(hint, order.device, language),
-            now.timestamp(),
-        ),
-        Progress::Cancelled | Progress::Lost | Progress::Spent => failed(
-            login,
-            message::something_went_wrong(language),
-            now.timestamp(),
-        ),
+        Progress::Failed(hint) => {
+            failed(login, message::failed(hint, order.device), now.timestamp())
+        }
+        Progress::Cancelled | Progress::Lost | Progress::Spent => {
+            failed(login, Message::Rfa22, now.timestamp())
+        }
     }
 }
 
-fn over(login: &Login, language: Language) -> Screen {
+fn over(login: &Login) -> Screen {
     match login.state {
         State::Open => Screen::Failed {
             message: message::failed(
                 &crate::bankid::collect::Hint::new("expiredTransaction"),
                 login.order.device,
-                language,
             ),
             again: login.may_begin_anew(login.expires_at),
         },
@@ -163,7 +150,7 @@ fn unclaimed(login: &Login, links: &AppLinks, now: Moment) -> Screen {
     }
 }
 
-fn waiting_for_the_end(tab: Tab, language: Language) -> Screen {
+fn waiting_for_the_end(tab: Tab) -> Screen {
     match tab {
         Tab::First => Screen::OtherTab,
         Tab::Returned => Screen::Working {
@@ -171,14 +158,12 @@ fn waiting_for_the_end(tab: Tab, language: Language) -> Screen {
                 &crate::bankid::collect::Hint::new("processing"),
                 Device::This,
                 true,
-                language,
             ),
         },
     }
 }
 
 fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
-    let language = login.asked.language;
     match login.completion(now) {
         Ok(_) => match (login.order.comeback, tab) {
             (Comeback::Here, Tab::First) => Screen::OtherTab,
@@ -188,21 +173,21 @@ fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
         Err(Unfinished::Unconfirmed) => Screen::Confirm,
         Err(Unfinished::ReturnedElsewhere) => Screen::Elsewhere,
         Err(Unfinished::StepUp(step_up)) => Screen::StepUp {
-            message: message::step_up(step_up, language),
+            message: message::step_up(step_up),
             again: login.may_begin_anew(now),
         },
-        Err(Unfinished::OtherPerson) => failed(login, message::other_person(language), now),
+        Err(Unfinished::OtherPerson) => failed(login, Message::OtherPerson, now),
         Err(Unfinished::Risk) => Screen::Failed {
-            message: message::something_went_wrong(language),
+            message: Message::Rfa22,
             again: false,
         },
         Err(Unfinished::DocumentMissing | Unfinished::Over | Unfinished::Pending) => {
-            failed(login, message::something_went_wrong(language), now)
+            failed(login, Message::Rfa22, now)
         }
     }
 }
 
-fn failed(login: &Login, message: &'static str, now: Timestamp) -> Screen {
+fn failed(login: &Login, message: Message, now: Timestamp) -> Screen {
     Screen::Failed {
         message,
         again: login.may_begin_anew(now),

@@ -3,12 +3,13 @@
 use portvakt::authorize::request::Parameters;
 use portvakt::bankid::collect::Hint;
 use portvakt::bankid::launch::Manner;
-use portvakt::bankid::message::{Device, Language};
+use portvakt::bankid::message::Device;
 use portvakt::bankid::order::{OrderTokens, Ordered};
 use portvakt::claims::release::{Identity, Release};
 use portvakt::client::bankid::Demands;
 use portvakt::clock::{Clock, Seconds};
 use portvakt::id::{ClientId, Id};
+use portvakt::language::Language;
 use portvakt::login::{
     Asked, Comeback, LIFETIME, Login, Order, Progress, RENEWAL_PAUSE, RENEWAL_TRIES, Renewal, State,
 };
@@ -42,7 +43,7 @@ pub fn login(clock: &Clock, random: &Random) -> Login {
         asked: Asked {
             parameters: Parameters::from_pairs([("claims".to_owned(), "191212121212".to_owned())]),
             ip: [192, 0, 2, 1].into(),
-            language: Language::Sv,
+            language: Language::SWEDISH.tag().clone(),
             manner: Manner::default(),
             demands: Demands::default(),
             expected_people: Vec::new(),

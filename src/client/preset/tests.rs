@@ -328,7 +328,7 @@ fn every_endpoint_is_the_one_that_discovery_names() {
             .values()
             .all(Value::is_string)
     );
-    let document = crate::discovery::document(ISSUER, "acr", None);
+    let document = crate::discovery::document(ISSUER, "acr", None, &Default::default());
     for (theirs, ours) in [
         ("issuer", "issuer"),
         ("authorizationUrl", "authorization_endpoint"),

@@ -9,8 +9,8 @@ use openidconnect::{HttpRequest, HttpResponse};
 use super::super::answer::{self, Answer, Face, View};
 use super::super::input::Request;
 use super::super::{discovery, token};
-use crate::bankid::message::Language;
 use crate::error::{Error, Fault};
+use crate::language::Language;
 use crate::provider::Provider;
 
 /// A request that did not come to a door.
@@ -64,7 +64,7 @@ pub async fn call(provider: Provider, request: HttpRequest) -> Result<HttpRespon
 
 fn failed(provider: &Provider, error: Error) -> Answer {
     let view = View {
-        language: Language::En,
+        language: Language::ENGLISH,
         reference: super::reference(provider),
         pages: provider.config.pages.clone(),
     };

@@ -7,15 +7,14 @@ use serde_json::Value;
 
 use super::super::assets::url;
 use super::super::input::Request;
-use super::super::words::Words;
 use super::Caller;
 use super::form::{Control, Part};
 use crate::admin::role::{Administrator, Permission, Role};
 use crate::admin::written;
 use crate::bankid::environment::Worth;
-use crate::bankid::message::Language;
 use crate::client::setting::{Mistake, Setting};
 use crate::clock::Timestamp;
+use crate::language::{Language, Words};
 use crate::provider::Provider;
 
 /// What every page has.
@@ -124,7 +123,7 @@ impl Frame {
 }
 
 fn banner(worth: Worth) -> Option<&'static str> {
-    let words = Words::of(Language::En);
+    let words = Words::of(Language::ENGLISH);
     match worth {
         Worth::Real => None,
         Worth::Test => Some(words.test_environment),

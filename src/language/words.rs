@@ -1,26 +1,39 @@
-//! The words of our own pages, in each language. BankID's recommended texts are in
-//! [`crate::bankid::message`].
+//! Every text that a person reads on our pages and in the app, in Swedish and in English. A language that
+//! an operator adds has the same keys.
 
-use crate::bankid::message::Language;
+use std::collections::HashMap;
+
+use super::Language;
+use crate::bankid::message::Message;
 use crate::claims::release::Claim;
 
 macro_rules! words {
     ($($name:ident: $sv:literal, $en:literal;)+) => {
-        /// Every word of the pages, in one language.
+        /// Every text, in one language.
         #[derive(Debug, PartialEq, Eq)]
         pub struct Words { $(pub $name: &'static str),+ }
-        static SV: Words = Words { $($name: $sv),+ };
-        static EN: Words = Words { $($name: $en),+ };
+        pub(super) const SWEDISH: Words = Words { $($name: $sv),+ };
+        pub(super) const ENGLISH: Words = Words { $($name: $en),+ };
+
+        impl Words {
+            /// The words of a language that has these texts. The others are English.
+            pub(super) fn made_of(mut texts: HashMap<&'static str, String>) -> Words {
+                let mut text = |key| texts.remove(key).map(|text| &*text.leak());
+                Words { $($name: text(stringify!($name)).unwrap_or(ENGLISH.$name)),+ }
+            }
+
+            /// Every text with its key, in the order of the table.
+            pub fn texts(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name)),+]
+            }
+        }
     };
 }
 
 impl Words {
     /// The words of a language.
     pub fn of(language: Language) -> &'static Words {
-        match language {
-            Language::Sv => &SV,
-            Language::En => &EN,
-        }
+        &language.0.words
     }
 
     /// What a claim is called on the choice page.
@@ -33,10 +46,44 @@ impl Words {
             Claim::PersonalNumber => self.claim_personal_number,
         }
     }
+
+    /// What a person who waits is told.
+    pub fn message(&self, message: &Message) -> &'static str {
+        match message {
+            Message::Rfa1 => self.rfa1,
+            Message::Rfa3 => self.rfa3,
+            Message::Rfa4 => self.rfa4,
+            Message::Rfa6 => self.rfa6,
+            Message::Rfa8 => self.rfa8,
+            Message::Rfa9 => self.rfa9,
+            Message::Rfa13 => self.rfa13,
+            Message::Rfa15a => self.rfa15a,
+            Message::Rfa15b => self.rfa15b,
+            Message::Rfa16 => self.rfa16,
+            Message::Rfa17a => self.rfa17a,
+            Message::Rfa17b => self.rfa17b,
+            Message::Rfa21 => self.rfa21,
+            Message::Rfa22 => self.rfa22,
+            Message::Rfa23 => self.rfa23,
+            Message::Rfa24 => self.rfa24,
+            Message::Rfa25 => self.rfa25,
+            Message::Rfa26 => self.rfa26,
+            Message::Rfa27 => self.rfa27,
+            Message::Rfa28 => self.rfa28,
+            Message::Rfa29 => self.rfa29,
+            Message::Rfa30 => self.rfa30,
+            Message::CallConfirm => self.call_confirm,
+            Message::StepUpPin => self.step_up_pin,
+            Message::StepUpMrtd => self.step_up_mrtd,
+            Message::OtherPerson => self.other_person,
+            Message::CallDeclined => self.call_declined,
+            Message::UpdateApp => self.update_app,
+        }
+    }
 }
 
 words! {
-    lang: "sv", "en";
+    languages: "Språk", "Language";
     simulated: "Simulerat BankID: vem som helst kan logga in som vem som helst.", "Simulated BankID: anyone can log in as anyone.";
     test_environment: "BankIDs testmiljö: en inloggning här visar inte vem någon är.", "BankID's test environment: a login here does not show who anyone is.";
     heading: "Identifiera dig med BankID", "Identify with BankID";
@@ -154,6 +201,38 @@ words! {
     fault_retry_help: "Försök igen. Går det inte heller då är det vi som måste rätta till det.", "Try again. If that does not work either, it is for us to put right.";
     fault_help: "Gå tillbaka och försök igen om en stund.", "Go back and try again in a moment.";
     refused_help: "Begäran kunde inte tas emot. Gå tillbaka till tjänsten och börja om.", "The request could not be accepted. Go back to the service and begin again.";
+    // What the app shows of why it is asked.
+    intention: "Logga in hos {name}.", "Log in to {name}.";
+    intention_care: "Godkänn bara om du själv loggar in där just nu.", "Approve only if you are logging in there right now.";
+    // The texts that BankID recommends, by its names for them ("user messages"), and ours for what it has none for.
+    rfa1: "Starta BankID-appen.", "Start your BankID app.";
+    rfa3: "Åtgärden avbröts. Försök igen.", "The action was cancelled. Please try again.";
+    rfa4: "En identifiering eller underskrift pågår redan för ditt personnummer. Försök igen.", "An identification or signature is already in progress for your personal identity number. Please try again.";
+    rfa6: "Åtgärden avbröts.", "The action was cancelled.";
+    rfa8: "BankID-appen svarar inte. Kontrollera att den är startad och att du har internetanslutning. Försök sedan igen.", "The BankID app is not responding. Please check that it's started and that you have internet access. Try again.";
+    rfa9: "Skriv in din säkerhetskod i BankID-appen och välj Identifiera.", "Enter your security code in the BankID app and select Identify.";
+    rfa13: "Försöker starta BankID-appen.", "Trying to start your BankID app.";
+    rfa15a: "Söker efter BankID. Säkerställ att du har ett giltigt BankID på den här datorn. Om du har ett BankID på kort, sätt in kortet i kortläsaren.", "Searching for BankID. Make sure you have a valid BankID on this computer. If you have a BankID on card, please insert the card into your card reader.";
+    rfa15b: "Söker efter BankID. Säkerställ att du har ett giltigt BankID på den här enheten.", "Searching for BankID. Make sure you have a valid BankID on this device.";
+    rfa16: "Ditt BankID är för gammalt eller spärrat. Använd ett annat BankID eller skaffa ett nytt hos din bank.", "Your BankID is blocked or too old. Please use another BankID or get a new one from your bank.";
+    rfa17a: "Du verkar inte ha BankID-appen/programmet. Installera den och skaffa ett BankID hos din bank.", "You don't seem to have the BankID app/program. Please install it and get a BankID from your bank.";
+    rfa17b: "Misslyckades att läsa av QR-koden. Starta BankID-appen och läs av QR-koden.", "Failed to scan the QR code. Start the BankID app and scan the QR code.";
+    rfa21: "En identifiering eller underskrift pågår.", "An identification or signing is in progress.";
+    rfa22: "Något gick fel. Försök igen.", "Something went wrong. Please try again.";
+    rfa23: "Fotografera och läs av din ID-handling med BankID-appen.", "Take a photo of, and scan, your ID document with the BankID app.";
+    rfa24: "Gör en ansiktsigenkänning i BankID-appen.", "Complete the face recognition in the BankID app.";
+    rfa25: "Välj hur du vill bekräfta din identitet i BankID-appen.", "Choose how to confirm your identity in the BankID app.";
+    rfa26: "Kontrollen av din ID-handling misslyckades. Försök igen.", "The check of your ID document failed. Please try again.";
+    rfa27: "Ansiktsigenkänningen misslyckades. Försök igen.", "The face recognition failed. Please try again.";
+    rfa28: "Din enhet saknar den läsare som behövs för att kontrollera ID-handlingar.", "Your device lacks the reader needed to check ID documents.";
+    rfa29: "Du har flera BankID på din enhet. Du behöver radera alla utom ett BankID för att kunna slutföra identifieringen. Det gör du under Meny - Inställningar i din BankID-app.", "You have several BankIDs on your device. Remove all but one to complete the identification, under Menu - Settings in your BankID app.";
+    rfa30: "Bekräftelsen av din identitet misslyckades. Försök igen.", "The confirmation of your identity failed. Please try again.";
+    call_confirm: "Bekräfta samtalet i BankID-appen.", "Confirm the call in the BankID app.";
+    step_up_pin: "Tjänsten vill vara säkrare på att det är du. Identifiera dig en gång till, och skriv då din säkerhetskod.", "The service wants to be more certain that it is you. Identify yourself once more, by entering your security code.";
+    step_up_mrtd: "Tjänsten vill vara säkrare på att det är du. Identifiera dig en gång till, och läs då av ditt pass eller nationella id-kort med BankID-appen.", "The service wants to be more certain that it is you. Identify yourself once more, by reading your passport or national identity card with the BankID app.";
+    other_person: "Inloggningen gäller en annan person än den som identifierade sig.", "This login is for another person than the one who identified themselves.";
+    call_declined: "Du svarade att du inte är i ett samtal. Ingen har loggats in.", "You said that you are not in a call. Nobody was logged in.";
+    update_app: "Uppdatera BankID-appen och försök igen.", "Update the BankID app and try again.";
 }
 
 #[cfg(test)]
@@ -162,9 +241,45 @@ mod tests {
 
     #[test]
     fn every_language_has_words_of_its_own() {
-        for language in Language::ALL {
-            assert_eq!(Words::of(language).lang, language.tag());
-            assert!(!format!("{:?}", Words::of(language)).contains("\"\""));
+        let _shows = crate::shows!(accepting "BC-11", accepting "PV-TEXT-1", refusing "PV-TEXT-1");
+        let (sv, en) = (SWEDISH.texts(), ENGLISH.texts());
+        for ((key, sv), (_, en)) in sv.iter().zip(&en) {
+            assert!(!sv.trim().is_empty() && !en.trim().is_empty(), "{key}");
+        }
+        for message in Message::ALL {
+            let (sv, en) = (SWEDISH.message(&message), ENGLISH.message(&message));
+            assert_ne!(sv, en);
+            assert!(sv.ends_with('.') && en.ends_with('.'), "{sv} {en}");
+        }
+    }
+
+    #[test]
+    fn the_messages_are_those_that_bankid_recommends() {
+        let _shows = crate::shows!(accepting "BC-11", refusing "BC-11");
+        for (message, sv, en) in [
+            (
+                Message::Rfa1,
+                "Starta BankID-appen.",
+                "Start your BankID app.",
+            ),
+            (
+                Message::Rfa13,
+                "Försöker starta BankID-appen.",
+                "Trying to start your BankID app.",
+            ),
+            (
+                Message::Rfa21,
+                "En identifiering eller underskrift pågår.",
+                "An identification or signing is in progress.",
+            ),
+            (
+                Message::Rfa22,
+                "Något gick fel. Försök igen.",
+                "Something went wrong. Please try again.",
+            ),
+        ] {
+            assert_eq!(SWEDISH.message(&message), sv);
+            assert_eq!(ENGLISH.message(&message), en);
         }
     }
 }
