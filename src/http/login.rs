@@ -8,6 +8,7 @@ use super::assets::url;
 use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT};
 use super::ending::{denied, end, why};
 use super::input::Request;
+use super::logo;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::pushed::When;
 use crate::authorize::request::Parameters;
@@ -299,7 +300,10 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
     let frame = Frame::new(login.asked.language, provider.config.bankid.worth);
     let answer = Answer::page(&LoginPage {
         frame: match &client {
-            Some(client) => frame.themed(&client.metadata.theme),
+            Some(client) => {
+                let theme = &client.metadata.theme;
+                frame.themed(theme, logo::shown(&provider, theme).await?)
+            }
             None => frame,
         },
         client_name: client.map_or(String::new(), |c| {

@@ -24,6 +24,8 @@ pub struct Frame {
     pub style: String,
     /// The style sheet of the client's colours.
     pub colors: Option<String>,
+    /// The client's logo.
+    pub logo: Option<Logo>,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
 }
@@ -35,6 +37,7 @@ impl Frame {
             words,
             style: url("portvakt.css"),
             colors: None,
+            logo: None,
             banner: match worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
@@ -45,13 +48,34 @@ impl Frame {
 }
 
 impl Frame {
-    /// The same in a client's colours.
-    pub fn themed(self, theme: &Theme) -> Frame {
+    /// The same in a client's colours, with its logo.
+    pub fn themed(self, theme: &Theme, logo: Option<Logo>) -> Frame {
         let colors = theme
             .palette()
             .map(|palette| format!("/theme/{}", palette.file()));
-        Frame { colors, ..self }
+        Frame {
+            colors,
+            logo,
+            ..self
+        }
     }
+}
+
+/// A client's logo. It says nothing that its name does not say beside it.
+#[derive(Clone)]
+pub struct Logo {
+    /// On a light page, and on every other where there is no other one.
+    pub light: Picture,
+    /// On a dark page.
+    pub dark: Option<Picture>,
+}
+
+/// A picture, in pixels of its own.
+#[derive(Clone)]
+pub struct Picture {
+    pub address: String,
+    pub width: u32,
+    pub height: u32,
 }
 
 /// The choice of a device: who asks, why, and what they get.
