@@ -46,9 +46,9 @@ pub async fn keep_logos(
     now: Timestamp,
 ) -> Result<bool> {
     let theme = &client.metadata.theme;
-    // What nobody drew is as good as none.
+    // What nobody drew comes by no door.
     if theme.logos().any(|(_, logo)| logo.digest().is_none()) {
-        return Ok(false);
+        return Err(Fault::Row("client", "theme", client.client_id.to_string()));
     }
     let digests = theme.digests();
     let before = read.map(|read| read.client.metadata.theme.digests());
