@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::logo::with_logos;
 use super::{Desk, Done, Unmet, written};
 use crate::audit::{Action, Who, difference};
 use crate::client::authentication::ClientSecret;
@@ -87,7 +88,8 @@ pub async fn create(desk: &Desk<'_>, new: New) -> Done<Made> {
     let client_id = new
         .client_id
         .unwrap_or_else(|| ClientId::fresh(desk.random));
-    let client = judged(desk, None, client_id, new.sector.as_deref(), new.metadata)?;
+    let metadata = with_logos(desk, new.metadata).await?;
+    let client = judged(desk, None, client_id, new.sector.as_deref(), metadata)?;
     let secret = fresh_secret(desk, &client, false);
     let decided = Decided {
         client: &client,
@@ -123,12 +125,7 @@ pub async fn change(
     metadata: Metadata,
 ) -> Done<Made> {
     let read = open(desk, client_id, version).await?;
-    if metadata.personal_number != read.client.metadata.personal_number {
-        return Err(entitled_elsewhere());
-    }
-    let id = read.client.client_id.clone();
-    let sector = sector.unwrap_or(&read.client.sector);
-    let client = judged(desk, Some(&read), id, Some(sector), metadata)?;
+    let client = tried(desk, &read, sector, metadata).await?;
     if client == read.client {
         return Ok(Made {
             registered: read,
@@ -159,6 +156,22 @@ pub async fn change(
     )
     .await?;
     made(desk, &client.client_id, secret).await
+}
+
+/// A client as it would be with other settings, if they hold together. Nothing is changed.
+pub async fn tried(
+    desk: &Desk<'_>,
+    read: &Registered,
+    sector: Option<&str>,
+    metadata: Metadata,
+) -> Done<Client> {
+    if metadata.personal_number != read.client.metadata.personal_number {
+        return Err(entitled_elsewhere());
+    }
+    let metadata = with_logos(desk, metadata).await?;
+    let id = read.client.client_id.clone();
+    let sector = sector.unwrap_or(&read.client.sector);
+    judged(desk, Some(read), id, Some(sector), metadata)
 }
 
 const DECIDED_BY_TWO: Unmet = Unmet::Forbidden(

@@ -8,11 +8,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::judged;
+use super::logo::are_kept;
 use super::{Desk, Done, Unmet};
 use crate::audit::client::{Act, acts};
 use crate::audit::{Action, difference};
 use crate::client::Client;
 use crate::client::authentication::ClientSecret;
+use crate::client::logo::{LogoDigest, data_url};
 use crate::client::registered::{ManagedBy, Registered, said};
 use crate::client::setting::Mistake;
 use crate::config::client::{RegisteredClient, SecretDigest, check_all, not_an_id};
@@ -123,7 +125,8 @@ pub async fn plan(desk: &Desk<'_>, wanted: &[RegisteredClient], terms: Terms) ->
     for client in wanted {
         let id = &client.client.client_id;
         let read = desk.store.registered(id).await?;
-        match step(desk, client, read, &plan.terms) {
+        let kept = are_kept(desk, &client.client.metadata).await;
+        match kept.and_then(|()| step(desk, client, read, &plan.terms)) {
             Ok(Some(step)) => plan.steps.push(step),
             Ok(None) => plan.unchanged += 1,
             Err(Unmet::Mistakes(all)) => mistakes.extend(all.into_iter().map(|mistake| Mistake {
@@ -304,6 +307,27 @@ async fn all(desk: &Desk<'_>, filter: &ClientFilter) -> Done<Vec<Registered>> {
     }
 }
 
+/// Logos as what they are, so that another installation can have them.
+async fn write_logos(
+    desk: &Desk<'_>,
+    client: &Client,
+    table: &mut toml::Table,
+) -> anyhow::Result<()> {
+    let theme = table.get_mut("theme").and_then(toml::Value::as_table_mut);
+    for (name, digest) in theme.into_iter().flatten() {
+        if !["logo", "logo_dark"].contains(&name.as_str()) {
+            continue;
+        }
+        let kept = digest.as_str().and_then(LogoDigest::parse);
+        let kept = kept.with_context(|| format!("client {}: {name}", client.client_id))?;
+        let png = desk.store.logo(kept).await?;
+        let png =
+            png.with_context(|| format!("client {}: {name} is not kept", client.client_id))?;
+        *digest = data_url(&png).into();
+    }
+    Ok(())
+}
+
 /// Clients as a file that can be applied: their secrets by what they are recognised by, so that whoever has
 /// one need not be given another.
 pub async fn export(desk: &Desk<'_>, filter: &ClientFilter) -> anyhow::Result<String> {
@@ -312,6 +336,7 @@ pub async fn export(desk: &Desk<'_>, filter: &ClientFilter) -> anyhow::Result<St
         let id = &read.client.client_id;
         let mut table =
             toml::Table::try_from(&read.client.metadata).with_context(|| format!("client {id}"))?;
+        write_logos(desk, &read.client, &mut table).await?;
         table.insert("client_id".to_owned(), id.as_str().into());
         table.insert("sector".to_owned(), read.client.sector.clone().into());
         // One that has an end is written as the one before, and is taken until the file leaves it out.

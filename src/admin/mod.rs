@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod failure;
 pub mod file;
 pub mod key;
+mod logo;
 pub mod preview;
 pub mod role;
 pub mod scope;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::authorize::request::{Parameters, Scope};
+use crate::authorize::request::{AuthorizationRequest, Parameters, Scope};
 use crate::authorize::{self, Policy, Refused};
 use crate::bankid::collect::CompletionData;
 use crate::claims::release::Identity;
@@ -43,8 +43,7 @@ pub fn preview(
     random: &Random,
     now: Timestamp,
 ) -> Result<Preview, String> {
-    let asked = asked(client, scopes)?;
-    let request = authorize::admit(&asked, client, policy, &|_| None).map_err(in_words)?;
+    let (asked, request) = asks(client, scopes, policy)?;
     let session = nobody(random, now);
     // A key of its own: the subject is none that anybody has.
     let grant = Grant::of(&request, client, &session, &Key::fresh(random), random, now);
@@ -66,6 +65,17 @@ pub fn preview(
         userinfo: userinfo::claims(&grant, told_by),
         logout_token,
     })
+}
+
+/// A request as the client could send it, which asks for these scope values, and what is read in it.
+pub fn asks(
+    client: &Client,
+    scopes: &[Scope],
+    policy: &Policy,
+) -> Result<(Parameters, AuthorizationRequest), String> {
+    let asked = asked(client, scopes)?;
+    let request = authorize::admit(&asked, client, policy, &|_| None).map_err(in_words)?;
+    Ok((asked, request))
 }
 
 fn asked(client: &Client, scopes: &[Scope]) -> Result<Parameters, String> {

@@ -302,6 +302,11 @@ impl Metadata {
                 "theme.accent cannot be read on a light page: its contrast must be 4.5 to 1",
             ),
             (
+                self.theme.logo_dark.is_some() && self.theme.logo.is_none(),
+                "theme.logo_dark",
+                "theme.logo_dark needs theme.logo, which stands on light pages",
+            ),
+            (
                 !self.theme.is_readable_on_dark(),
                 "theme.accent_dark",
                 "theme.accent_dark cannot be read on a dark page: its contrast must be 4.5 to 1",

@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod distinguished_name;
 pub mod guessing;
 pub mod keys;
+pub mod logo;
 pub mod machine;
 pub mod metadata;
 pub mod method;

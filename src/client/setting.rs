@@ -200,6 +200,8 @@ pub enum Format {
     Resource,
     /// A colour.
     Color,
+    /// A picture.
+    Logo,
     /// A scope value.
     Scope,
     /// The name of a claim.
@@ -226,6 +228,7 @@ impl Format {
             Format::Origin => "https://app.example.se",
             Format::Resource => "https://api.example.se",
             Format::Color => "#12436d",
+            Format::Logo => "data:image/png;base64,iVBORw0KGgo=",
             Format::ClaimName => "ssn",
             Format::Scope => "orders:read",
             Format::DistinguishedName => "CN=app,O=Kommunen,C=SE",

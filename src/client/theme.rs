@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::logo::{Logo, LogoDigest};
+use super::setting::Mistake;
 use super::{CalledUri, Purpose};
 
 /// How a client's login page looks.
@@ -17,6 +19,12 @@ pub struct Theme {
     /// The same on a dark page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accent_dark: Option<Color>,
+    /// Its logo, which stands beside its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo: Option<Logo>,
+    /// The same on a dark page, where the other could not be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_dark: Option<Logo>,
     /// A sentence of its own, below the purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Purpose>,
@@ -29,6 +37,42 @@ impl Theme {
     /// Whether it is the one that every client begins with.
     pub fn is_usual(&self) -> bool {
         *self == Theme::default()
+    }
+
+    /// Its logos, by the names of their settings.
+    pub fn logos(&self) -> impl Iterator<Item = (&'static str, &Logo)> {
+        let named = [
+            ("theme.logo", &self.logo),
+            ("theme.logo_dark", &self.logo_dark),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(name, logo)| Some((name, logo.as_ref()?)))
+    }
+
+    /// What its logos are kept under.
+    pub fn digests(&self) -> Vec<LogoDigest> {
+        self.logos().filter_map(|(_, logo)| logo.digest()).collect()
+    }
+
+    /// Makes pictures of what was given as logos. It takes a while: not on a thread that others wait for.
+    pub fn drawn(self) -> Result<Theme, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut drawn = |name: &str, logo: Option<Logo>| {
+            let drawn = logo?.drawn();
+            drawn
+                .map_err(|reason| mistakes.push(Mistake::new(name, reason)))
+                .ok()
+        };
+        let theme = Theme {
+            logo: drawn("theme.logo", self.logo),
+            logo_dark: drawn("theme.logo_dark", self.logo_dark),
+            ..self
+        };
+        match mistakes.is_empty() {
+            true => Ok(theme),
+            false => Err(mistakes),
+        }
     }
 
     /// Its colours, if it has any.

@@ -10,7 +10,9 @@ use super::mtls::Mtls;
 use super::{Findings, text_or_file, written};
 use crate::admin::client::CONSOLE;
 use crate::client::authentication::ClientSecret;
+use crate::client::logo::Logo;
 use crate::client::setting::Mistake;
+use crate::client::theme::Theme;
 use crate::client::{Authentication, Client, Metadata};
 use crate::id::ClientId;
 use crate::secret::Digest;
@@ -56,8 +58,16 @@ pub(super) fn check_with(
     found: &mut Findings,
 ) {
     for RegisteredClient { client, .. } in clients {
+        let key = format!("client.{}", client.client_id);
         for mistake in unmet(client, bankid, mtls) {
-            found.add(&format!("client.{}", client.client_id), mistake.reason);
+            found.add(&key, mistake.reason);
+        }
+        // At the start there may be nothing yet that is kept.
+        for (name, _) in client.metadata.theme.logos().filter(|(_, l)| l.is_kept()) {
+            found.add(
+                &key,
+                format!("{name}: write {name}_file, or the picture itself"),
+            );
         }
     }
 }
@@ -145,17 +155,50 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         },
         None => sector_of(&written.client_id, &written.metadata)?,
     };
-    written.metadata.bankid.check()?;
-    written.metadata.check()?;
+    let mut metadata = written.metadata;
+    metadata.theme = drawn(
+        metadata.theme,
+        &written.logo_file,
+        &written.logo_dark_file,
+        base,
+    )?;
+    metadata.bankid.check()?;
+    metadata.check()?;
     Ok(RegisteredClient {
         client: Client {
             client_id: written.client_id,
             sector,
-            metadata: written.metadata,
+            metadata,
         },
         named_sector: written.sector,
         secrets,
     })
+}
+
+/// The logos that are written in the file or lie beside it, made anew.
+fn drawn(
+    theme: Theme,
+    file: &Option<PathBuf>,
+    file_dark: &Option<PathBuf>,
+    base: &Path,
+) -> Result<Theme, String> {
+    let given = |logo: Option<Logo>, file: &Option<PathBuf>, name: &str| match (logo, file) {
+        (logo, None) => Ok(logo),
+        (Some(_), Some(_)) => Err(format!("{name} and {name}_file exclude each other")),
+        (None, Some(file)) => std::fs::read(base.join(file))
+            .map(|bytes| Some(Logo::Given(bytes.into())))
+            .map_err(|e| format!("{name}_file {}: {e}", file.display())),
+    };
+    let theme = Theme {
+        logo: given(theme.logo, file, "theme.logo")?,
+        logo_dark: given(theme.logo_dark, file_dark, "theme.logo_dark")?,
+        ..theme
+    };
+    let in_words = |mistakes: Vec<Mistake>| {
+        let mistakes = mistakes.iter().map(Mistake::to_string);
+        mistakes.collect::<Vec<_>>().join("; ")
+    };
+    theme.drawn().map_err(in_words)
 }
 
 /// The ways to write a secret: itself, a file, or what it is recognised by.

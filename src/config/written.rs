@@ -431,6 +431,10 @@ pub struct Client {
     pub previous_client_secret_digest: Option<SecretDigest>,
     /// Its sector for pairwise subjects; the host of its first redirect URI when it is not said.
     pub sector: Option<String>,
+    /// `theme.logo_file`: a file that holds its logo.
+    pub logo_file: Option<PathBuf>,
+    /// `theme.logo_dark_file`: the same for dark pages.
+    pub logo_dark_file: Option<PathBuf>,
     /// Everything else.
     pub metadata: Metadata,
 }
@@ -481,6 +485,8 @@ impl Client {
             client_secret_digest: Option<SecretDigest>,
             previous_client_secret_digest: Option<SecretDigest>,
             sector: Option<String>,
+            logo_file: Option<PathBuf>,
+            logo_dark_file: Option<PathBuf>,
         }
         let own = [
             "client_id",
@@ -492,10 +498,15 @@ impl Client {
             "previous_client_secret_digest",
             "sector",
         ];
-        let own = own
+        let mut own = own
             .into_iter()
             .filter_map(|key| Some((key.to_owned(), table.remove(key)?)))
             .collect::<toml::Table>();
+        if let Some(theme) = table.get_mut("theme").and_then(toml::Value::as_table_mut) {
+            for key in ["logo_file", "logo_dark_file"] {
+                own.extend(theme.remove(key).map(|file| (key.to_owned(), file)));
+            }
+        }
         let own: Own = own.try_into()?;
         let client = move |metadata| Client {
             client_id: own.client_id,
@@ -506,6 +517,8 @@ impl Client {
             client_secret_digest: own.client_secret_digest,
             previous_client_secret_digest: own.previous_client_secret_digest,
             sector: own.sector,
+            logo_file: own.logo_file,
+            logo_dark_file: own.logo_dark_file,
             metadata,
         };
         Ok((client, table))

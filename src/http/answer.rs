@@ -203,13 +203,21 @@ impl Answer {
     }
 
     /// A picture of the operator's. One that holds a script runs none, wherever it is opened.
-    pub fn picture(picture: &Picture) -> Answer {
+    pub fn supplied_picture(picture: &Picture) -> Answer {
         Answer::new(StatusCode::OK, picture.content_type, picture.body.to_vec())
             .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
             .with(
                 header::CONTENT_SECURITY_POLICY,
                 "default-src 'none'; style-src 'unsafe-inline'; sandbox",
             )
+    }
+
+    /// A picture of ours (PNG) that never changes under its name. Should a browser take it for a page, that may
+    /// do nothing.
+    pub fn picture(png: Vec<u8>) -> Answer {
+        Answer::new(StatusCode::OK, "image/png", png)
+            .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+            .with(header::CONTENT_SECURITY_POLICY, "default-src 'none'")
     }
 
     /// The same under a name that was never its own: nobody keeps it.

@@ -109,7 +109,7 @@ pub async fn asset(provider: Provider, request: Request) -> Result<Answer, Error
 pub async fn picture(provider: Provider, request: Request) -> Result<Answer, Error> {
     let name = request.path_part("name").unwrap_or_default();
     Ok(match provider.config.pages.picture(name) {
-        Some(picture) => Answer::picture(picture),
+        Some(picture) => Answer::supplied_picture(picture),
         None => answer::not_found(&request.view(&provider)),
     })
 }

@@ -6,7 +6,8 @@ use super::assets::url;
 use super::bounce;
 use super::input::{Request, Unreadable};
 use super::login;
-use super::page::{Choice, Frame};
+use super::logo;
+use super::page::{Choice, Frame, Logo};
 use crate::authorize::interaction::{self, Decision};
 use crate::authorize::pushed::{self, When};
 use crate::authorize::redirect_uri::ReturnAddress;
@@ -18,6 +19,7 @@ use crate::bankid::launch::First;
 use crate::claims::release::Release;
 use crate::client::Client;
 use crate::clock::Seconds;
+use crate::config::Config;
 use crate::error::{Error, Refusal};
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
@@ -246,7 +248,10 @@ async fn answer_to(
                 Some((id, cookie)) => ChoiceForm::resuming(id, cookie, raw, now),
                 None => ChoiceForm::new(raw, &provider.random, now),
             };
-            Ok(choice(provider, request, &admitted, &form, language, false))
+            let logo = logo::shown(provider, &admitted.client.metadata.theme).await?;
+            Ok(choice(
+                provider, request, &admitted, &form, language, false, logo,
+            ))
         }
     }
 }
@@ -346,8 +351,9 @@ pub async fn choose_again(
         Some((id, cookie)) => ChoiceForm::resuming(id, cookie, parameters, now),
         None => ChoiceForm::new(parameters, &provider.random, now),
     };
+    let logo = logo::shown(provider, &admitted.client.metadata.theme).await?;
     Ok(choice(
-        provider, request, &admitted, &form, language, is_new,
+        provider, request, &admitted, &form, language, is_new, logo,
     ))
 }
 
@@ -358,58 +364,88 @@ fn choice(
     form: &ChoiceForm,
     language: Language,
     renewed: bool,
+    logo: Option<Logo>,
 ) -> Answer {
     let issuer = &provider.config.issuer;
     let cookie_of_form = format!("{FORM_COOKIE}{}", form.login.short());
     let cookie = request
         .cookie::<secret::FormCookie>(&cookie_name(issuer, &cookie_of_form))
         .unwrap_or_else(|| Secret::fresh(&provider.random));
-    let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
-    let metadata = &admitted.client.metadata;
-    let frame = Frame::new(language, &provider.config.pages).themed(&metadata.theme);
-    let released = Release::decide(&admitted.request, &admitted.client).all();
-    let bankid = &provider.config.bankid;
-    let user_agent = request.header("user-agent").unwrap_or_default();
-    let manner = bankid.matrix.manner(user_agent, false);
-    let offers = Offers::of(&metadata.bankid, &manner, &bankid.links);
-    let page = Choice {
-        client_name: metadata.client_name.as_str().to_owned(),
-        purpose: metadata
-            .purpose
-            .as_ref()
-            .map(|p| p.text(language).to_owned()),
-        note: metadata
-            .theme
-            .note
-            .as_ref()
-            .map(|note| note.text(language).to_owned()),
-        help: metadata
-            .theme
-            .help_uri
-            .as_ref()
-            .map(|uri| uri.as_str().to_owned()),
-        claims: Choice::claims_in_words(&released, frame.words),
-        offline: admitted.request.scope.contains(&Scope::OfflineAccess),
-        form: sealed,
-        this_first: manner.first == First::This || !offers.other,
-        offers,
-        in_app: manner.in_app,
+    let facts = Facts {
+        language,
+        user_agent: request.header("user-agent").unwrap_or_default(),
         elsewhere_before: request
             .cookies()
             .any(|(name, _)| name == cookie_name(issuer, ELSEWHERE_COOKIE)),
         renewed,
-        warns_after: FORM_LIFETIME.0 - NOTICE.0,
-        script: url("choice.js"),
-        frame,
+        logo,
+        form: form.seal(&cookie, &provider.keys.forms, &provider.random),
     };
+    let page = choice_page(&provider.config, &admitted.client, &admitted.request, facts);
     let cookie = SetCookie {
         name: cookie_of_form,
         value: Some(cookie.expose().to_owned()),
         lifetime: Some(RENEWABLE),
         sent: answer::Sent::WhenLedHere,
     };
-    let answer = Answer::page(&page).in_colors(&metadata.theme);
+    let answer = Answer::page(&page).in_colors(&admitted.client.metadata.theme);
     login::with_one_of_few(answer, request, FORM_COOKIE, cookie)
+}
+
+/// What a choice page is made of, besides the client and its request.
+pub struct Facts<'a> {
+    /// In which language.
+    pub language: Language,
+    /// What the browser calls itself.
+    pub user_agent: &'a str,
+    /// Whether the app came back to another browser last time.
+    pub elsewhere_before: bool,
+    /// Whether it takes the place of a page that had become too old.
+    pub renewed: bool,
+    /// The client's logo.
+    pub logo: Option<Logo>,
+    /// The sealed request.
+    pub form: String,
+}
+
+/// The choice page of a request. It is made of nothing else, so that it can be looked at without a login.
+pub fn choice_page(
+    config: &Config,
+    client: &Client,
+    request: &AuthorizationRequest,
+    facts: Facts<'_>,
+) -> Choice {
+    let bankid = &config.bankid;
+    let metadata = &client.metadata;
+    let theme = &metadata.theme;
+    let language = facts.language;
+    let frame = Frame::new(language, &config.pages).themed(theme, facts.logo);
+    let released = Release::decide(request, client).all();
+    let manner = bankid.matrix.manner(facts.user_agent, false);
+    let offers = Offers::of(&metadata.bankid, &manner, &bankid.links);
+    Choice {
+        client_name: metadata.client_name.as_str().to_owned(),
+        purpose: metadata
+            .purpose
+            .as_ref()
+            .map(|p| p.text(language).to_owned()),
+        note: theme
+            .note
+            .as_ref()
+            .map(|note| note.text(language).to_owned()),
+        help: theme.help_uri.as_ref().map(|uri| uri.as_str().to_owned()),
+        claims: Choice::claims_in_words(&released, frame.words),
+        offline: request.scope.contains(&Scope::OfflineAccess),
+        form: facts.form,
+        this_first: manner.first == First::This || !offers.other,
+        offers,
+        in_app: manner.in_app,
+        elsewhere_before: facts.elsewhere_before,
+        renewed: facts.renewed,
+        warns_after: FORM_LIFETIME.0 - NOTICE.0,
+        script: url("choice.js"),
+        frame,
+    }
 }
 
 /// How long before its time is up a page says so (WCAG 2.2, 2.2.1 asks for 20 seconds at least).

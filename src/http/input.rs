@@ -46,15 +46,17 @@ pub struct Parts {
 }
 
 /// The most that a request's body may hold.
-const BODY_LIMIT: usize = 64 * 1024;
+pub const BODY_LIMIT: usize = 64 * 1024;
+/// The same where it may hold pictures: two of the largest, in base64 with its escapes, and the rest.
+pub const PICTURES_LIMIT: usize = 2 * 1024 * 1024;
 /// The most fields of a form.
-const MOST_FIELDS: usize = 400;
+pub const MOST_FIELDS: usize = 400;
 /// How long a body may take to arrive: whoever sends it byte by byte must not keep a place for long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body of a request, or what is answered instead.
-pub async fn body(payload: Payload) -> Result<Bytes, StatusCode> {
-    match timeout(BODY_TIMEOUT, payload.to_bytes_limited(BODY_LIMIT)).await {
+/// The body of a request, of at most `most` bytes, or what is answered instead.
+pub async fn body(payload: Payload, most: usize) -> Result<Bytes, StatusCode> {
+    match timeout(BODY_TIMEOUT, payload.to_bytes_limited(most)).await {
         Ok(Ok(Ok(body))) => Ok(body),
         Ok(Ok(Err(_))) => Err(StatusCode::BAD_REQUEST),
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
@@ -244,10 +246,6 @@ impl Request {
                 Reason::BodyUnreadable,
             ));
         }
-        let is_sound = |text: &str| {
-            let lines = |c: char| matches!(c, '\r' | '\n' | '\t');
-            !text.contains('\u{fffd}') && !text.chars().any(|c| c.is_control() && !lines(c))
-        };
         let mut fields = Vec::new();
         for (name, value) in url::form_urlencoded::parse(&self.body) {
             if !is_sound(&name) || !is_sound(&value) || fields.len() == MOST_FIELDS {
@@ -325,6 +323,11 @@ impl Request {
         media_type.split(';').next().unwrap_or_default().trim()
     }
 
+    /// The body as it came.
+    pub fn bytes(&self) -> Bytes {
+        self.body.clone()
+    }
+
     /// Whether the body is empty.
     pub fn has_body(&self) -> bool {
         !self.body.is_empty()
@@ -386,6 +389,12 @@ impl Request {
             pages: provider.config.pages.clone(),
         }
     }
+}
+
+/// Whether a field of a form is a text, of one or several lines.
+pub fn is_sound(text: &str) -> bool {
+    let lines = |c: char| matches!(c, '\r' | '\n' | '\t');
+    !text.contains('\u{fffd}') && !text.chars().any(|c| c.is_control() && !lines(c))
 }
 
 /// RFC 9440 §4: the certificate of the connection that came to us, or of the one that came to a proxy

@@ -8,6 +8,7 @@ use super::assets::url;
 use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, NOTICE};
 use super::ending::{denied, end, why};
 use super::input::Request;
+use super::logo;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::pushed::When;
 use crate::authorize::request::Parameters;
@@ -328,7 +329,10 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
     let now = provider.clock.now();
     let page = LoginPage {
         frame: match &client {
-            Some(client) => frame.themed(&client.metadata.theme),
+            Some(client) => {
+                let theme = &client.metadata.theme;
+                frame.themed(theme, logo::shown(&provider, theme).await?)
+            }
             None => frame,
         },
         client_name: client.map_or(String::new(), |c| {

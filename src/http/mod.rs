@@ -17,6 +17,7 @@ pub mod input;
 mod introspect;
 mod login;
 mod login_events;
+mod logo;
 mod logout;
 pub mod ops;
 mod page;
@@ -28,6 +29,7 @@ mod returning;
 mod revoke;
 pub mod tls;
 mod token;
+mod upload;
 mod userinfo;
 
 use std::future::Future;
@@ -44,7 +46,7 @@ use tokio::runtime::Handle;
 use crate::error::{Error, Fault};
 use crate::provider::Provider;
 use answer::{Answer, Face};
-use input::Request;
+use input::{BODY_LIMIT, Request};
 
 fn routes(config: &mut web::ServiceConfig) {
     // What there is to know before a login.
@@ -61,6 +63,7 @@ fn routes(config: &mut web::ServiceConfig) {
         "/picture/{name}",
         [get(Face::Page, assets::picture)],
     );
+    route(config, "/logo/{name}", [get(Face::Page, logo::get)]);
     // Clients that come by themselves.
     route(config, "/register", [post(Face::Json, register::post)]);
     route(
@@ -298,7 +301,7 @@ where
     let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
         // A body that could not be read says nothing; why is answered below.
-        let (body, unreadable) = match input::body(payload).await {
+        let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
             Ok(body) => (body, None),
             Err(status) => (web::Bytes::new(), Some(status)),
         };

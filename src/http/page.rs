@@ -14,7 +14,7 @@ use crate::bankid::environment::Worth;
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::client::theme::{Palette, Theme};
-use crate::config::pages::{Pages, Picture};
+use crate::config::pages::{self, Pages};
 use crate::language::{Language, Words};
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
@@ -27,6 +27,8 @@ pub struct Frame {
     pub style: &'static str,
     /// The client's colours.
     pub colors: Option<String>,
+    /// The client's logo.
+    pub logo: Option<Logo>,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
     /// What the provider is called.
@@ -44,7 +46,8 @@ pub struct Frame {
 impl Frame {
     pub fn new(language: Language, pages: &Pages) -> Frame {
         let words = Words::of(language);
-        let address = |picture: &Option<Picture>| picture.as_ref().map(Picture::address);
+        let address =
+            |picture: &Option<pages::Picture>| picture.as_ref().map(pages::Picture::address);
         let links = [
             (words.provider_help, &pages.help_uri),
             (words.privacy, &pages.privacy_uri),
@@ -62,6 +65,7 @@ impl Frame {
             bankid_logo: address(&pages.bankid_logo),
             care_notice: pages.care_notice,
             links: links.into_iter().filter_map(link).collect(),
+            logo: None,
             banner: match pages.worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
@@ -72,11 +76,31 @@ impl Frame {
 }
 
 impl Frame {
-    /// The same in a client's colours.
-    pub fn themed(self, theme: &Theme) -> Frame {
-        let colors = theme.palette().map(Palette::style);
-        Frame { colors, ..self }
+    /// The same in a client's colours, with its logo.
+    pub fn themed(self, theme: &Theme, logo: Option<Logo>) -> Frame {
+        Frame {
+            colors: theme.palette().map(Palette::style),
+            logo,
+            ..self
+        }
     }
+}
+
+/// A client's logo. It says nothing that its name does not say beside it.
+#[derive(Clone)]
+pub struct Logo {
+    /// On a light page, and on every other where there is no other one.
+    pub light: Picture,
+    /// On a dark page.
+    pub dark: Option<Picture>,
+}
+
+/// A picture, in pixels of its own.
+#[derive(Clone)]
+pub struct Picture {
+    pub address: String,
+    pub width: u32,
+    pub height: u32,
 }
 
 /// The choice of a device: who asks, why, and what they get.

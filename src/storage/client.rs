@@ -6,6 +6,7 @@ use sqlx::{FromRow, QueryBuilder};
 use super::administrator::extend_reach;
 use super::client_secret::{SecretChange, change_secrets, same_secrets};
 use super::column::Row;
+use super::logo::keep_logos;
 use super::{Backend, Result, Store, Tx, commit, on, rollback};
 use crate::audit::client::{Act, acts};
 use crate::audit::{Action, Actor, Event};
@@ -277,6 +278,9 @@ impl Store {
             Some(_) => &[],
         };
         keep_origins(tx, &client.client_id, origins).await?;
+        if !keep_logos(tx, read, client, now).await? {
+            return Ok(false);
+        }
         if let Some(administrator) = decided.looked_after_by {
             extend_reach(tx, administrator, &client.client_id).await?;
         }

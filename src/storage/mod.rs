@@ -20,6 +20,7 @@ mod grant;
 mod initial_access_token;
 mod job;
 mod login;
+mod logo;
 mod node;
 mod person;
 mod pushed_request;

@@ -64,6 +64,12 @@ impl Store {
                 now - RESTORABLE,
             ),
             ("DELETE FROM client WHERE removed_at < $1", now - RESTORABLE),
+            // After the clients that are gone for good.
+            (
+                "DELETE FROM logo WHERE given_at < $1
+                    AND NOT EXISTS (SELECT 1 FROM client_logo c WHERE c.digest = logo.digest)",
+                long_ended,
+            ),
             ("DELETE FROM client_secret WHERE expires_at < $1", now),
             (
                 "DELETE FROM client_use WHERE day < $1",

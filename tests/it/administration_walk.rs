@@ -11,7 +11,7 @@ use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{Answer, App, Browser, Database, run};
 
 /// Becomes an administrator in Chromium, by the BankID of the same device.
-async fn administering(app: &App, scripts: Scripts) -> Chromium {
+pub async fn administering(app: &App, scripts: Scripts) -> Chromium {
     let (_, link) = app.invite(Role::Owner, Reach::All).await;
     let [browser] = browsers(&app.certificate, scripts).await;
     browser.go(&link).await;

@@ -159,6 +159,11 @@ fn typed_text(text: Text) -> Value {
             schema["pattern"] = json!("^https?://");
         }
         Format::Color => schema["pattern"] = json!("^#[0-9a-f]{6}$"),
+        Format::Logo => {
+            schema["pattern"] = json!(
+                "^(?:[0-9a-f]{64}|data:image/(?:png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2})$"
+            );
+        }
         Format::ClaimName => schema["pattern"] = json!("^[!#-\\[\\]-~]+$"),
         Format::Scope => schema["pattern"] = json!("^[!#-\\[\\]-~]+$"),
         Format::HostName | Format::Email => schema["pattern"] = json!("^[!-~]+$"),

@@ -9,6 +9,7 @@ use crate::client::Entitlement;
 use crate::client::bankid::KeepEvidence;
 use crate::client::certificate::AlternativeName;
 use crate::client::distinguished_name::DistinguishedName;
+use crate::client::logo::Logo;
 use crate::client::machine::OwnScope;
 use crate::client::metadata::LONGEST_LIST;
 use crate::client::origin::WebOrigin;
@@ -82,6 +83,22 @@ pub const SETTINGS: &[Setting] = &[
         needed: false,
         label: "Colour on dark pages",
         explanation: "The same for people whose device shows dark pages. It must be light enough to be read on black.",
+    },
+    Setting {
+        name: "theme.logo",
+        group: Group::Basics,
+        kind: line(Format::Logo, Logo::LONGEST),
+        needed: false,
+        label: "Logo",
+        explanation: "A picture (PNG, JPEG or WebP, at most 512 KiB) that stands above the login page. It is made anew, at most 640 by 240 pixels, and kept; what is told of it afterwards is its digest, which can be given as well.",
+    },
+    Setting {
+        name: "theme.logo_dark",
+        group: Group::Basics,
+        kind: line(Format::Logo, Logo::LONGEST),
+        needed: false,
+        label: "Logo on dark pages",
+        explanation: "The same for people whose device shows dark pages. Without it the logo stands on a white ground there.",
     },
     Setting {
         name: "theme.note.sv",

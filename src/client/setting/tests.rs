@@ -70,6 +70,8 @@ fn maximal() -> Metadata {
         theme: read(json!({
             "accent": "#7a0019",
             "accent_dark": "#ffb3c1",
+            "logo": "1".repeat(64),
+            "logo_dark": "2".repeat(64),
             "note": {"sv": "Öppet dygnet runt.", "en": "Always open."},
             "help_uri": "https://a.example/help",
         })),

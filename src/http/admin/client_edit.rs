@@ -72,13 +72,7 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
     let id = named(&request)?;
     let desk = caller.desk(&provider);
     let version = caller.version()?;
-    let sector = caller.field("sector").unwrap_or_default().to_owned();
-    let sent: Vec<(String, String)> = caller
-        .fields
-        .iter()
-        .filter(|(name, _)| !["version", "sector"].contains(&name.as_str()))
-        .cloned()
-        .collect();
+    let (sent, sector) = typed(&caller);
     let read = client::open(&desk, &id, None).await?;
     let metadata = match from_form(&sent, &read.client.metadata) {
         Ok(metadata) => metadata,
@@ -138,6 +132,14 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
         }
         Err(unmet) => Err(unmet),
     }
+}
+
+/// The settings of a form as they were sent, and the sector.
+pub(super) fn typed(caller: &Caller) -> (Vec<(String, String)>, String) {
+    let is_setting = |name: &str| !["version", "sector"].contains(&name);
+    let sent = caller.fields.iter().filter(|(name, _)| is_setting(name));
+    let sector = caller.field("sector").unwrap_or_default();
+    (sent.cloned().collect(), sector.to_owned())
 }
 
 fn differences(yours: &crate::client::Metadata, now: &Registered) -> Vec<Difference> {

@@ -195,7 +195,7 @@ fn facts(read: &Registered) -> Vec<(&'static str, String)> {
     let usual = usual();
     let mut facts: Vec<(&'static str, String)> = set
         .filter(|(name, value)| !value.is_empty() && !usual.contains(&(*name, value.clone())))
-        .filter(|(name, _)| *name != "jwks")
+        .filter(|(name, _)| !["jwks", "theme.logo", "theme.logo_dark"].contains(name))
         .filter_map(|(name, value)| {
             let setting = setting::Setting::named(name)?;
             Some((setting.label, value))

@@ -1,6 +1,8 @@
 //! The form of a client's settings, made from the table of all settings.
 
-use crate::client::setting::{Choice, Fallback, Group, Kind, Mistake, ON, SETTINGS, Setting};
+use crate::client::setting::{
+    Choice, Fallback, Format, Group, Kind, Mistake, ON, SETTINGS, Setting,
+};
 
 /// A part of the form.
 pub struct Part {
@@ -26,6 +28,7 @@ pub enum Control {
     Line {
         most: usize,
     },
+    Logo,
     Number {
         least: u32,
         most: u32,
@@ -100,6 +103,7 @@ fn field(setting: &'static Setting, values: &[(String, String)], mistakes: &[Mis
         is_chosen,
     };
     let control = match setting.kind {
+        Kind::Line(line) if line.format == Format::Logo => Control::Logo,
         Kind::Line(line) => Control::Line { most: line.most },
         Kind::Number { least, most, unit } => Control::Number { least, most, unit },
         Kind::Switch { .. } => Control::Switch {

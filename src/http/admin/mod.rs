@@ -6,6 +6,7 @@
 mod administrators;
 pub mod api;
 mod client_edit;
+mod client_look;
 mod client_page;
 mod clients;
 mod console;
@@ -30,8 +31,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::runtime::Handle;
 
 use super::answer::{self, Answer, Face, cookie_name};
-use super::input::{self, Request};
-use super::{SHUTDOWN_SECONDS, Served, assets, tls};
+use super::input::{self, BODY_LIMIT, PICTURES_LIMIT, Request, Unreadable};
+use super::{SHUTDOWN_SECONDS, Served, assets, logo, tls, upload};
 use crate::admin::role::Permission;
 use crate::admin::{Desk, Unmet};
 use crate::audit::{Actor, Door, Who};
@@ -73,6 +74,8 @@ pub struct Entry {
     pub path: &'static str,
     /// What the caller must be.
     pub needs: Needs,
+    /// Whether its form may hold pictures.
+    takes_pictures: bool,
     behind: Behind,
 }
 
@@ -82,7 +85,15 @@ pub fn table() -> Vec<Entry> {
     use Permission::*;
     let (get, post) = (Method::GET, Method::POST);
     vec![
-        open(&get, "/static/{name}", asset),
+        open(&get, "/static/{name}", async |provider, request| {
+            of_the_pages(assets::asset(provider, request).await)
+        }),
+        open(&get, "/picture/{name}", async |provider, request| {
+            of_the_pages(assets::picture(provider, request).await)
+        }),
+        open(&get, "/logo/{name}", async |provider, request| {
+            of_the_pages(logo::get(provider, request).await)
+        }),
         open(&get, "/login", console::log_in),
         open(&get, "/callback", console::callback),
         open(&get, "/invitation/{secret}", console::invitation),
@@ -111,6 +122,25 @@ pub fn table() -> Vec<Entry> {
             MayFreshly(WriteClients),
             client_edit::save,
         ),
+        closed(
+            &get,
+            "/client/{client_id}/look",
+            May(ReadClients),
+            client_look::show,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/look",
+            May(WriteClients),
+            client_look::show_typed,
+        ),
+        closed(
+            &post,
+            "/client/{client_id}/logo",
+            MayFreshly(WriteClients),
+            client_look::save_logo,
+        )
+        .with_pictures(),
         closed(
             &get,
             "/client/{client_id}/preview",
@@ -226,6 +256,7 @@ where
         method: method.clone(),
         path,
         needs: Needs::Nobody,
+        takes_pictures: false,
         behind: Arc::new(move |provider, request, _| Box::pin(door(provider, request))),
     }
 }
@@ -239,6 +270,7 @@ where
         method: method.clone(),
         path,
         needs,
+        takes_pictures: false,
         behind: Arc::new(move |provider, request, caller| {
             Box::pin(async move {
                 match caller {
@@ -247,6 +279,24 @@ where
                 }
             })
         }),
+    }
+}
+
+impl Entry {
+    fn with_pictures(self) -> Entry {
+        Entry {
+            takes_pictures: true,
+            ..self
+        }
+    }
+
+    /// The fields of the form that was sent.
+    async fn fields(&self, request: &Request) -> Result<Vec<(String, String)>, Unreadable> {
+        match (self.method == Method::GET, self.takes_pictures) {
+            (true, _) => Ok(Vec::new()),
+            (false, true) => upload::fields(request).await,
+            (false, false) => request.fields(),
+        }
     }
 }
 
@@ -363,7 +413,11 @@ async fn knock(
     let Some(admin) = provider.config.admin.clone() else {
         return HttpResponse::NotFound().finish();
     };
-    let body = input::body(payload).await;
+    let most = match entry.takes_pictures {
+        true => PICTURES_LIMIT,
+        false => BODY_LIMIT,
+    };
+    let body = input::body(payload, most).await;
     let is_whole = body.is_ok();
     let request = Request::read(&request, body.unwrap_or_default(), &provider.config);
     let answer = match (request.is_at(&admin.address), is_whole) {
@@ -452,6 +506,11 @@ async fn admitted(
         return Ok(None);
     }
     let is_reading = entry.method == Method::GET;
+    let sent = entry.fields(request).await;
+    let once_more = |frame| {
+        let again = page::Again::new(frame, request.path(), sent.clone().unwrap_or_default());
+        Answer::page_with(StatusCode::FORBIDDEN, &again)
+    };
     let cookie = request.cookie::<secret::AdminCookie>(&cookie_name(&admin.address, COOKIE));
     let digest = cookie.map(|cookie| cookie.digest());
     let now = provider.clock.now();
@@ -466,10 +525,7 @@ async fn admitted(
             true if led_here => Answer::page(&page::Onward::new(request.address())),
             true => Answer::see(&console::login_path(&request.address())),
             // What was entered waits until they are logged in again.
-            false if request.is_from_our_pages(&admin.address) => {
-                let again = page::Again::new(Frame::plain("Log in"), request);
-                Answer::page_with(StatusCode::FORBIDDEN, &again)
-            }
+            false if request.is_from_our_pages(&admin.address) => once_more(Frame::plain("Log in")),
             false => Answer::see("/login"),
         })));
     };
@@ -478,12 +534,8 @@ async fn admitted(
     // Somebody may have had the page open at midnight.
     let days = [today, Day(today.0 - 1)];
     let tokens_of_theirs = days.map(|day| csrf(provider, id, day));
-    let fields = match is_reading {
-        true => Vec::new(),
-        false => request
-            .fields()
-            .map_err(|unreadable| Unmet::mistake("", unreadable.0))?,
-    };
+    let fields = sent.clone();
+    let fields = fields.map_err(|unreadable| Unmet::mistake("", unreadable.0))?;
     let (tokens, fields): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(n, _)| n == "csrf");
     let is_ours = match tokens.as_slice() {
         [(_, token)] => {
@@ -525,11 +577,7 @@ async fn admitted(
     let is_fresh = caller.session.auth_time + MOMENT > now;
     if matches!(entry.needs, Needs::MayFreshly(_)) && !is_fresh {
         let frame = Frame::new(provider, &caller, "Show your BankID again");
-        let again = page::Again::new(frame, request);
-        return Err(Turned::Away(Box::new(Answer::page_with(
-            StatusCode::FORBIDDEN,
-            &again,
-        ))));
+        return Err(Turned::Away(Box::new(once_more(frame))));
     }
     Ok(Some(caller))
 }
@@ -579,8 +627,9 @@ fn told(unmet: &Unmet, frame: Option<Frame>, reference: &str) -> Answer {
     Answer::page_with(status, &Told::new(frame, heading, text))
 }
 
-async fn asset(provider: Provider, request: Request) -> Result<Answer, Unmet> {
-    match assets::asset(provider, request).await {
+/// What the pages that people log in on are made of is here, too, for their previews.
+fn of_the_pages(answered: Result<Answer, Error>) -> Result<Answer, Unmet> {
+    match answered {
         Ok(answer) => Ok(answer),
         Err(Error::Fault(fault)) => Err(fault.into()),
         Err(Error::Refused(_)) => Err(Unmet::Unknown("file")),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::assets::url;
-use super::super::input::Request;
+use super::super::page::Logo;
 use super::Caller;
 use super::form::{Control, Part};
 use crate::admin::role::{Administrator, Permission, Role};
@@ -256,12 +256,12 @@ pub struct Again {
 }
 
 impl Again {
-    pub fn new(frame: Frame, request: &Request) -> Again {
+    pub fn new(frame: Frame, action: &str, fields: Vec<(String, String)>) -> Again {
         Again {
             frame,
             log_in: super::console::login_path("/logged-in"),
-            action: request.path().to_owned(),
-            fields: request.fields().unwrap_or_default(),
+            action: action.to_owned(),
+            fields,
         }
     }
 }
@@ -586,6 +586,41 @@ pub struct Preview {
     pub scopes: Vec<(&'static str, bool)>,
     pub parts: Vec<Copyable>,
     pub refused: Option<String>,
+}
+
+/// How a client's login page looks.
+#[derive(Template)]
+#[template(path = "admin/look.html")]
+pub struct Look {
+    pub frame: Frame,
+    pub path: String,
+    pub name: String,
+    pub version: i64,
+    /// Whether the logo can be changed here.
+    pub may_change: bool,
+    /// Whether it is made of what is not saved.
+    pub is_typed: bool,
+    pub notice: Option<&'static str>,
+    pub mistakes: Vec<Labelled>,
+    /// Why there is nothing to look at.
+    pub refused: Option<String>,
+    pub logo: Option<Logo>,
+    pub languages: Vec<Spoken>,
+}
+
+/// Pages in one language.
+pub struct Spoken {
+    pub tag: &'static str,
+    pub is_open: bool,
+    pub views: Vec<Viewed>,
+}
+
+/// A page as somebody sees it.
+pub struct Viewed {
+    pub label: String,
+    pub class: String,
+    /// The whole page.
+    pub html: String,
 }
 
 /// Who may have personal numbers.

@@ -71,6 +71,9 @@ fn violation(schema: &Value, value: &Value, path: &str) -> Option<String> {
                 let text = value.as_str().unwrap_or_default();
                 match wants.as_str().expect("a pattern") {
                     "^#[0-9a-f]{6}$" => crate::client::theme::Color::parse(text).is_some(),
+                    "^(?:[0-9a-f]{64}|data:image/(?:png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2})$" => {
+                        crate::client::logo::Logo::parse(text).is_ok()
+                    }
                     "^https://" => text.starts_with("https://"),
                     "^https?://" => text.starts_with("http"),
                     "^[!-~]+$" => text.bytes().all(|b| b.is_ascii_graphic()),

@@ -31,7 +31,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 use serde_json::{Map, Value};
 
 use super::super::answer::Answer;
-use super::super::input::{self, Request};
+use super::super::input::{self, BODY_LIMIT, Request};
 use super::super::resource::{INVALID_TOKEN, proven, shown};
 use super::{State, reference};
 use crate::admin::role::Reach;
@@ -126,7 +126,11 @@ async fn knock(
     let Some(admin) = provider.config.admin.clone() else {
         return HttpResponse::NotFound().finish();
     };
-    let body = input::body(payload).await;
+    let most = match &behind {
+        Behind::Operation(operation) => operation.most_bytes,
+        _ => BODY_LIMIT,
+    };
+    let body = input::body(payload, most).await;
     let unread = body.as_ref().err().copied();
     let request = Request::read(&request, body.unwrap_or_default(), &provider.config);
     let reference = reference(&provider);

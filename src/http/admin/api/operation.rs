@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 
+use super::super::super::input::{BODY_LIMIT, PICTURES_LIMIT};
 use super::problem::Kind;
 use super::read::Parameter;
 use super::{Answered, Call};
@@ -32,6 +33,8 @@ pub struct Operation {
     pub parameters: &'static [Parameter],
     /// What its body is.
     pub takes: Option<Takes>,
+    /// How many bytes that may have.
+    pub most_bytes: usize,
     /// Whether it takes the version that its caller saw.
     pub is_conditional: bool,
     /// What it answers.
@@ -88,6 +91,7 @@ impl Operation {
             area: "",
             parameters: &[],
             takes: None,
+            most_bytes: BODY_LIMIT,
             is_conditional: false,
             gives: Vec::new(),
             fails: match path.contains('{') {
@@ -127,6 +131,14 @@ impl Operation {
             example,
         });
         self
+    }
+
+    /// With pictures in its body.
+    pub fn with_pictures(self) -> Operation {
+        Operation {
+            most_bytes: PICTURES_LIMIT,
+            ..self
+        }
     }
 
     /// For those alone who say which version they saw.

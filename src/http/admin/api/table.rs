@@ -54,17 +54,20 @@ fn clients() -> Vec<Operation> {
             .gives(200, "ClientList", "A part of the list.", &[]),
         Op::new(ClientsWrite, POST, "/clients", "createClient", "Registers a client. Its secret is shown this once.", clients::create)
             .takes("ClientCreate", CLIENT)
+            .with_pictures()
             .gives(201, "ClientWithSecret", "The client, with its secret where it has one.", NEW)
             .fails(&[Taken]),
         Op::new(ClientsRead, GET, "/clients/{client_id}", "showClient", "Shows all that is registered of a client, also of one that is removed and can be restored.", clients::show)
             .gives(200, "Client", "The client.", ETAG),
         Op::new(ClientsWrite, PUT, "/clients/{client_id}", "replaceClient", "Makes a client what it is wanted to be. Nothing is written where it is that already.", clients::replace)
             .takes("ClientReplace", CLIENT)
+            .with_pictures()
             .of_version()
             .gives(200, "ClientWithSecret", "The client, with a secret where it got its first.", ETAG)
             .fails(&[Elsewhere]),
         Op::new(ClientsWrite, PATCH, "/clients/{client_id}", "changeClient", "Changes some of a client's settings (RFC 7396); null has one as if it was never set.", clients::patch)
             .takes_as("application/merge-patch+json", "ClientPatch", r#"{"metadata": {"client_name": "Another name", "purpose": null}}"#)
+            .with_pictures()
             .of_version()
             .gives(200, "ClientWithSecret", "The client, with a secret where it got its first.", ETAG)
             .fails(&[Elsewhere]),
