@@ -20,7 +20,7 @@ use crate::client::Client;
 use crate::error::{Error, Refusal};
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
-use crate::language::{Language, Wishes};
+use crate::language::{Language, Tag, Wishes};
 use crate::login::binding::{ChoiceForm, FORM_LIFETIME};
 use crate::login::device::Offers;
 use crate::provider::Provider;
@@ -59,7 +59,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return Ok(unreadable(&provider, &request));
     };
-    let language = language(&provider, &parameters, &request);
+    let language = language(&provider, &parameters, None, &request);
     Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
@@ -188,7 +188,7 @@ async fn answer_to(
         }
     };
     let refused = async |refused: Refused, asked: &Parameters| -> Result<Answer, Error> {
-        let language = language(provider, asked, request);
+        let language = language(provider, asked, None, request);
         match refused {
             Refused::Page(mistake) => {
                 let view = View {
@@ -210,7 +210,7 @@ async fn answer_to(
         Ok(admitted) => admitted,
         Err(mistake) => return refused(mistake, &raw).await,
     };
-    let language = language(provider, &admitted.parameters, request);
+    let language = language(provider, &admitted.parameters, None, request);
     // What was pushed need not say whose it is.
     let said = raw.only(&["client_id"]).before(&admitted.parameters);
     let now = provider.clock.now();
@@ -242,10 +242,10 @@ async fn answer_to(
         }
         _ => {
             let form = match begun {
-                Some((id, cookie)) => ChoiceForm::resuming(id, cookie, raw, now),
+                Some((login, cookie)) => ChoiceForm::resuming(login, cookie, raw, now),
                 None => ChoiceForm::new(raw, &provider.random, now),
             };
-            Ok(choice(provider, request, &admitted, &form, language))
+            Ok(choice(provider, request, &admitted, &form))
         }
     }
 }
@@ -328,13 +328,15 @@ async fn answer_from_session(
     granted(provider, request, &issued.code).await.map(Ok)
 }
 
-fn choice(
+/// The choice page, in the language that the person chose for it, if they did.
+pub fn choice(
     provider: &Provider,
     request: &Request,
     admitted: &Admitted,
     form: &ChoiceForm,
-    language: Language,
 ) -> Answer {
+    let chosen = form.language.as_ref();
+    let language = language(provider, &admitted.parameters, chosen, request);
     let issuer = &provider.config.issuer;
     let cookie_of_form = format!("{FORM_COOKIE}{}", form.login.short());
     let cookie = request
@@ -342,7 +344,9 @@ fn choice(
         .unwrap_or_else(|| Secret::fresh(&provider.random));
     let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
     let metadata = &admitted.client.metadata;
-    let frame = Frame::new(language, provider.config.bankid.worth).themed(&metadata.theme);
+    let frame = Frame::new(language, provider.config.bankid.worth)
+        .themed(&metadata.theme)
+        .switching("choice", &provider.config.languages);
     let released = Release::decide(&admitted.request, &admitted.client).all();
     let bankid = &provider.config.bankid;
     let user_agent = request.header("user-agent").unwrap_or_default();
@@ -393,9 +397,16 @@ pub const SESSION_COOKIE: &str = "session";
 /// The cookie that remembers that the app came back to another browser.
 pub const ELSEWHERE_COOKIE: &str = "elsewhere";
 
-/// The language of a request's pages: what the client asks for, then what the browser does.
-pub fn language(provider: &Provider, raw: &Parameters, request: &Request) -> Language {
+/// The language of a request's pages: what the person chose on one of them, what the client asks for, what
+/// the browser does.
+pub fn language(
+    provider: &Provider,
+    raw: &Parameters,
+    chosen: Option<&Tag>,
+    request: &Request,
+) -> Language {
     let wishes = Wishes {
+        chosen,
         ui_locales: raw.first("ui_locales"),
         ..Wishes::default()
     };

@@ -7,13 +7,14 @@ use askama::Template;
 
 use super::answer::View;
 use super::assets::url;
+use super::language::Switch;
 use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::client::theme::Theme;
-use crate::language::{Language, Words};
+use crate::language::{Language, Languages, Words};
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
 
@@ -26,6 +27,8 @@ pub struct Frame {
     pub colors: Option<String>,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
+    /// The languages that it can be changed to.
+    pub switch: Option<Switch>,
 }
 
 impl Frame {
@@ -36,6 +39,7 @@ impl Frame {
             words,
             style: url("portvakt.css"),
             colors: None,
+            switch: None,
             banner: match worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
@@ -52,6 +56,12 @@ impl Frame {
             .palette()
             .map(|palette| format!("/theme/{}", palette.file()));
         Frame { colors, ..self }
+    }
+
+    /// The same with a switch to other languages, which is sent with the form of this id.
+    pub fn switching(self, form: &'static str, languages: &Languages) -> Frame {
+        let switch = Switch::new(form, self.language, languages);
+        Frame { switch, ..self }
     }
 }
 
@@ -433,7 +443,8 @@ mod tests {
     }
 
     fn pages(language: Language) -> Vec<String> {
-        let frame = || Frame::new(language, Worth::Simulated);
+        let frame =
+            || Frame::new(language, Worth::Simulated).switching("choice", &Languages::default());
         let view = View {
             language,
             reference: "r".into(),

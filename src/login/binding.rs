@@ -5,9 +5,11 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::Login;
 use crate::authorize::request::Parameters;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{Id, kind};
+use crate::language::Tag;
 use crate::random::Random;
 use crate::secret::{Digest, Key, Place, Sealer, Secret, kind as secret};
 use base64::Engine;
@@ -28,6 +30,9 @@ pub struct ChoiceForm {
     pub parameters: Parameters,
     /// When the page was made.
     pub issued_at: Timestamp,
+    /// The language that the person chose, which counts more than what the request asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Tag>,
 }
 
 impl ChoiceForm {
@@ -38,22 +43,24 @@ impl ChoiceForm {
             cookie: Secret::fresh(random),
             parameters,
             issued_at: now,
+            language: None,
         }
     }
 
     /// A form that leads back to a login which this browser has begun for the same request: by the
-    /// back button, or in a second tab.
+    /// back button, or in a second tab. It goes on in the login's language.
     pub fn resuming(
-        login: Id<kind::Login>,
+        login: Login,
         cookie: Secret<secret::LoginCookie>,
         parameters: Parameters,
         now: Timestamp,
     ) -> ChoiceForm {
         ChoiceForm {
-            login,
+            login: login.id,
             cookie,
             parameters,
             issued_at: now,
+            language: Some(login.asked.language),
         }
     }
 
