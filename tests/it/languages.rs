@@ -181,6 +181,52 @@ fn a_language_from_a_file_is_spoken_everywhere_and_english_where_it_lacks_words(
     });
 }
 
+#[test]
+fn a_client_says_why_it_asks_in_the_language_of_the_page() {
+    run(async {
+        let _shows = shows!(accepting "PV-LANG-5", refusing "PV-LANG-5");
+        let app = finnish(Database::sqlite()).await;
+        let note = json!({"sv": "Dygnet runt", "en": "Day and night", "others": {"fi": "Aina"}});
+        let metadata = json!({
+            "client_name": "Bygglov",
+            "redirect_uris": [CALLBACK],
+            "pkce": "accepted",
+            "purpose": {"sv": "Sök lov", "en": "Apply", "others": {"fi": "Hae lupaa"}},
+            "theme": {"note": note},
+        });
+        app.register("permits", metadata).await;
+        let asked = |language| {
+            app.authorize_url(&[
+                ("client_id", Some("permits")),
+                ("scope", Some("openid")),
+                ("ui_locales", Some(language)),
+            ])
+        };
+        for (language, purpose, note) in [
+            ("sv", "Sök lov", "Dygnet runt"),
+            ("en", "Apply", "Day and night"),
+            ("fi", "Hae lupaa", "Aina"),
+            // It has no text of its own in this one.
+            ("nb", "Apply", "Day and night"),
+        ] {
+            let page = Browser::new().get(&asked(language)).await;
+            for text in [purpose, note] {
+                let shown = format!("<p class=\"purpose\">{text}</p>");
+                assert!(page.body.contains(&shown), "{language}: {}", page.body);
+            }
+        }
+        let browser = Browser::new();
+        let choice = browser.get(&asked("fi")).await;
+        let login = browser.choose(&choice, "other").await;
+        let claimed = app.phone.scan(&login.qr_text(), TOLVAN).await;
+        assert!(
+            claimed.text.starts_with("Kirjaudu: Bygglov.\nHae lupaa\n"),
+            "{}",
+            claimed.text
+        );
+    });
+}
+
 on_both!(
     a_switch_changes_the_words_and_nothing_else,
     async |database| {
