@@ -203,12 +203,32 @@ async function comeBack() {
 addEventListener("hashchange", comeBack);
 comeBack();
 
+// A page that came in another language is still the one that was there: nobody asked for the app again.
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "in-language") return;
+  try {
+    sessionStorage.setItem("translated", address);
+  } catch {
+    // A browser that keeps nothing opens the app once more.
+  }
+});
+function onlyTranslated() {
+  try {
+    const translated = sessionStorage.getItem("translated") === address;
+    sessionStorage.removeItem("translated");
+    return translated;
+  } catch {
+    return false;
+  }
+}
+
 // The app is opened once, for a page that has just come by a press of the person's: never again by a
 // reload or by the back button, or the app and the browser would send each other back and forth.
 const link = document.getElementById("open-app");
 if (link) {
   const arrived = performance.getEntriesByType("navigation")[0];
-  if (link.dataset.start !== undefined && arrived && arrived.type === "navigate" && !document.hidden) {
+  const pressed = arrived && arrived.type === "navigate" && !onlyTranslated();
+  if (link.dataset.start !== undefined && pressed && !document.hidden) {
     link.click();
   }
   // Nobody tells a page that no app was opened. If it is still looked at, something may be wrong.

@@ -21,6 +21,8 @@ pub mod registration;
 pub mod setting;
 pub mod theme;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::metadata::Metadata;
@@ -30,7 +32,7 @@ use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::order::rearranges;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::language::Language;
+use crate::language::{Language, Tag};
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +121,53 @@ pub struct Purpose {
     pub sv: Sentence,
     /// In English.
     pub en: Sentence,
+    /// In other languages.
+    #[serde(default, skip_serializing_if = "Translations::is_empty")]
+    pub others: Translations,
 }
 
 impl Purpose {
-    /// The text in one language.
+    /// The text in one language. English, where it has none in that.
     pub fn text(&self, language: Language) -> &str {
-        match language.tag().as_str() {
-            "sv" => self.sv.as_str(),
-            _ => self.en.as_str(),
+        let text = match language {
+            language if language == Language::SWEDISH => &self.sv,
+            language => self.others.0.get(language.tag()).unwrap_or(&self.en),
+        };
+        text.as_str()
+    }
+}
+
+/// A text in languages besides Swedish and English, by their tags.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<Tag, Sentence>")]
+pub struct Translations(BTreeMap<Tag, Sentence>);
+
+impl Translations {
+    /// The most languages.
+    pub const MOST: usize = 20;
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TryFrom<BTreeMap<Tag, Sentence>> for Translations {
+    type Error = String;
+
+    fn try_from(texts: BTreeMap<Tag, Sentence>) -> Result<Translations, String> {
+        let has_place = |language: &Language| texts.contains_key(language.tag());
+        if let Some(language) = Language::BUILT_IN
+            .iter()
+            .find(|language| has_place(language))
+        {
+            return Err(format!("{} has a place of its own", language.tag()));
+        }
+        match texts.len() {
+            0..=Translations::MOST => Ok(Translations(texts)),
+            _ => Err(format!(
+                "must have at most {} languages",
+                Translations::MOST
+            )),
         }
     }
 }

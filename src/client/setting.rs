@@ -152,6 +152,8 @@ pub enum Kind {
         /// How many there may be.
         most: usize,
     },
+    /// A text in each of several languages.
+    Translations(Text),
     /// JSON: a key set.
     Json,
 }

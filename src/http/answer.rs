@@ -107,9 +107,6 @@ pub enum Sent {
     FromHere,
 }
 
-/// The cookie that remembers in which language a person wants to be spoken to.
-pub const LANGUAGE_COOKIE: &str = "language";
-
 /// The name of a cookie on the wire. `__Host-` makes browsers refuse it without TLS, from another
 /// path or for another host (RFC 6265bis §4.1.3.2).
 pub fn cookie_name(issuer: &Issuer, name: &str) -> String {

@@ -23,8 +23,8 @@ use crate::config::Config;
 use crate::error::{Error, Refusal};
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
-use crate::language::{Language, Wishes};
-use crate::login::binding::{ChoiceForm, FORM_LIFETIME, RENEWABLE};
+use crate::language::{Language, Tag, Wishes};
+use crate::login::binding::{ChoiceForm, FORM_LIFETIME, RENEWABLE, Wanted};
 use crate::login::device::Offers;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
@@ -62,7 +62,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return Ok(unreadable(&provider, &request));
     };
-    let language = language(&provider, &parameters, &request);
+    let language = language(&provider, &parameters, None, &request);
     Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
@@ -191,7 +191,7 @@ async fn answer_to(
         }
     };
     let refused = async |refused: Refused, asked: &Parameters| -> Result<Answer, Error> {
-        let language = language(provider, asked, request);
+        let language = language(provider, asked, None, request);
         match refused {
             Refused::Page(mistake) => {
                 let view = View {
@@ -213,7 +213,7 @@ async fn answer_to(
         Ok(admitted) => admitted,
         Err(mistake) => return refused(mistake, &raw).await,
     };
-    let language = language(provider, &admitted.parameters, request);
+    let language = language(provider, &admitted.parameters, None, request);
     // What was pushed need not say whose it is.
     let said = raw.only(&["client_id"]).before(&admitted.parameters);
     let now = provider.clock.now();
@@ -245,13 +245,10 @@ async fn answer_to(
         }
         _ => {
             let form = match begun {
-                Some((id, cookie)) => ChoiceForm::resuming(id, cookie, raw, now),
+                Some((login, cookie)) => ChoiceForm::resuming(login, cookie, raw, now),
                 None => ChoiceForm::new(raw, &provider.random, now),
             };
-            let logo = logo::shown(provider, &admitted.client.metadata.theme).await?;
-            Ok(choice(
-                provider, request, &admitted, &form, language, false, logo,
-            ))
+            choice(provider, request, &admitted, &form, false).await
         }
     }
 }
@@ -334,38 +331,43 @@ async fn answer_from_session(
     granted(provider, request, &issued.code).await.map(Ok)
 }
 
-/// The choice again, for a request that led to one before.
+/// The choice again, for a request that led to one before; `renewed` when that one had become too old.
 pub async fn choose_again(
     provider: &Provider,
     request: &Request,
-    parameters: Parameters,
-    is_new: bool,
+    wanted: Wanted,
+    renewed: bool,
 ) -> Result<Answer, Error> {
+    let Wanted {
+        parameters,
+        language,
+    } = wanted;
     let begun = login::resumable(provider, request, &parameters).await?;
     let Ok(admitted) = admit(provider, &parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&request.view(provider)));
     };
-    let language = language(provider, &admitted.parameters, request);
     let now = provider.clock.now();
     let form = match begun {
-        Some((id, cookie)) => ChoiceForm::resuming(id, cookie, parameters, now),
+        Some((login, cookie)) => ChoiceForm::resuming(login, cookie, parameters, now),
         None => ChoiceForm::new(parameters, &provider.random, now),
     };
-    let logo = logo::shown(provider, &admitted.client.metadata.theme).await?;
-    Ok(choice(
-        provider, request, &admitted, &form, language, is_new, logo,
-    ))
+    let form = ChoiceForm {
+        language: language.or(form.language),
+        ..form
+    };
+    choice(provider, request, &admitted, &form, renewed).await
 }
 
-fn choice(
+/// The choice page, in the language that the person chose for it, if they did.
+pub async fn choice(
     provider: &Provider,
     request: &Request,
     admitted: &Admitted,
     form: &ChoiceForm,
-    language: Language,
     renewed: bool,
-    logo: Option<Logo>,
-) -> Answer {
+) -> Result<Answer, Error> {
+    let chosen = form.language.as_ref();
+    let language = language(provider, &admitted.parameters, chosen, request);
     let issuer = &provider.config.issuer;
     let cookie_of_form = format!("{FORM_COOKIE}{}", form.login.short());
     let cookie = request
@@ -378,7 +380,7 @@ fn choice(
             .cookies()
             .any(|(name, _)| name == cookie_name(issuer, ELSEWHERE_COOKIE)),
         renewed,
-        logo,
+        logo: logo::shown(provider, &admitted.client.metadata.theme).await?,
         form: form.seal(&cookie, &provider.keys.forms, &provider.random),
     };
     let page = choice_page(&provider.config, &admitted.client, &admitted.request, facts);
@@ -389,7 +391,7 @@ fn choice(
         sent: answer::Sent::WhenLedHere,
     };
     let answer = Answer::page(&page).in_colors(&admitted.client.metadata.theme);
-    login::with_one_of_few(answer, request, FORM_COOKIE, cookie)
+    Ok(login::with_one_of_few(answer, request, FORM_COOKIE, cookie))
 }
 
 /// What a choice page is made of, besides the client and its request.
@@ -419,7 +421,9 @@ pub fn choice_page(
     let metadata = &client.metadata;
     let theme = &metadata.theme;
     let language = facts.language;
-    let frame = Frame::new(language, &config.pages).themed(theme, facts.logo);
+    let frame = Frame::new(language, &config.pages)
+        .themed(theme, facts.logo)
+        .switching("choice", &config.languages);
     let released = Release::decide(request, client).all();
     let manner = bankid.matrix.manner(facts.user_agent, false);
     let offers = Offers::of(&metadata.bankid, &manner, &bankid.links);
@@ -459,9 +463,16 @@ pub const SESSION_COOKIE: &str = "session";
 /// The cookie that remembers that the app came back to another browser.
 pub const ELSEWHERE_COOKIE: &str = "elsewhere";
 
-/// The language of a request's pages: what the client asks for, then what the browser does.
-pub fn language(provider: &Provider, raw: &Parameters, request: &Request) -> Language {
+/// The language of a request's pages: what the person chose on one of them, what the client asks for, what
+/// the browser does.
+pub fn language(
+    provider: &Provider,
+    raw: &Parameters,
+    chosen: Option<&Tag>,
+    request: &Request,
+) -> Language {
     let wishes = Wishes {
+        chosen,
         ui_locales: raw.first("ui_locales"),
         ..Wishes::default()
     };

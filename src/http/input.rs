@@ -13,7 +13,8 @@ use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::answer::{LANGUAGE_COOKIE, View, cookie_name};
+use super::answer::{View, cookie_name};
+use super::language;
 use crate::authorize::request::Parameters;
 use crate::client::certificate::Presented;
 use crate::client::mistake::Reason;
@@ -372,7 +373,7 @@ impl Request {
 
     /// In which language to talk to whoever sent this, with what is wished for besides what the browser says.
     pub fn language(&self, provider: &Provider, wishes: &Wishes<'_>) -> Language {
-        let name = cookie_name(&provider.config.issuer, LANGUAGE_COOKIE);
+        let name = cookie_name(&provider.config.issuer, language::COOKIE);
         let remembered = self.cookies().find(|(other, _)| *other == name);
         provider.config.languages.choose(&Wishes {
             remembered: remembered.map(|(_, value)| value),

@@ -8,6 +8,7 @@ use super::assets::url;
 use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, NOTICE};
 use super::ending::{denied, end, why};
 use super::input::Request;
+use super::language;
 use super::logo;
 use super::page::{self, Frame, LoginPage, Retry};
 use crate::authorize::pushed::When;
@@ -18,6 +19,7 @@ use crate::bankid::message::Device;
 use crate::clock::Seconds;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
+use crate::language::Language;
 use crate::login::binding::{Brought, ChoiceForm, csrf_token, is_csrf_token};
 use crate::login::device::Offers;
 use crate::login::progress::{Screen, Tab, screen};
@@ -32,23 +34,34 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         return Ok(answer::stale_form(&view));
     };
     let again = fields.first("device") == Some("renew");
-    let form = match brought {
+    let mut form = match brought {
         Brought::Form(form) if again => {
-            return authorize::choose_again(&provider, &request, form.parameters, false).await;
+            return authorize::choose_again(&provider, &request, form.into(), false).await;
         }
         Brought::Form(form) => form,
         Brought::Stale(_) if request.cookies().next().is_none() && !again => {
             let form = fields.first("form").unwrap_or_default().to_owned();
             return Ok(answer::cookies_off(&view, form));
         }
-        Brought::Stale(parameters) => {
-            return authorize::choose_again(&provider, &request, parameters, true).await;
+        Brought::Stale(wanted) => {
+            return authorize::choose_again(&provider, &request, wanted, true).await;
         }
     };
     let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&view));
     };
-    let language = authorize::language(&provider, &admitted.parameters, &request);
+    if let Some(language) = language::chosen(&provider, &fields) {
+        form.language = Some(language.tag().clone());
+        // The back button may have led to the choice: the login goes on in the same language.
+        if let Some(login) = provider.store.login(form.login).await? {
+            provider.store.speak(&login, language.tag()).await?;
+            provider.followed.tell(login.id).await;
+        }
+        let page = authorize::choice(&provider, &request, &admitted, &form, false).await?;
+        return Ok(page.with_cookie(language::remembered(language)));
+    }
+    let chosen = form.language.as_ref();
+    let language = authorize::language(&provider, &admitted.parameters, chosen, &request);
     let Some(device) = device(&fields) else {
         return Ok(match fields.first("device") {
             // The person would rather not, or could not.
@@ -63,7 +76,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
             _ => answer::stale_form(&view),
         });
     };
-    let asked = asked(&provider, &request, &form, &fields, &admitted);
+    let asked = asked(&provider, &request, &form, &fields, &admitted, language);
     if !offers(&provider, &asked).include(device) {
         return Ok(answer::stale_form(&view));
     }
@@ -117,13 +130,12 @@ fn asked(
     form: &ChoiceForm,
     fields: &Parameters,
     admitted: &Admitted,
+    language: Language,
 ) -> Asked {
     let user_agent = request.header("user-agent").unwrap_or_default();
     let touch = fields.first("touch") == Some("yes");
     Asked {
-        language: authorize::language(provider, &admitted.parameters, request)
-            .tag()
-            .clone(),
+        language: language.tag().clone(),
         ip: request.ip,
         manner: provider.config.bankid.matrix.manner(user_agent, touch),
         demands: admitted.client.metadata.bankid.clone(),
@@ -166,7 +178,7 @@ pub async fn resumable(
     provider: &Provider,
     request: &Request,
     parameters: &Parameters,
-) -> Result<Option<(Id<kind::Login>, Secret<secret::LoginCookie>)>, Error> {
+) -> Result<Option<(Login, Secret<secret::LoginCookie>)>, Error> {
     let prefix = cookie_name(&provider.config.issuer, LOGIN_COOKIE);
     let cookies: Vec<Secret<secret::LoginCookie>> = request
         .cookies()
@@ -181,7 +193,7 @@ pub async fn resumable(
             && login.is_open(now)
             && login.asked.parameters == *parameters
         {
-            return Ok(Some((login.id, cookie)));
+            return Ok(Some((login, cookie)));
         }
     }
     Ok(None)
@@ -325,6 +337,11 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         .await?;
     let is_elsewhere = screen == Screen::Elsewhere;
     let frame = Frame::new(provider.language_of(&login), &provider.config.pages);
+    let frame = match screen {
+        // It is gone before anyone can read it.
+        Screen::Finish => frame,
+        _ => frame.switching("in-language", &provider.config.languages),
+    };
     let theme = client.as_ref().map(|client| client.metadata.theme.clone());
     let now = provider.clock.now();
     let page = LoginPage {

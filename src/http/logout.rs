@@ -5,10 +5,12 @@ use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::authorize::{FORM_LIMIT, PARAMETER_LIMIT, SESSION_COOKIE, language, readable};
 use super::bounce;
 use super::input::Request;
+use super::language::{chosen, remembered};
 use super::page::{Frame, LogOut, LoggedOut};
 use crate::authorize::request::Parameters;
 use crate::authorize::response::{self, Departure, Location};
 use crate::error::Error;
+use crate::language::Language;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::delivery;
@@ -29,7 +31,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     let Some(parameters) = readable(request.form(PARAMETER_LIMIT)) else {
         return answer_to(&provider, &request, None, Way::Post).await;
     };
-    let language = language(&provider, &parameters, &request);
+    let language = language(&provider, &parameters, None, &request);
     Ok(bounce::page(&provider, CONTINUED, parameters, language))
 }
 
@@ -57,8 +59,13 @@ pub async fn confirm(provider: Provider, request: Request) -> Result<Answer, Err
     let Some(question) = Question::open(sealed, &cookie, sealer, now) else {
         return Ok(answer::stale_form(&view));
     };
+    if let Some(language) = chosen(&provider, &form) {
+        let page = ask_in(&provider, &cookie, question, language, view).await?;
+        return Ok(page.with_cookie(remembered(language)));
+    }
+    let own = question.language.as_ref();
     let view = View {
-        language: language(&provider, &question.parameters, &request),
+        language: language(&provider, &question.parameters, own, &request),
         ..view
     };
     if form.first("answer") != Some("yes") {
@@ -67,6 +74,30 @@ pub async fn confirm(provider: Provider, request: Request) -> Result<Answer, Err
     let asked = admit(&provider, Some(&question.parameters)).await?;
     let asked = asked.unwrap_or_default();
     log_out(&provider, &cookie, &asked, &view, Way::Post).await
+}
+
+/// The same question in another language.
+async fn ask_in(
+    provider: &Provider,
+    cookie: &Secret<secret::SessionCookie>,
+    question: Question,
+    language: Language,
+    view: View,
+) -> Result<Answer, Error> {
+    let asked = admit(provider, Some(&question.parameters)).await?;
+    let sessions = provider.store.sessions_of_browser(cookie.digest()).await?;
+    let question = Question {
+        language: Some(language.tag().clone()),
+        ..question
+    };
+    let asks = asked.unwrap_or_default();
+    Ok(ask(
+        provider,
+        &asks,
+        &sessions,
+        (cookie, &question),
+        &View { language, ..view },
+    ))
 }
 
 /// How the request came to us, which decides how the answer may leave.
@@ -125,7 +156,7 @@ async fn answer_to(
         }
     };
     let view = View {
-        language: language(provider, &parameters, request),
+        language: language(provider, &parameters, None, request),
         ..request.view(provider)
     };
     let cookie = cookie(provider, request);
@@ -141,9 +172,10 @@ async fn answer_to(
             let question = Question {
                 parameters,
                 issued_at: provider.clock.now(),
+                mistake,
+                language: None,
             };
-            let form = question.seal(&cookie, &provider.keys.forms, &provider.random);
-            ask(&asked, &sessions, form, mistake, &view)
+            ask(provider, &asked, &sessions, (&cookie, &question), &view)
         }
         (Decision::GoOn, _) if let Some(home) = home(&asked) => leave(home, &view, way),
         _ => {
@@ -158,11 +190,12 @@ async fn answer_to(
     })
 }
 
+/// The question, sealed for the browser with the cookie.
 fn ask(
+    provider: &Provider,
     asked: &Asked,
     sessions: &[Held],
-    form: String,
-    mistake: Option<Mistake>,
+    (cookie, question): (&Secret<secret::SessionCookie>, &Question),
     view: &View,
 ) -> Answer {
     let name = |client: &crate::client::Client| client.metadata.client_name.as_str().to_owned();
@@ -170,11 +203,14 @@ fn ask(
     services.sort();
     services.dedup();
     Answer::page(&LogOut {
-        frame: Frame::new(view.language, &view.pages),
+        frame: Frame::new(view.language, &view.pages)
+            .switching("question", &provider.config.languages),
         client_name: asked.client.as_ref().map(name),
         services,
-        form,
-        reason: mistake.map(|mistake| answer::in_words(mistake, view.language)),
+        form: question.seal(cookie, &provider.keys.forms, &provider.random),
+        reason: question
+            .mistake
+            .map(|mistake| answer::in_words(mistake, view.language)),
     })
 }
 

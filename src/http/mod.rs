@@ -15,6 +15,7 @@ mod dpop;
 mod ending;
 pub mod input;
 mod introspect;
+mod language;
 mod login;
 mod login_events;
 mod logo;
@@ -107,6 +108,11 @@ fn routes(config: &mut web::ServiceConfig) {
         config,
         "/login/{id}/status",
         [get(Face::Json, login_events::status)],
+    );
+    route(
+        config,
+        "/login/{id}/language",
+        [post(Face::Page, language::of_login)],
     );
     route(
         config,

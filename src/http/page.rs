@@ -8,6 +8,7 @@ use url::Url;
 
 use super::answer::View;
 use super::assets::{STYLE, url};
+use super::language::Switch;
 use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
@@ -15,7 +16,7 @@ use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::client::theme::{Palette, Theme};
 use crate::config::pages::{self, Pages};
-use crate::language::{Language, Words};
+use crate::language::{Language, Languages, Words};
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
 
@@ -41,6 +42,8 @@ pub struct Frame {
     pub care_notice: bool,
     /// Where the provider answers for itself.
     pub links: Vec<(&'static str, String)>,
+    /// The languages that it can be changed to.
+    pub switch: Option<Switch>,
 }
 
 impl Frame {
@@ -66,6 +69,7 @@ impl Frame {
             care_notice: pages.care_notice,
             links: links.into_iter().filter_map(link).collect(),
             logo: None,
+            switch: None,
             banner: match pages.worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
@@ -83,6 +87,12 @@ impl Frame {
             logo,
             ..self
         }
+    }
+
+    /// The same with a switch to other languages, which is sent with the form of this id.
+    pub fn switching(self, form: &'static str, languages: &Languages) -> Frame {
+        let switch = Switch::new(form, self.language, languages);
+        Frame { switch, ..self }
     }
 }
 
@@ -535,7 +545,7 @@ mod tests {
 
     fn pages(language: Language) -> Vec<String> {
         let pages = Arc::new(Pages::usual("login.example.se", Worth::Simulated));
-        let frame = || Frame::new(language, &pages);
+        let frame = || Frame::new(language, &pages).switching("choice", &Languages::default());
         let view = View {
             language,
             reference: "r".into(),

@@ -5,9 +5,11 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::Login;
 use crate::authorize::request::Parameters;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{Id, kind};
+use crate::language::Tag;
 use crate::random::Random;
 use crate::secret::{Digest, Key, Place, Sealer, Secret, kind as secret};
 use base64::Engine;
@@ -31,6 +33,9 @@ pub struct ChoiceForm {
     pub parameters: Parameters,
     /// When the page was made.
     pub issued_at: Timestamp,
+    /// The language that the person chose, which counts more than what the request asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Tag>,
 }
 
 impl ChoiceForm {
@@ -41,22 +46,24 @@ impl ChoiceForm {
             cookie: Secret::fresh(random),
             parameters,
             issued_at: now,
+            language: None,
         }
     }
 
     /// A form that leads back to a login which this browser has begun for the same request: by the
-    /// back button, or in a second tab.
+    /// back button, or in a second tab. It goes on in the login's language.
     pub fn resuming(
-        login: Id<kind::Login>,
+        login: Login,
         cookie: Secret<secret::LoginCookie>,
         parameters: Parameters,
         now: Timestamp,
     ) -> ChoiceForm {
         ChoiceForm {
-            login,
+            login: login.id,
             cookie,
             parameters,
             issued_at: now,
+            language: Some(login.asked.language),
         }
     }
 
@@ -83,7 +90,7 @@ impl ChoiceForm {
         let is_own = cookies.any(|held| held.digest().as_bytes().ct_eq(&browser).into());
         match now {
             _ if is_own && now < form.issued_at + FORM_LIFETIME => Some(Brought::Form(form)),
-            _ if now < form.issued_at + RENEWABLE => Some(Brought::Stale(form.parameters)),
+            _ if now < form.issued_at + RENEWABLE => Some(Brought::Stale(form.into())),
             _ => None,
         }
     }
@@ -96,7 +103,25 @@ pub enum Brought {
     Form(ChoiceForm),
     /// Too late, or by a browser that keeps no cookies, or no longer has this one. What it asks for
     /// can be asked again, by a new form.
-    Stale(Parameters),
+    Stale(Wanted),
+}
+
+/// What a choice form asks for, without the login that it could begin.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The request.
+    pub parameters: Parameters,
+    /// The language that the person chose.
+    pub language: Option<Tag>,
+}
+
+impl From<ChoiceForm> for Wanted {
+    fn from(form: ChoiceForm) -> Wanted {
+        Wanted {
+            parameters: form.parameters,
+            language: form.language,
+        }
+    }
 }
 
 /// A request that came by a cross-site POST, on its way back to us with this browser's cookies.

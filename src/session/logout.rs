@@ -16,6 +16,7 @@ use crate::client::mistake::Reason;
 use crate::clock::{Seconds, Timestamp};
 use crate::id::{Id, kind};
 use crate::jose::keyring::Hint;
+use crate::language::Tag;
 use crate::random::Random;
 use crate::secret::{Place, Sealer, Secret, kind as secret};
 
@@ -45,7 +46,8 @@ pub struct Asked {
 
 /// What is wrong with a request for a logout. Then nothing that it says counts: the person is asked,
 /// and sent nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mistake {
     /// The parameters cannot be read.
     Unreadable,
@@ -187,6 +189,12 @@ pub struct Question {
     pub parameters: Parameters,
     /// When the page was made.
     pub issued_at: Timestamp,
+    /// What was wrong with the request, of which nothing is left then.
+    #[serde(default)]
+    pub mistake: Option<Mistake>,
+    /// The language that the person chose, which counts more than what the request asks for.
+    #[serde(default)]
+    pub language: Option<Tag>,
 }
 
 impl Question {
@@ -410,6 +418,8 @@ mod tests {
         let question = Question {
             parameters: raw(&[("state", "s")]),
             issued_at: NOW,
+            mistake: None,
+            language: None,
         };
         let sealed = question.seal(&mine, &sealer, &random);
         let open = |cookie, at| Question::open(&sealed, cookie, &sealer, at).is_some();

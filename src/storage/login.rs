@@ -10,8 +10,9 @@ use crate::bankid::order::Ordered;
 use crate::clock::{Moment, Timestamp};
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
+use crate::language::Tag;
 use crate::login::{
-    Comeback, Login, Order, Progress, RENEWAL_PAUSE, RENEWAL_TRIES, Renewal, State,
+    Asked, Comeback, Login, Order, Progress, RENEWAL_PAUSE, RENEWAL_TRIES, Renewal, State,
 };
 use crate::secret::{Digest, Place, kind as secret};
 
@@ -173,6 +174,25 @@ impl Store {
             .await?;
         commit(tx).await?;
         Ok(true)
+    }
+
+    /// Changes the language of a login that is not over. Nothing else of what it was asked ever changes.
+    pub async fn speak(&self, login: &Login, language: &Tag) -> Result<()> {
+        let id = login.id.to_string();
+        let asked = Asked {
+            language: language.clone(),
+            ..login.asked.clone()
+        };
+        let asked = self.sealer.seal_json(asked_of(&id), &asked, &self.random);
+        on!(&self.db, |db| sqlx::query(
+            "UPDATE login SET asked = $1, version = version + 1 WHERE id = $2 AND state = 'open'"
+        )
+        .bind(&asked)
+        .bind(&id)
+        .execute(db)
+        .await
+        .map(|_| ())
+        .map_err(Fault::from))
     }
 
     /// Puts a new order in the place of `old`. Of any number of callers one does; the others get

@@ -35,6 +35,7 @@ mod form_post;
 mod hostile;
 mod introspection;
 mod keys;
+mod languages;
 mod login;
 mod logos;
 mod logout;

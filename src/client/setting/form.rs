@@ -23,6 +23,10 @@ pub fn to_form(metadata: &Metadata) -> Vec<(&'static str, String)> {
                 let lines: Vec<String> = list.iter().map(plain).collect();
                 vec![lines.join("\n")]
             }
+            (Kind::Translations(_), Value::Object(texts)) => {
+                let line = |(tag, text): (&String, &Value)| format!("{tag}: {}", plain(text));
+                vec![texts.iter().map(line).collect::<Vec<_>>().join("\n")]
+            }
             (Kind::Json, value @ Value::Object(_)) => vec![format!("{value:#}")],
             (_, value) => vec![plain(&value)],
         };
@@ -104,6 +108,7 @@ fn value(setting: &Setting, sent: &[&str]) -> Result<Value, String> {
                 .map(Value::from)
                 .ok_or_else(|| "must be a whole number".to_owned())
         }
+        Kind::Translations(_) => translations(&lines()),
         Kind::Json => json::object(text.as_bytes())
             .map(Value::Object)
             .ok_or_else(|| "must be a JSON object in which no member stands twice".to_owned()),
@@ -111,6 +116,23 @@ fn value(setting: &Setting, sent: &[&str]) -> Result<Value, String> {
         Kind::Line(line) if line.format == Format::DistinguishedName => Ok(Value::from(text)),
         _ => Ok(Value::from(text.trim())),
     }
+}
+
+/// Texts in several languages, each on a line after its language's tag: `fi: Hae lupaa.`
+fn translations(lines: &[&str]) -> Result<Value, String> {
+    let mut texts = serde_json::Map::new();
+    for line in lines {
+        let Some((tag, text)) = line.split_once(':') else {
+            return Err(
+                "must have the tag of a language and a colon before each text, as fi:".to_owned(),
+            );
+        };
+        let before = texts.insert(tag.trim().to_owned(), Value::from(text.trim()));
+        if before.is_some() {
+            return Err(format!("must have one text for {}", tag.trim()));
+        }
+    }
+    Ok(Value::Object(texts))
 }
 
 /// Puts what a field says where metadata have it.

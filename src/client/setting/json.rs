@@ -120,6 +120,13 @@ fn examine(setting: &Setting, value: &Value, mistakes: &mut Vec<Mistake>) {
             Some(list) => examine_all(list, |one| examine_text(item, one)),
             None => Some("must be a list".to_owned()),
         },
+        Kind::Translations(text) => match value.as_object() {
+            Some(texts) => texts.iter().find_map(|(tag, one)| {
+                let reason = examine_text(text, one)?;
+                Some(format!("{tag}: {reason}"))
+            }),
+            None => Some("must be an object with a text for each language".to_owned()),
+        },
         Kind::Json => (!value.is_object()).then(|| "must be an object".to_owned()),
     };
     mistakes.extend(reason.map(|reason| Mistake::new(setting.name, reason)));
@@ -227,7 +234,7 @@ impl Kind {
     /// What holds where nothing is said; `Null` for what is then not set.
     pub fn default(self) -> Value {
         match self {
-            Kind::Line(_) | Kind::Number { .. } | Kind::Json => Value::Null,
+            Kind::Line(_) | Kind::Number { .. } | Kind::Translations(_) | Kind::Json => Value::Null,
             Kind::Switch { default, .. } => Value::Bool(default),
             Kind::Choice { default, .. } => match default {
                 Fallback::Value(value) => Value::from(value),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Choice, Details, Fallback, Format, Kind, Setting, Text, all};
+use crate::client::Translations;
 
 /// The schema of metadata, the right to personal numbers among them.
 pub fn schema() -> Value {
@@ -130,6 +131,11 @@ fn typed(setting: &Setting) -> Value {
             "type": "array",
             "items": typed_text(item),
             "maxItems": most,
+        }),
+        Kind::Translations(text) => json!({
+            "type": "object",
+            "additionalProperties": typed_text(text),
+            "maxProperties": Translations::MOST,
         }),
         Kind::Json => json!({
             "type": "object",

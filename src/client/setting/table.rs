@@ -19,6 +19,10 @@ const fn line(format: Format, most: usize) -> Kind {
     Kind::Line(Text { most, format })
 }
 
+const fn translations(format: Format, most: usize) -> Kind {
+    Kind::Translations(Text { most, format })
+}
+
 const fn lines(format: Format, most: usize) -> Kind {
     Kind::Lines {
         item: Text { most, format },
@@ -69,6 +73,14 @@ pub const SETTINGS: &[Setting] = &[
         explanation: "The same in English. Fill it in together with the Swedish one, or leave both empty. Up to 140 characters.",
     },
     Setting {
+        name: "purpose.others",
+        group: Group::Basics,
+        kind: translations(Format::Words, 140),
+        needed: false,
+        label: "Purpose, in other languages",
+        explanation: "The same by the tag of each other language that the login page speaks. Without a text of its own, a language shows the English one.",
+    },
+    Setting {
         name: "theme.accent",
         group: Group::Basics,
         kind: line(Format::Color, 7),
@@ -115,6 +127,14 @@ pub const SETTINGS: &[Setting] = &[
         needed: true,
         label: "Text on the login page, in English",
         explanation: "The same in English.",
+    },
+    Setting {
+        name: "theme.note.others",
+        group: Group::Basics,
+        kind: translations(Format::Words, 140),
+        needed: false,
+        label: "Text on the login page, in other languages",
+        explanation: "The same by the tag of each other language that the login page speaks.",
     },
     Setting {
         name: "theme.help_uri",

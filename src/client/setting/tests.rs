@@ -60,6 +60,7 @@ fn maximal() -> Metadata {
         purpose: Some(Purpose {
             sv: read(json!("Så att vi vet vem du är")),
             en: read(json!("So that we know who you are")),
+            others: read(json!({"fi": "Jotta tied\u{e4}mme kuka olet", "pt-BR": "Para: saber"})),
         }),
         personal_number: Some(Entitlement {
             purpose: read(json!("Journalföring enligt lag")),
@@ -72,7 +73,7 @@ fn maximal() -> Metadata {
             "accent_dark": "#ffb3c1",
             "logo": "1".repeat(64),
             "logo_dark": "2".repeat(64),
-            "note": {"sv": "Öppet dygnet runt.", "en": "Always open."},
+            "note": {"sv": "Öppet dygnet runt.", "en": "Always open.", "others": {"fi": "Aina auki."}},
             "help_uri": "https://a.example/help",
         })),
         claims: read(json!({
@@ -154,7 +155,11 @@ fn all_that_can_be() -> Vec<Metadata> {
 
 fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
-        Value::Object(members) if path != "jwks" => {
+        // Whose members are no settings.
+        Value::Object(_) if path == "jwks" || path.ends_with(".others") => {
+            found.insert(path.to_owned());
+        }
+        Value::Object(members) => {
             if Setting::named(path).is_some() {
                 found.insert(path.to_owned());
             }

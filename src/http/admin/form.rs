@@ -136,7 +136,7 @@ fn field(setting: &'static Setting, values: &[(String, String)], mistakes: &[Mis
                 values: options.collect(),
             }
         }
-        Kind::Lines { .. } => Control::Lines {
+        Kind::Lines { .. } | Kind::Translations(_) => Control::Lines {
             rows: text.lines().count().clamp(2, 8),
         },
         Kind::Json => Control::Json,

@@ -571,6 +571,10 @@ pub fn in_words(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        Value::Object(members) if members.values().all(Value::is_string) => {
+            let one = |(name, value): (&String, &Value)| format!("{name}: {}", in_words(value));
+            members.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }

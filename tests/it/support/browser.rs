@@ -14,6 +14,8 @@ pub struct Browser {
     /// Another port that is connected to, whatever the address says.
     port: Mutex<Option<u16>>,
     pub user_agent: &'static str,
+    /// The languages that it asks for.
+    accept_language: &'static str,
     /// Where a proxy says that it is.
     address: Option<&'static str>,
 }
@@ -44,6 +46,7 @@ impl Browser {
             cookies: Mutex::default(),
             port: Mutex::default(),
             user_agent,
+            accept_language: "sv-SE,sv;q=0.9",
             address: None,
         }
     }
@@ -52,6 +55,14 @@ impl Browser {
     pub fn from_address(address: &'static str) -> Browser {
         Browser {
             address: Some(address),
+            ..Browser::new()
+        }
+    }
+
+    /// A browser that asks for languages.
+    pub fn asking_for(accept_language: &'static str) -> Browser {
+        Browser {
+            accept_language,
             ..Browser::new()
         }
     }
@@ -154,7 +165,7 @@ impl Browser {
         };
         let answer = request
             .header("user-agent", self.user_agent)
-            .header("accept-language", "sv-SE,sv;q=0.9")
+            .header("accept-language", self.accept_language)
             .send()
             .await
             .expect("an answer");

@@ -8,7 +8,8 @@ use crate::client::setting::{Kind, ON, Setting, from_form, from_json};
 
 #[test]
 fn what_means_ill_is_refused_with_its_setting_named() {
-    let _shows = crate::shows!(accepting "PV-SETTING-4", refusing "PV-SETTING-4");
+    let _shows =
+        crate::shows!(accepting "PV-SETTING-4", refusing "PV-SETTING-4", refusing "PV-LANG-5");
     let words = [
         "a\u{202e}b",
         "a\u{2066}b",
@@ -77,6 +78,13 @@ fn what_means_ill_is_refused_with_its_setting_named() {
         ("tls_client_auth.subject_dn", "CN=a\u{202e}b"),
         ("tls_client_auth.san_dns", "a\u{202e}b"),
     ]);
+    cases.extend([
+        ("purpose.others", "Hae lupaa."),
+        ("purpose.others", "*: Hae lupaa."),
+        ("purpose.others", "sv: Sök lov."),
+        ("purpose.others", "fi: "),
+        ("theme.note.others", "fi: a\u{202e}b"),
+    ]);
     let name = "x".repeat(81);
     cases.push(("client_name", &name));
     for (setting, text) in cases {
@@ -89,6 +97,10 @@ fn what_means_ill_is_refused_with_its_setting_named() {
         assert!(is_named(&mistakes), "{setting} {text:?}: {mistakes:?}");
         let value = match Setting::named(setting).expect("a setting").kind {
             Kind::Lines { .. } => json!(text.lines().collect::<Vec<_>>()),
+            Kind::Translations(_) => match text.split_once(": ") {
+                Some((tag, text)) => json!({tag: text}),
+                None => json!(text),
+            },
             _ => json!(text),
         };
         let mut metadata = json!({"client_name": "A"});
