@@ -29,7 +29,7 @@ function show(state) {
   } else if (state.screen === "renewing" && qr) {
     // The next code comes to this very page: whoever filled the screen with it keeps it so.
     qr.classList.add("stale");
-  } else if (state.screen !== root.dataset.screen) {
+  } else if (state.screen !== root.dataset.screen || state.heading !== root.dataset.heading) {
     // The app may have come back at this very moment: its nonce goes first.
     if (returning()) return void comeBack();
     leaving = true;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::answer::{self, Answer};
 use super::input::Request;
 use super::login::is_own;
+use super::screen::look;
 use crate::error::Error;
 use crate::language::Words;
 use crate::login::Login;
@@ -114,11 +115,15 @@ fn state(provider: &Provider, login: &Login, tab: Tab) -> Value {
         &provider.config.bankid.links,
         provider.clock.moment(),
     );
-    let mut state = json!({ "screen": screen.name(), "order": login.orders_made });
+    let words = Words::of(provider.language_of(login));
+    let mut state = json!({
+        "screen": screen.name(),
+        "heading": look(&screen, words).heading,
+        "order": login.orders_made,
+    });
     match screen {
         Screen::Scan { path } => state["qr"] = path.into(),
         Screen::Working { message } | Screen::Failed { message, .. } => {
-            let words = Words::of(provider.language_of(login));
             state["message"] = words.message(&message).into();
         }
         _ => {}

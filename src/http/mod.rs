@@ -28,6 +28,7 @@ mod register;
 mod resource;
 mod returning;
 mod revoke;
+mod screen;
 pub mod tls;
 mod token;
 mod upload;

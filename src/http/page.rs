@@ -12,13 +12,11 @@ use super::language::Switch;
 use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
-use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
 use crate::client::theme::{Palette, Theme};
 use crate::config::pages::{self, Pages};
 use crate::language::{Language, Languages, Words};
 use crate::login::device::Offers;
-use crate::login::progress::Screen;
 
 /// What every page has.
 pub struct Frame {
@@ -156,65 +154,6 @@ impl Choice {
             .filter(|claim| is_said(claim))
             .map(|claim| words.claim(*claim))
             .collect()
-    }
-}
-
-/// A login under way, on any of its screens.
-#[derive(Template)]
-#[template(path = "login.html")]
-pub struct LoginPage {
-    pub frame: Frame,
-    pub client_name: String,
-    pub id: String,
-    pub csrf: String,
-    pub screen: Screen,
-    /// Which devices can be chosen.
-    pub offers: Offers,
-    /// Whether a script may follow the launch link without a press.
-    pub starts_by_itself: bool,
-    /// `?tab=returned` in the tab that the app opened, else nothing.
-    pub tab_query: &'static str,
-    /// How soon a page without scripts comes back, in seconds; nothing for a page that rests.
-    pub refresh: Option<u8>,
-    /// After how many seconds the person is told that the login's time will be up.
-    pub warns_after: i64,
-    /// The device that was chosen last.
-    pub device: &'static str,
-    pub script: String,
-}
-
-impl LoginPage {
-    /// The side of the QR picture in modules, with the quiet zone of four that the standard asks
-    /// for.
-    pub fn view_box(&self) -> String {
-        let side = MODULES + 8;
-        format!("-4 -4 {side} {side}")
-    }
-
-    /// What stands on the browser's tab, and is read out when the page comes.
-    pub fn title(&self) -> &'static str {
-        let words = self.frame.words;
-        match self.screen {
-            Screen::Scan { .. } | Screen::Renewing => words.scan_heading,
-            Screen::Launch { .. } | Screen::LaunchAgain => words.launch_heading,
-            Screen::Working { .. } => words.working_heading,
-            Screen::AwaitReturn => words.await_heading,
-            Screen::Confirm => words.confirm_heading,
-            Screen::StepUp { .. } => words.step_up_heading,
-            Screen::Finish => words.leaving_heading,
-            Screen::OtherTab => words.other_tab_heading,
-            Screen::Elsewhere => words.elsewhere_heading,
-            Screen::Failed { .. } => words.failed_heading,
-            Screen::Over => words.over_heading,
-        }
-    }
-
-    /// Whether the person may want more time here than there is.
-    pub fn may_run_out(&self) -> bool {
-        !matches!(
-            self.screen,
-            Screen::Finish | Screen::Over | Screen::OtherTab | Screen::Failed { .. }
-        )
     }
 }
 
@@ -497,8 +436,10 @@ impl ErrorPage {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::screen::LoginPage;
     use super::*;
     use crate::bankid::message::Message;
+    use crate::login::progress::Screen;
 
     const OFFERS: Offers = Offers {
         this: true,

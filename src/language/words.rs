@@ -139,6 +139,18 @@ words! {
     step_up_heading: "En gång till", "Once more";
     open_app: "Öppna BankID", "Open BankID";
     renewing: "Hämtar en ny QR-kod.", "Fetching a new QR code.";
+    code_heading: "Skriv din säkerhetskod", "Enter your security code";
+    started_heading: "Söker efter ditt BankID", "Looking for your BankID";
+    processing_heading: "Strax klart", "Almost done";
+    document_heading: "Läs av din id-handling", "Read your identity document";
+    face_heading: "Visa ditt ansikte", "Show your face";
+    declined_heading: "Inloggningen avbröts", "The login was cancelled";
+    timed_out_heading: "Tiden gick ut", "Time ran out";
+    blocked_heading: "Ditt BankID går inte att använda", "Your BankID cannot be used";
+    no_app_heading: "BankID-appen öppnades inte", "The BankID app did not open";
+    unscanned_heading: "Koden skannades inte", "The code was not scanned";
+    other_person_heading: "Fel person", "Another person";
+    update_heading: "BankID-appen är för gammal", "The BankID app is too old";
     working_heading: "Fortsätt i BankID-appen", "Continue in the BankID app";
     await_heading: "Klart i BankID", "Done in BankID";
     await_help: "Gå tillbaka till den flik som BankID-appen öppnade. Hände ingenting? Försök igen, eller använd en annan enhet.", "Go to the tab that the BankID app opened. Did nothing happen? Try again, or use another device.";
