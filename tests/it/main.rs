@@ -32,6 +32,7 @@ mod failure;
 mod fapi;
 mod foreign;
 mod form_post;
+mod gallery;
 mod hostile;
 mod introspection;
 mod keys;
