@@ -7,6 +7,7 @@ mod choosing;
 mod doors;
 mod failing;
 mod phone;
+mod pictures;
 mod scanning;
 mod sound;
 pub mod stage;
