@@ -4,6 +4,7 @@
 mod administration;
 mod axe;
 mod choosing;
+mod code;
 mod doors;
 mod failing;
 mod phone;
