@@ -30,6 +30,7 @@ mod evidence;
 mod example;
 mod failure;
 mod fapi;
+mod first_view;
 mod foreign;
 mod form_post;
 mod gallery;
