@@ -67,3 +67,4 @@ mod time;
 mod tls;
 mod token;
 mod userinfo;
+mod walks;
