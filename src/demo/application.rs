@@ -425,9 +425,14 @@ async fn callback(
     request: HttpRequest,
     answer: Query<Answer>,
 ) -> HttpResponse {
-    let Some((cookie, Visit::Underway(underway))) = application.visit(&request) else {
-        let reason = "No login is under way in this browser.".to_owned();
-        return trouble(&application, reason);
+    let (cookie, underway) = match application.visit(&request) {
+        Some((cookie, Visit::Underway(underway))) => (cookie, underway),
+        // The back button led through the provider once more.
+        Some((_, Visit::LoggedIn(_))) => return see("/"),
+        None => {
+            let reason = "No login is under way in this browser.".to_owned();
+            return trouble(&application, reason);
+        }
     };
     match application.end(&underway, &answer).await {
         Ok(person) => HttpResponse::SeeOther()

@@ -1,0 +1,50 @@
+//! The code and the link: until an app has the order.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::stage::{PHONE, Stage};
+use super::{Asks, State, state};
+
+pub fn states() -> Vec<State> {
+    vec![
+        state("scan", Asks::OneAtMost, async |stage: &Stage| {
+            stage.scan(&stage.request(&[])).await;
+        }),
+        state(
+            "scan-full-screen",
+            Asks::OneAtMost,
+            async |stage: &Stage| {
+                stage.scan(&stage.request(&[])).await;
+                stage.browser.press("#qr").await;
+                stage.browser.see("#qr.large").await;
+            },
+        ),
+        state("renewing", Asks::OneAtMost, async |stage: &Stage| {
+            stage.scan(&stage.request(&[])).await;
+            // BankID makes no new order.
+            let none = json!({"operation": "auth", "what": {"error": "maintenance"}, "times": 0});
+            stage.app.phone.whim(none).await;
+            stage.app.clock.advance(Duration::from_secs(31));
+            stage.browser.client.refresh().await.expect("it loads");
+            stage.sees_screen("renewing").await;
+        }),
+        state("launch", Asks::One, async |stage: &Stage| {
+            stage.launch(&stage.request(&[])).await;
+        }),
+        state("launch-on-a-phone", Asks::One, async |stage: &Stage| {
+            stage.pose_as(PHONE).await;
+            stage.launch(&stage.request(&[])).await;
+        }),
+        state("launch-not-started", Asks::One, async |stage: &Stage| {
+            stage.launch(&stage.request(&[])).await;
+            stage.browser.see("#not-started:not([hidden])").await;
+        }),
+        state("launch-again", Asks::One, async |stage: &Stage| {
+            stage.launch(&stage.request(&[])).await;
+            stage.app.clock.advance(Duration::from_secs(26));
+            stage.sees_screen("launch-again").await;
+        }),
+    ]
+}
