@@ -26,6 +26,8 @@ pub struct Frame {
     pub colors: Option<String>,
     /// The client's logo.
     pub logo: Option<Logo>,
+    /// Whether it is only looked at: nothing in it can be pressed.
+    pub is_inert: bool,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
 }
@@ -38,6 +40,7 @@ impl Frame {
             style: url("portvakt.css"),
             colors: None,
             logo: None,
+            is_inert: false,
             banner: match worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
@@ -56,6 +59,14 @@ impl Frame {
         Frame {
             colors,
             logo,
+            ..self
+        }
+    }
+
+    /// The same to be looked at.
+    pub fn inert(self) -> Frame {
+        Frame {
+            is_inert: true,
             ..self
         }
     }
