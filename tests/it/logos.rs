@@ -126,6 +126,10 @@ on_both!(
         let digest = logo_of(&app, "shell");
         let digest = digest.as_str().expect("a digest");
         assert!(LogoDigest::parse(digest).is_some(), "{digest}");
+        let path = app.directory.path().join("given.png");
+        std::fs::write(&path, &png).expect("written");
+        let beside = format!("theme.logo_file={}", path.display());
+        create(&app, "shell-file", &[&beside]);
         // What is kept can be named.
         create(&app, "named", &[&format!("theme.logo={digest}")]);
         std::fs::write(app.directory.path().join("logo.png"), &png).expect("written");
@@ -145,7 +149,7 @@ on_both!(
         create(&app, "page", &[]);
         let saved = upload(&app, &owner, "page", &[("logo", &png), ("logo_dark", b"")]).await;
         assert_eq!(saved.status, 303, "{}", saved.body);
-        for id in ["named", "url", "beside", "api", "page"] {
+        for id in ["shell-file", "named", "url", "beside", "api", "page"] {
             assert_eq!(logo_of(&app, id), digest, "{id}");
             let events = left(&app, id).await.events;
             let after = &events.last().expect("an event")["after"]["theme"];
@@ -171,7 +175,7 @@ on_both!(
             ("https://a.example/logo.png".to_owned(), "must be a picture"),
         ] {
             let (status, problem) = by_api(&app, &token, "bad", &given).await;
-            assert_eq!(status, 422, "{problem}");
+            assert_eq!(status, 400, "{problem}");
             assert!(problem.to_string().contains(why), "{problem}");
             assert!(problem.to_string().contains("theme"), "{problem}");
             let file = File::new(&app, "bad.yaml", &file_of("bad", &json!({"logo": given})));
@@ -184,8 +188,8 @@ on_both!(
         let told = upload(&app, &owner, "page", &[("logo", svg)]).await;
         assert_eq!(told.status, 400, "{}", told.body);
         assert!(told.body.contains("is a drawing (SVG)"), "{}", told.body);
-        let told = upload(&app, &owner, "page", &[("logo", &vec![0; 600 * 1024])]).await;
-        assert!(told.body.contains("more than 512 KiB"), "{}", told.body);
+        let told = upload(&app, &owner, "page", &[("logo", &vec![0; 700 * 1024])]).await;
+        assert!(told.body.contains("more than 640 KiB"), "{}", told.body);
         let dark = upload(&app, &owner, "named", &[("logo_dark", &png), ("logo", b"")]).await;
         assert_eq!(dark.status, 303, "{}", dark.body);
         let both = File::new(
@@ -197,6 +201,9 @@ on_both!(
         let dark_alone = json!({"logo_dark": url});
         let alone = File::new(&app, "alone.yaml", &file_of("alone", &dark_alone));
         assert!(alone.run("plan", &[]).bad().contains("needs theme.logo"));
+        let mixed = json!({"logo_file": "logo.png", "logo_dark": url});
+        let mixed = File::new(&app, "mixed.yaml", &file_of("mixed", &mixed));
+        assert!(mixed.run("plan", &[]).bad().contains("both as files"));
         let gone = file_of("gone", &json!({"logo_file": "gone.png"}));
         let gone = File::new(&app, "gone.yaml", &gone).run("plan", &[]).bad();
         assert!(gone.contains("gone.png"), "{gone}");
@@ -269,7 +276,7 @@ on_both!(a_logo_is_shown_and_served, async |database: Database| {
         assert_eq!(served.status(), 200);
         for (header, value) in [
             ("content-type", "image/png"),
-            ("cache-control", "plain, max-age=31536000, immutable"),
+            ("cache-control", "public, max-age=31536000, immutable"),
             ("x-content-type-options", "nosniff"),
             ("content-security-policy", "default-src 'none'"),
             ("cross-origin-resource-policy", "same-origin"),
