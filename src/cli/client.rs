@@ -15,6 +15,7 @@ use crate::admin::entitlement::{self, Asked};
 use crate::admin::file::{self, Plan, Step, Terms};
 use crate::admin::{Desk, written};
 use crate::audit::{Action, Door};
+use crate::client::logo::data_url;
 use crate::client::registered::{ManagedBy, Registered};
 use crate::client::setting::from_json;
 use crate::client::{Entitlement, Metadata, Reason};
@@ -345,12 +346,26 @@ async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
 
 /// Settings on top of others. A path may lead into an object.
 fn with(mut members: Map<String, Value>, settings: Vec<Set>) -> anyhow::Result<Metadata> {
-    for Set { name, value } in settings {
+    for set in settings {
+        let Set { name, value } = with_file(set)?;
         put(&mut members, &name, value)
             .with_context(|| format!("{name}: what it is a part of is no object"))?;
     }
     from_json(Value::Object(members))
         .map_err(|mistakes| crate::admin::Unmet::Mistakes(mistakes).into())
+}
+
+/// A logo that lies in a file: an argument can be shorter than many pictures.
+fn with_file(set: Set) -> anyhow::Result<Set> {
+    let path = match (set.name.as_str(), &set.value) {
+        ("theme.logo_file" | "theme.logo_dark_file", Value::String(path)) => path,
+        _ => return Ok(set),
+    };
+    let file = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
+    Ok(Set {
+        name: set.name.trim_end_matches("_file").to_owned(),
+        value: Value::from(data_url(&file)),
+    })
 }
 
 fn put(members: &mut Map<String, Value>, name: &str, value: Value) -> Option<()> {

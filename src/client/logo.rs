@@ -46,7 +46,7 @@ pub struct Size {
 
 impl Logo {
     /// The most characters of a logo: a `data:` URL of the largest file, in base64.
-    pub const LONGEST: usize = 700_000;
+    pub const LONGEST: usize = 880_000;
 
     /// A digest of what is kept, or a `data:` URL. What the URL says of its type is looked at here, what is in
     /// it where it is drawn.

@@ -503,6 +503,12 @@ impl Client {
             .filter_map(|key| Some((key.to_owned(), table.remove(key)?)))
             .collect::<toml::Table>();
         if let Some(theme) = table.get_mut("theme").and_then(toml::Value::as_table_mut) {
+            // What is read from files comes after all that is looked at in the table.
+            if theme.contains_key("logo_file") && theme.contains_key("logo_dark") {
+                return Err(toml::de::Error::custom(
+                    "theme.logo_file and theme.logo_dark: write both as files, or both as pictures",
+                ));
+            }
             for key in ["logo_file", "logo_dark_file"] {
                 own.extend(theme.remove(key).map(|file| (key.to_owned(), file)));
             }

@@ -28,6 +28,8 @@ pub struct Frame {
     pub colors: Option<String>,
     /// The client's logo.
     pub logo: Option<Logo>,
+    /// Whether it is only looked at: nothing in it can be pressed.
+    pub is_inert: bool,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
     /// What the provider is called.
@@ -68,6 +70,7 @@ impl Frame {
             links: links.into_iter().filter_map(link).collect(),
             logo: None,
             switch: None,
+            is_inert: false,
             banner: match pages.worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
@@ -91,6 +94,14 @@ impl Frame {
     pub fn switching(self, form: &'static str, languages: &Languages) -> Frame {
         let switch = Switch::new(form, self.language, languages);
         Frame { switch, ..self }
+    }
+
+    /// The same to be looked at.
+    pub fn inert(self) -> Frame {
+        Frame {
+            is_inert: true,
+            ..self
+        }
     }
 }
 

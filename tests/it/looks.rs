@@ -11,12 +11,15 @@ use crate::logos::{create, data_url, logo_of, picture};
 use crate::support::admin::{borrowed, settings};
 use crate::support::chromium::{Scripts, is_there};
 use crate::support::phone::{ASA, TOLVAN};
-use crate::support::{App, Database, on_both, run};
+use crate::support::{App, Browser, Database, on_both, run};
 
-const PURPOSE: [&str; 2] = [
+const PURPOSE: [&str; 3] = [
+    "pkce=accepted",
     "purpose={\"sv\":\"Så att vi vet vem du är\",\"en\":\"So that we know who you are\"}",
     "theme.accent=#7a0019",
 ];
+
+const WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36";
 
 /// The pages within a page.
 fn frames(body: &str) -> Vec<String> {
@@ -69,15 +72,17 @@ on_both!(
             ("redirect_uri", Some("https://logo.example/cb")),
             ("scope", Some("openid profile")),
         ]);
-        let real = crate::support::Browser::new().get(&url).await;
+        let real = Browser::with_user_agent(WINDOWS).get(&url).await;
         let sealed = format!("name=\"form\" value=\"{}\"", real.value("form"));
         let real = real.body.replace(&sealed, "name=\"form\" value=\"\"");
+        let real = real.replace("<body>", "<body inert>");
         assert!(seen.contains(&real), "{real}");
         // Everything that they are made of is here, and nothing of them can be pressed.
         let logo = reader.get(&format!("/logo/{digest}.png")).await;
         assert_eq!(logo.status, 200);
-        let inert = "sandbox=\"allow-same-origin\" inert";
-        assert_eq!(page.body.matches(inert).count(), seen.len());
+        assert!(seen.iter().all(|html| html.contains("<body inert>")));
+        let boxed = "sandbox=\"allow-same-origin\"";
+        assert_eq!(page.body.matches(boxed).count(), seen.len());
         assert_eq!(page.header("x-frame-options"), "DENY");
         // Who only reads changes nothing here.
         assert!(!page.body.contains("type=\"file\""));
@@ -85,7 +90,11 @@ on_both!(
         let refused = reader.post("/client/seen/look", &borrowed(&typed)).await;
         assert_eq!(refused.status, 403);
         // Nobody sees a client that is not theirs.
-        let other = app.administrator(Role::Reader, Reach::Only(Default::default()), ASA);
+        let other = app.administrator(
+            Role::ClientAdministrator,
+            Reach::Only(Default::default()),
+            ASA,
+        );
         assert_eq!(other.await.get("/client/seen/look").await.status, 404);
         // One that nobody logs in to has no login page.
         app.register(

@@ -14,8 +14,9 @@ use image::{
 
 use super::{Drawn, LogoDigest, Size};
 
-/// The most bytes of what is given.
-pub const MOST_BYTES: usize = 512 * 1024;
+/// The most bytes of what is given. What is made of it is never larger, whatever it shows, so that it can be
+/// given once more.
+pub const MOST_BYTES: usize = 640 * 1024;
 /// The longest side of what is given. Small files can say that they are huge.
 const LONGEST_SIDE: u32 = 4096;
 /// The most pixels of what is given.
@@ -34,7 +35,7 @@ const MOVING: &str = "is a moving picture: give one that stands still";
 /// Makes what is shown of what was given, or says why not.
 pub fn draw(given: &[u8]) -> Result<Drawn, &'static str> {
     if given.len() > MOST_BYTES {
-        return Err("has more than 512 KiB");
+        return Err("has more than 640 KiB");
     }
     let image = decode(given)?;
     let image = match fitting(image.width(), image.height()) {

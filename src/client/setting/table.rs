@@ -102,7 +102,7 @@ pub const SETTINGS: &[Setting] = &[
         kind: line(Format::Logo, Logo::LONGEST),
         needed: false,
         label: "Logo",
-        explanation: "A picture (PNG, JPEG or WebP, at most 512 KiB) that stands above the login page. It is made anew, at most 640 by 240 pixels, and kept; what is told of it afterwards is its digest, which can be given as well.",
+        explanation: "A picture (PNG, JPEG or WebP, at most 640 KiB) that stands above the login page. It is made anew, at most 640 by 240 pixels, and kept; what is told of it afterwards is its digest, which can be given as well.",
     },
     Setting {
         name: "theme.logo_dark",

@@ -9,7 +9,7 @@ use super::super::assets::url;
 use super::super::authorize::{Facts, choice_page};
 use super::super::input::Request;
 use super::super::logo;
-use super::super::page::{Frame as PublicFrame, Logo as PublicLogo};
+use super::super::page::{Choice, Frame as PublicFrame, Logo as PublicLogo};
 use super::super::screen::LoginPage;
 use super::Caller;
 use super::client_edit::typed;
@@ -222,6 +222,10 @@ fn views(
                 form: String::new(),
             };
             let choice = choice_page(&provider.config, client, request, facts);
+            let choice = Choice {
+                frame: choice.frame.inert(),
+                ..choice
+            };
             let scan = choice
                 .offers
                 .other
@@ -261,7 +265,7 @@ fn scan_page(
     let frame = PublicFrame::new(language, &provider.config.pages);
     let code = format!("bankid.{NOBODYS}.0.{}", "0".repeat(64));
     LoginPage {
-        frame: frame.themed(&client.metadata.theme, logo.cloned()),
+        frame: frame.themed(&client.metadata.theme, logo.cloned()).inert(),
         client_name: client.metadata.client_name.as_str().to_owned(),
         id: NOBODYS.to_owned(),
         csrf: String::new(),

@@ -124,7 +124,7 @@ fn a_small_file_cannot_ask_for_much_memory() {
         );
     }
     let refused = draw(&vec![0x89; MOST_BYTES + 1]).expect_err("too many bytes");
-    assert!(refused.contains("512 KiB"), "{refused}");
+    assert!(refused.contains("640 KiB"), "{refused}");
     let largest = file(GrayImage::new(4096, 1024), ImageFormat::Png);
     assert!(draw(&largest).is_ok());
 }
@@ -147,6 +147,19 @@ fn a_picture_is_made_as_small_as_a_page_needs_it() {
         let given = file(flag(width, height), ImageFormat::Png);
         assert_eq!(draw(&given).expect("a picture").size, fits);
     }
+    // Nothing that is made is too large to be given once more, not even what nobody can make smaller.
+    let mut noise = 1u32;
+    let noise = RgbaImage::from_fn(640, 240, |_, _| {
+        Rgba([(); 4].map(|()| {
+            noise ^= noise << 13;
+            noise ^= noise >> 17;
+            noise ^= noise << 5;
+            noise.to_le_bytes()[1].max(1)
+        }))
+    });
+    let drawn = draw(&file(noise, ImageFormat::Png)).expect("a picture");
+    assert!(drawn.png.len() > 600_000 && drawn.png.len() <= MOST_BYTES);
+    assert!(super::super::data_url(&drawn.png).len() <= super::super::Logo::LONGEST);
     // A white circle on nothing, where nothing is black: no dark ring around it.
     let circle = RgbaImage::from_fn(1000, 1000, |x, y| {
         let (x, y) = (x.abs_diff(500), y.abs_diff(500));
