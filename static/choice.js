@@ -4,6 +4,10 @@ document.querySelector("[data-scripts]").value = "on";
 // An iPad calls itself a Macintosh, but no Macintosh takes several fingers.
 if (navigator.maxTouchPoints > 1) document.querySelector("[data-touch]").value = "yes";
 const form = document.querySelector("form.choices");
+if (!navigator.cookieEnabled) document.getElementById("no-cookies").hidden = false;
+// Whoever needs more time than there is can ask for it before it is up.
+const ending = document.getElementById("ending");
+setTimeout(() => (ending.hidden = false), Math.max(0, ending.dataset.after) * 1000);
 form.addEventListener("submit", () => {
   // After the form's data has been taken, or the pressed button's value would be lost.
   setTimeout(() => disable(true));

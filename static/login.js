@@ -3,18 +3,22 @@
 // renders every screen; this script changes the code and the words within one, and loads the next.
 const root = document.getElementById("login");
 const address = root.dataset.login;
-const tab = root.dataset.tab;
 const qr = document.getElementById("qr");
 const path = root.querySelector("#qr path");
 const message = document.getElementById("message");
+const away = document.getElementById("away");
+const tab = root.dataset.tab;
 let source = null;
 let timer = null;
 let asking = null;
 let failures = 0;
 let leaving = false;
+let heard = performance.now();
 
 function show(state) {
   if (leaving) return;
+  heard = performance.now();
+  lost(false);
   if (state.screen === "finish") {
     leaving = true;
     location.replace(address + "/finish");
@@ -29,8 +33,7 @@ function show(state) {
     // The app may have come back at this very moment: its nonce goes first.
     if (returning()) return void comeBack();
     leaving = true;
-    // Not as an arrival: nobody pressed anything, so the app must not be opened.
-    location.reload();
+    loadAnew();
   } else {
     // The old frame stays until the new one is here: there is no blank between them.
     if (path && state.qr) {
@@ -51,9 +54,11 @@ async function ask() {
     const options = { cache: "no-store", signal: asking.signal };
     const answer = await fetch(address + "/status" + tab, options);
     if (answer.ok) show(await answer.json());
-    else if (answer.status === 403) location.reload();
+    else if (answer.status === 403) loadAnew();
   } catch {
     // No network for the moment, or the server starts again: ask again.
+  } finally {
+    asking = null;
   }
   if (!leaving && !document.hidden && !source && !rests()) timer = setTimeout(ask, 1000);
 }
@@ -69,15 +74,67 @@ function follow() {
     failures = 0;
     show(JSON.parse(event.data));
   };
-  source.onerror = () => {
-    rest();
+  source.onerror = broken;
+}
+
+function broken() {
+  rest();
+  failures += 1;
+  if (rests()) return;
+  timer = setTimeout(() => {
+    timer = null;
+    follow();
+  }, 1000);
+}
+
+// The next screen. Not as an arrival: nobody pressed anything, so the app must not be opened; and
+// whoever listens hears it from its heading on.
+function loadAnew() {
+  try {
+    sessionStorage.setItem("portvakt-moved", location.pathname);
+  } catch {
+    // A browser that remembers nothing: the page's title is read out.
+  }
+  location.reload();
+}
+try {
+  if (sessionStorage.getItem("portvakt-moved") === location.pathname) {
+    sessionStorage.removeItem("portvakt-moved");
+    const heading = document.querySelector("h1");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  }
+} catch {
+  // The same.
+}
+
+// Something is told every second. When nothing comes, the code on the page is soon too old to be scanned,
+// and is not left there; a stream that a proxy holds back is given up for asking.
+const STALE = 2500;
+const SILENT = 4500;
+setInterval(() => {
+  if (document.hidden || leaving || rests()) {
+    heard = performance.now();
+    return;
+  }
+  const silence = performance.now() - heard;
+  if (qr && silence > STALE) qr.classList.add("cut");
+  if (silence < SILENT) return;
+  lost(true);
+  if (source) {
     failures += 1;
-    if (rests()) return;
-    timer = setTimeout(() => {
-      timer = null;
-      follow();
-    }, 1000);
-  };
+    broken();
+  } else if (asking) {
+    asking.abort();
+  }
+}, 500);
+
+function lost(isLost) {
+  if (qr && !isLost) qr.classList.remove("cut");
+  if (!away || away.hidden === !isLost) return;
+  // A live region speaks when its text changes.
+  away.textContent = isLost ? away.dataset.text : "";
+  away.hidden = !isLost;
 }
 
 // A screen that has come to rest is told once, and the stream ends.
@@ -92,6 +149,10 @@ function rest() {
   clearTimeout(timer);
   timer = null;
 }
+
+// Whoever needs more time than there is can ask for it before it is up.
+const ending = document.getElementById("ending");
+if (ending) setTimeout(() => (ending.hidden = false), Math.max(0, ending.dataset.after) * 1000);
 
 // A hidden tab follows nothing: the server goes on without it, and tells it when it is back.
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));

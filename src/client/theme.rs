@@ -143,8 +143,7 @@ impl<'de> Deserialize<'de> for Color {
     }
 }
 
-/// The colours of a page: what they are named by in an address is all that they are, so that a style sheet
-/// can be made without asking anything.
+/// The colours of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Palette {
     light: Color,
@@ -152,21 +151,6 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Reads what [`Palette::file`] writes.
-    pub fn parse(file: &str) -> Option<Palette> {
-        let (light, dark) = file.strip_suffix(".css")?.split_once('-')?;
-        Some(Palette {
-            light: Color::parse(&format!("#{light}"))?,
-            dark: Color::parse(&format!("#{dark}"))?,
-        })
-    }
-
-    /// The name of its style sheet.
-    pub fn file(self) -> String {
-        let name = |color: Color| hex::encode(color.0);
-        format!("{}-{}.css", name(self.light), name(self.dark))
-    }
-
     /// Its style sheet.
     pub fn style(self) -> String {
         let rules = |color: Color| {
@@ -244,14 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_style_sheet_is_all_in_its_name() {
+    fn what_is_written_on_a_colour_can_be_read() {
         let _shows = crate::shows!(accepting "PV-THEME-1", refusing "PV-THEME-1");
         let palette = Palette {
             light: color("#7a0019"),
             dark: color("#ffb3c1"),
         };
-        assert_eq!(palette.file(), "7a0019-ffb3c1.css");
-        assert_eq!(Palette::parse(&palette.file()), Some(palette));
         let style = palette.style();
         assert!(
             style.contains("--accent:#7a0019;--accent-ink:#ffffff"),
@@ -261,16 +243,6 @@ mod tests {
             style.contains("--accent:#ffb3c1;--accent-ink:#000000"),
             "{style}"
         );
-        for bad in [
-            "",
-            "7a0019.css",
-            "7a0019-ffb3c1",
-            "7a0019-ffb3c1-000000.css",
-            "7A0019-ffb3c1.css",
-            "}body{-x.css",
-        ] {
-            assert_eq!(Palette::parse(bad), None, "{bad}");
-        }
         // What a finger is over can still be read.
         for text in ["#000000", "#12436d", "#767676", "#8ec5f2", "#ffffff"] {
             let over = color(text).over();
@@ -280,7 +252,7 @@ mod tests {
             );
         }
         // The grounds are those of the style sheet.
-        let sheet = include_str!("../../static/portvakt.css");
+        let sheet = include_str!("../../static/base.css");
         for ground in LIGHT_GROUNDS
             .into_iter()
             .chain(DARK_GROUNDS)

@@ -10,10 +10,12 @@ pub mod issuer;
 pub mod languages;
 pub mod mtls;
 pub mod outbound;
+pub mod pages;
 pub mod written;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +33,7 @@ use bankid::BankId;
 use client::RegisteredClient;
 use issuer::Issuer;
 use mtls::Mtls;
+use pages::Pages;
 use written::Written;
 
 /// A configuration that holds together.
@@ -64,6 +67,8 @@ pub struct Config {
     pub outbound: Allowed,
     /// How logins are.
     pub login: Login,
+    /// What the pages say of the provider.
+    pub pages: Arc<Pages>,
     /// The languages that people are spoken to in.
     pub languages: Languages,
     /// Where administrators work, if anywhere.
@@ -215,9 +220,19 @@ impl Config {
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
         }
-        match (issuer, bankid, master_key, languages) {
-            (Some(issuer), Some(bankid), Some(master_key), Some(languages))
-                if found.0.is_empty() =>
+        let pages = match (&issuer, &bankid) {
+            (Some(issuer), Some(bankid)) => Some(pages::check(
+                written.pages,
+                issuer,
+                bankid.worth,
+                base,
+                &mut found,
+            )),
+            _ => None,
+        };
+        match (issuer, bankid, master_key, pages, languages) {
+            (Some(issuer), Some(bankid), Some(master_key), Some(pages), Some(languages))
+                if found.is_empty() =>
             {
                 Ok(Config {
                     issuer,
@@ -237,6 +252,7 @@ impl Config {
                         acr: written.login.acr,
                         session_lifetime: Seconds(written.login.session_lifetime),
                     },
+                    pages: Arc::new(pages),
                     languages,
                     second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
                     admin,

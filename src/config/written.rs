@@ -52,6 +52,9 @@ pub struct Written {
     /// How logins are.
     #[serde(default)]
     pub login: Login,
+    /// What the pages say of the provider.
+    #[serde(default)]
+    pub pages: Pages,
     /// What people are spoken to in.
     #[serde(default)]
     pub languages: Languages,
@@ -349,6 +352,41 @@ impl Default for Login {
         Login {
             acr: "http://id.swedenconnect.se/loa/1.0/uncertified-loa3".to_owned(),
             session_lifetime: crate::session::LIFETIME.0,
+        }
+    }
+}
+
+/// `[pages]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pages {
+    /// What the provider is called on its pages; its host, when it is not said.
+    pub name: Option<String>,
+    /// A file with its logo: PNG or SVG.
+    pub logo_file: Option<PathBuf>,
+    /// A file with the logo that BankID hands out, which is shown as it is. Without it, BankID's name
+    /// stands there in letters.
+    pub bankid_logo_file: Option<PathBuf>,
+    /// Whether people are warned of those who call and ask them to log in.
+    pub care_notice: bool,
+    /// Where people find help with logging in.
+    pub help_uri: Option<Url>,
+    /// What is done with personal data.
+    pub privacy_uri: Option<Url>,
+    /// The accessibility statement.
+    pub accessibility_uri: Option<Url>,
+}
+
+impl Default for Pages {
+    fn default() -> Pages {
+        Pages {
+            name: None,
+            logo_file: None,
+            bankid_logo_file: None,
+            care_notice: true,
+            help_uri: None,
+            privacy_uri: None,
+            accessibility_uri: None,
         }
     }
 }

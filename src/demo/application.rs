@@ -490,5 +490,8 @@ async fn style() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/css; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(include_str!("../../static/portvakt.css"))
+        .body(concat!(
+            include_str!("../../static/base.css"),
+            include_str!("../../static/portvakt.css")
+        ))
 }

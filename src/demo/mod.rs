@@ -315,6 +315,9 @@ master_key = "{master_key}"
 [admin]
 url = "{admin}"
 
+[pages]
+name = "Portvakt"
+
 {bankid}
 
 [[client]]

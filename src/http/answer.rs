@@ -3,6 +3,8 @@
 mod noted;
 mod refusal;
 
+use std::sync::Arc;
+
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::StatusCode;
@@ -19,14 +21,16 @@ pub use self::refusal::{
     bearer_challenge, challenge, challenges, forbidden_json, too_large, too_many, unproven_status,
     unregistered,
 };
-use super::page::{self, ErrorPage, Retry};
+use super::assets::{STYLE, source_of};
+use super::page::{self, CookiesOff, ErrorPage, Frame, Retry};
 use crate::authorize::PageMistake;
 use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
-use crate::bankid::environment::Worth;
 use crate::client::mistake::Reason;
+use crate::client::theme::Theme;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
+use crate::config::pages::{Pages, Picture};
 use crate::error::{Code, Error, Fault, Refusal};
 use crate::language::{Language, Words};
 use crate::session::logout::Mistake;
@@ -38,8 +42,8 @@ pub struct View {
     pub language: Language,
     /// By which name a failure is found in the log.
     pub reference: String,
-    /// What a login here is worth.
-    pub worth: Worth,
+    /// What the pages say of the provider.
+    pub pages: Arc<Pages>,
 }
 
 /// Who reads a door's refusals.
@@ -62,6 +66,8 @@ pub struct Answer {
     kind: Kind,
     /// What may be framed within.
     frames: Vec<String>,
+    /// The style that it has besides that of all pages.
+    styles: Option<String>,
     /// What it refuses, for whoever looks after the client.
     noted: Option<Box<Noted>>,
 }
@@ -119,6 +125,7 @@ impl Answer {
             body: Body::Whole(body.into()),
             kind: Kind::Other,
             frames: Vec::new(),
+            styles: None,
             noted: None,
         }
     }
@@ -186,10 +193,20 @@ impl Answer {
             .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
     }
 
-    /// The same of one that was made for this answer, and would be made so again.
-    pub fn made_asset(content_type: &'static str, body: String) -> Answer {
-        Answer::new(StatusCode::OK, content_type, body)
+    /// The same, compressed (RFC 9110 §8.4).
+    pub fn in_gzip(self) -> Answer {
+        self.with(header::CONTENT_ENCODING, "gzip")
+            .with(header::VARY, "accept-encoding")
+    }
+
+    /// A picture of the operator's. One that holds a script runs none, wherever it is opened.
+    pub fn picture(picture: &Picture) -> Answer {
+        Answer::new(StatusCode::OK, picture.content_type, picture.body.to_vec())
             .with(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+            .with(
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            )
     }
 
     /// The same under a name that was never its own: nobody keeps it.
@@ -219,29 +236,29 @@ impl Answer {
     }
 
     /// Off to a client, after a GET (RFC 9700 §4.12: 303, so that nothing is sent twice).
-    pub fn depart(departure: &Departure, language: Language, worth: Worth) -> Answer {
+    pub fn depart(departure: &Departure, language: Language, pages: &Pages) -> Answer {
         match departure {
             Departure::Address(location) => Answer::see(location.expose()),
-            Departure::FormPost(form) => Answer::post_form(form, language, worth),
+            Departure::FormPost(form) => Answer::post_form(form, language, pages),
         }
     }
 
     /// Off to a client, after a POST: by a page, because browsers apply the `form-action` of the
     /// page that was sent to every redirect that follows.
-    pub fn depart_by_page(departure: &Departure, language: Language, worth: Worth) -> Answer {
+    pub fn depart_by_page(departure: &Departure, language: Language, pages: &Pages) -> Answer {
         match departure {
             Departure::Address(location) => {
-                Answer::page(&page::Leaving::new(location, language, worth))
+                Answer::page(&page::Leaving::new(location, language, pages))
             }
-            Departure::FormPost(form) => Answer::post_form(form, language, worth),
+            Departure::FormPost(form) => Answer::post_form(form, language, pages),
         }
     }
 
     /// OAuth 2.0 Form Post Response Mode §2: a page whose one form goes to the client.
-    fn post_form(form: &PostedForm, language: Language, worth: Worth) -> Answer {
+    fn post_form(form: &PostedForm, language: Language, pages: &Pages) -> Answer {
         Answer {
             kind: Kind::FormToClient,
-            ..Answer::page(&page::FormPost::new(form, language, worth))
+            ..Answer::page(&page::FormPost::new(form, language, pages))
         }
     }
 
@@ -266,6 +283,12 @@ impl Answer {
     /// With a header whose value was made.
     pub fn with_value(mut self, name: HeaderName, value: HeaderValue) -> Answer {
         self.headers.push((name, value));
+        self
+    }
+
+    /// A page with a client's colours in it.
+    pub fn in_colors(mut self, theme: &Theme) -> Answer {
+        self.styles = theme.palette().map(|palette| source_of(&palette.style()));
         self
     }
 
@@ -299,7 +322,7 @@ impl Answer {
                 "max-age=63072000; includeSubDomains",
             ));
         }
-        let policy = match self.kind {
+        let more = match self.kind {
             Kind::Page if !self.frames.is_empty() => Some(format!(
                 "{PAGE_POLICY}; frame-src {}",
                 self.frames.join(" ")
@@ -308,7 +331,9 @@ impl Answer {
             Kind::FormToClient => Some(FORM_TO_CLIENT_POLICY.to_owned()),
             Kind::Other => None,
         };
-        if let Some(policy) = policy {
+        if let Some(more) = more {
+            let (all, own) = (&STYLE.source, self.styles.unwrap_or_default());
+            let policy = format!("default-src 'none'; style-src 'self' {all} {own}; {more}");
             response.insert_header((header::CONTENT_SECURITY_POLICY, policy));
         }
         let mut response = match self.body {
@@ -335,8 +360,9 @@ const COMMON_HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// No inline script or style, nothing from elsewhere, no frames around or within; forms come to us.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+/// No inline script, no style but our own, nothing from elsewhere, no frames around or within; forms
+/// come to us.
+const PAGE_POLICY: &str = "script-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'";
 
@@ -345,7 +371,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// their person would be left on our page with a code that is spent. In its place stands that the page
 /// has one form, made from a `ReturnAddress` by a template that escapes, and nothing that is loaded or
 /// asked for from anywhere else.
-const FORM_TO_CLIENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+const FORM_TO_CLIENT_POLICY: &str = "script-src 'self'; img-src 'self' data:; \
      base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 fn baked(cookie: SetCookie, issuer: &Issuer) -> Cookie<'static> {
@@ -483,6 +509,12 @@ pub fn wrong_browser(view: &View) -> Answer {
 /// A form that is too old, was sent by another site, or belongs to another browser.
 pub fn stale_form(view: &View) -> Answer {
     Answer::page_with(StatusCode::FORBIDDEN, &ErrorPage::stale(view))
+}
+
+/// A choice from a browser that keeps no cookies, with a way to send it once more.
+pub fn cookies_off(view: &View, form: String) -> Answer {
+    let frame = Frame::new(view.language, &view.pages);
+    Answer::page_with(StatusCode::FORBIDDEN, &CookiesOff { frame, form })
 }
 
 /// A login that ended before: a second finish never gets another code.

@@ -17,11 +17,12 @@ use crate::authorize::{self, Mistake, PageMistake, Refused};
 use crate::bankid::launch::First;
 use crate::claims::release::Release;
 use crate::client::Client;
+use crate::clock::Seconds;
 use crate::error::{Error, Refusal};
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::KeySet;
 use crate::language::{Language, Tag, Wishes};
-use crate::login::binding::{ChoiceForm, FORM_LIFETIME};
+use crate::login::binding::{ChoiceForm, FORM_LIFETIME, RENEWABLE};
 use crate::login::device::Offers;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
@@ -181,10 +182,10 @@ async fn answer_to(
         None => When::Brought,
     };
     let leave = |departure: &Departure, language: Language| {
-        let worth = provider.config.bankid.worth;
+        let pages = &provider.config.pages;
         match way {
-            Way::Get => Answer::depart(departure, language, worth),
-            Way::Post => Answer::depart_by_page(departure, language, worth),
+            Way::Get => Answer::depart(departure, language, pages),
+            Way::Post => Answer::depart_by_page(departure, language, pages),
         }
     };
     let refused = async |refused: Refused, asked: &Parameters| -> Result<Answer, Error> {
@@ -245,7 +246,7 @@ async fn answer_to(
                 Some((login, cookie)) => ChoiceForm::resuming(login, cookie, raw, now),
                 None => ChoiceForm::new(raw, &provider.random, now),
             };
-            Ok(choice(provider, request, &admitted, &form))
+            Ok(choice(provider, request, &admitted, &form, false))
         }
     }
 }
@@ -328,12 +329,34 @@ async fn answer_from_session(
     granted(provider, request, &issued.code).await.map(Ok)
 }
 
+/// The choice again, for a request that led to one before, in the language that it was in.
+pub async fn choose_again(
+    provider: &Provider,
+    request: &Request,
+    parameters: Parameters,
+    language: Option<Tag>,
+    is_new: bool,
+) -> Result<Answer, Error> {
+    let begun = login::resumable(provider, request, &parameters).await?;
+    let Ok(admitted) = admit(provider, &parameters, When::Underway).await? else {
+        return Ok(answer::stale_form(&request.view(provider)));
+    };
+    let now = provider.clock.now();
+    let mut form = match begun {
+        Some((login, cookie)) => ChoiceForm::resuming(login, cookie, parameters, now),
+        None => ChoiceForm::new(parameters, &provider.random, now),
+    };
+    form.language = language.or(form.language);
+    Ok(choice(provider, request, &admitted, &form, is_new))
+}
+
 /// The choice page, in the language that the person chose for it, if they did.
 pub fn choice(
     provider: &Provider,
     request: &Request,
     admitted: &Admitted,
     form: &ChoiceForm,
+    renewed: bool,
 ) -> Answer {
     let chosen = form.language.as_ref();
     let language = language(provider, &admitted.parameters, chosen, request);
@@ -344,9 +367,9 @@ pub fn choice(
         .unwrap_or_else(|| Secret::fresh(&provider.random));
     let sealed = form.seal(&cookie, &provider.keys.forms, &provider.random);
     let metadata = &admitted.client.metadata;
-    let frame = Frame::new(language, provider.config.bankid.worth)
+    let frame = Frame::new(language, &provider.config.pages)
         .themed(&metadata.theme)
-        .switching("choice", &provider.config.languages);
+        .switching("choices", &provider.config.languages);
     let released = Release::decide(&admitted.request, &admitted.client).all();
     let bankid = &provider.config.bankid;
     let user_agent = request.header("user-agent").unwrap_or_default();
@@ -377,17 +400,23 @@ pub fn choice(
         elsewhere_before: request
             .cookies()
             .any(|(name, _)| name == cookie_name(issuer, ELSEWHERE_COOKIE)),
+        renewed,
+        warns_after: FORM_LIFETIME.0 - NOTICE.0,
         script: url("choice.js"),
         frame,
     };
     let cookie = SetCookie {
         name: cookie_of_form,
         value: Some(cookie.expose().to_owned()),
-        lifetime: Some(FORM_LIFETIME),
+        lifetime: Some(RENEWABLE),
         sent: answer::Sent::WhenLedHere,
     };
-    login::with_one_of_few(Answer::page(&page), request, FORM_COOKIE, cookie)
+    let answer = Answer::page(&page).in_colors(&metadata.theme);
+    login::with_one_of_few(answer, request, FORM_COOKIE, cookie)
 }
+
+/// How long before its time is up a page says so (WCAG 2.2, 2.2.1 asks for 20 seconds at least).
+pub const NOTICE: Seconds = Seconds(2 * 60);
 
 /// The cookies that choice forms are bound to, one for each, so that pages which are opened at the
 /// same moment do not cost each other theirs.

@@ -26,7 +26,7 @@ pub fn page(provider: &Provider, door: Door, parameters: Parameters, language: L
         parameters,
         issued_at: provider.clock.now(),
     };
-    let frame = Frame::new(language, provider.config.bankid.worth);
+    let frame = Frame::new(language, &provider.config.pages);
     Answer::page(&Bounce {
         heading: (door.heading)(frame.words),
         action: door.path,

@@ -110,7 +110,7 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     Ok(Answer::depart_by_page(
         &departure,
         provider.language_of(&login),
-        provider.config.bankid.worth,
+        &provider.config.pages,
     ))
 }
 
@@ -174,8 +174,8 @@ async fn conclude(
     identity: Identity,
 ) -> Result<Option<Answer>, Error> {
     let now = provider.clock.now();
-    let (language, worth) = (provider.language_of(login), provider.config.bankid.worth);
-    let leave = |departure: &Departure| Answer::depart(departure, language, worth);
+    let (language, pages) = (provider.language_of(login), &provider.config.pages);
+    let leave = |departure: &Departure| Answer::depart(departure, language, pages);
     let number = identity.personal_number().expose().as_bytes();
     let index = provider.keys.index.mac(&[b"personal_number", number]);
     if !is_expected(provider, admitted, &index).await? {

@@ -79,8 +79,9 @@ impl From<Unreadable> for Refusal {
 }
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 13] = [
     "accept",
+    "accept-encoding",
     "accept-language",
     "authorization",
     "content-type",
@@ -357,6 +358,16 @@ impl Request {
         }
     }
 
+    /// RFC 9110 §12.5.3: whether an answer may come in gzip.
+    pub fn takes_gzip(&self) -> bool {
+        let accepted = self.header("accept-encoding").unwrap_or_default();
+        accepted.split(',').any(|coding| {
+            let (coding, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+            coding.trim().eq_ignore_ascii_case("gzip") && weight.parse().unwrap_or(0.0_f32) > 0.0
+        })
+    }
+
     /// In which language to talk to whoever sent this, with what is wished for besides what the browser says.
     pub fn language(&self, provider: &Provider, wishes: &Wishes<'_>) -> Language {
         let name = cookie_name(&provider.config.issuer, language::COOKIE);
@@ -373,7 +384,7 @@ impl Request {
         View {
             language: self.language(provider, &Wishes::default()),
             reference: hex::encode(provider.random.bytes::<5>()),
-            worth: provider.config.bankid.worth,
+            pages: provider.config.pages.clone(),
         }
     }
 }

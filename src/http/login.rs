@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::assets::url;
-use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT};
+use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, NOTICE};
 use super::ending::{denied, end, why};
 use super::input::Request;
 use super::language;
@@ -19,30 +19,47 @@ use crate::clock::Seconds;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
 use crate::language::Language;
-use crate::login::binding::{ChoiceForm, csrf_token, is_csrf_token};
+use crate::login::binding::{Brought, ChoiceForm, csrf_token, is_csrf_token};
 use crate::login::device::Offers;
 use crate::login::progress::{Screen, Tab, screen};
-use crate::login::{Asked, Event, Login, State, ordering};
+use crate::login::{Asked, Event, Login, Progress, State, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 
 /// The person chose a device: the login begins with its first order.
 pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Error> {
     let view = request.view(&provider);
-    let Some((mut form, fields)) = choice_form(&provider, &request) else {
+    let Some((brought, fields)) = choice_form(&provider, &request) else {
         return Ok(answer::stale_form(&view));
+    };
+    let again = fields.first("device") == Some("renew");
+    let switched = language::chosen(&provider, &fields);
+    let mut form = match brought {
+        Brought::Form(form) if again => {
+            let (asked, language) = (form.parameters, form.language);
+            return authorize::choose_again(&provider, &request, asked, language, false).await;
+        }
+        Brought::Form(form) => form,
+        Brought::Stale(..) if request.cookies().next().is_none() && !again => {
+            let form = fields.first("form").unwrap_or_default().to_owned();
+            return Ok(answer::cookies_off(&view, form));
+        }
+        Brought::Stale(asked, language) => {
+            let language = switched.map(|it| it.tag().clone()).or(language);
+            return authorize::choose_again(&provider, &request, asked, language, true).await;
+        }
     };
     let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&view));
     };
-    if let Some(language) = language::chosen(&provider, &fields) {
+    if let Some(language) = switched {
         form.language = Some(language.tag().clone());
         // The back button may have led to the choice: the login goes on in the same language.
         if let Some(login) = provider.store.login(form.login).await? {
             provider.store.speak(&login, language.tag()).await?;
             provider.followed.tell(login.id).await;
         }
-        let page = authorize::choice(&provider, &request, &admitted, &form);
+        let page = authorize::choice(&provider, &request, &admitted, &form, false);
         return Ok(page.with_cookie(language::remembered(language)));
     }
     let chosen = form.language.as_ref();
@@ -56,7 +73,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
                     end(&provider, login).await?;
                 }
                 let departure = denied(&provider, &admitted, why(Some(reason))).await?;
-                Answer::depart_by_page(&departure, language, provider.config.bankid.worth)
+                Answer::depart_by_page(&departure, language, &provider.config.pages)
             }
             _ => answer::stale_form(&view),
         });
@@ -67,11 +84,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     }
     let browser_name = asked.browser_name.clone();
     let started = match provider.store.login(form.login).await? {
-        None if !provider.limits.admit_login(request.ip) => Err(Failure::Crowded.into()),
-        None => {
-            let (id, browser) = (form.login, form.cookie.digest());
-            ordering::begin(&provider, id, browser, asked, &admitted.client, device).await
-        }
+        None => begin(&provider, &form, asked, &admitted, device).await,
         // The back button led to the choice again, and now it is the other device.
         Some(login) if login.order.device != device => {
             ordering::again(&provider, &login, device, request.ip)
@@ -96,6 +109,21 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         lifetime: Some(BROWSER_REMEMBERED),
         sent: answer::Sent::WhenLedHere,
     }))
+}
+
+/// The login of a form, with its first order.
+async fn begin(
+    provider: &Provider,
+    form: &ChoiceForm,
+    asked: Asked,
+    admitted: &Admitted,
+    device: Device,
+) -> Result<(), Error> {
+    if !provider.limits.admit_login(asked.ip) {
+        return Err(Failure::Crowded.into());
+    }
+    let (id, browser) = (form.login, form.cookie.digest());
+    ordering::begin(provider, id, browser, asked, &admitted.client, device).await
 }
 
 fn asked(
@@ -173,7 +201,7 @@ pub async fn resumable(
     Ok(None)
 }
 
-fn choice_form(provider: &Provider, request: &Request) -> Option<(ChoiceForm, Parameters)> {
+fn choice_form(provider: &Provider, request: &Request) -> Option<(Brought, Parameters)> {
     let issuer = &provider.config.issuer;
     if !request.is_from_our_pages(issuer) {
         return None;
@@ -182,12 +210,12 @@ fn choice_form(provider: &Provider, request: &Request) -> Option<(ChoiceForm, Pa
     let sealed = fields.first("form")?;
     let now = provider.clock.now();
     let prefix = cookie_name(issuer, FORM_COOKIE);
-    let form = request
+    let cookies = request
         .cookies()
         .filter(|(name, _)| name.starts_with(&prefix))
-        .filter_map(|(_, value)| Secret::parse(value))
-        .find_map(|cookie| ChoiceForm::open(sealed, &cookie, &provider.keys.forms, now))?;
-    Some((form, fields))
+        .filter_map(|(_, value)| Secret::parse(value));
+    let brought = ChoiceForm::open(sealed, cookies, &provider.keys.forms, now)?;
+    Some((brought, fields))
 }
 
 fn device(fields: &Parameters) -> Option<Device> {
@@ -310,13 +338,15 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         .client(login.client_id.as_str(), provider.clock.now())
         .await?;
     let is_elsewhere = screen == Screen::Elsewhere;
-    let frame = Frame::new(provider.language_of(&login), provider.config.bankid.worth);
+    let frame = Frame::new(provider.language_of(&login), &provider.config.pages);
     let frame = match screen {
         // It is gone before anyone can read it.
         Screen::Finish => frame,
         _ => frame.switching("in-language", &provider.config.languages),
     };
-    let answer = Answer::page(&LoginPage {
+    let theme = client.as_ref().map(|client| client.metadata.theme.clone());
+    let now = provider.clock.now();
+    let page = LoginPage {
         frame: match &client {
             Some(client) => frame.themed(&client.metadata.theme),
             None => frame,
@@ -334,8 +364,11 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
             Tab::First => "",
             Tab::Returned => "?tab=returned",
         },
+        warns_after: (login.expires_at - NOTICE).0 - now.0,
+        device: word(login.order.device),
         script: url("login.js"),
-    });
+    };
+    let answer = Answer::page(&page).in_colors(&theme.unwrap_or_default());
     Ok(match is_elsewhere {
         true => answer.with_cookie(SetCookie {
             name: ELSEWHERE_COOKIE.to_owned(),
@@ -384,7 +417,8 @@ pub async fn own_form(
     Ok(sound.then_some((login, fields)))
 }
 
-/// Another order: a new try, or the other device.
+/// Another order: a new try, or the other device. A login that may make none, because it has made
+/// too many or its time is up, or soon will be, is begun anew.
 pub async fn order_again(provider: Provider, request: Request) -> Result<Answer, Error> {
     let view = request.view(&provider);
     let Some((login, fields)) = own_form(&provider, &request).await? else {
@@ -394,9 +428,17 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     let Some(device) = device(&fields).filter(offered) else {
         return Ok(answer::stale_form(&view));
     };
-    match ordering::again(&provider, &login, device, request.ip).await {
+    let now = provider.clock.now();
+    let is_asked = fields.first("anew") == Some("yes");
+    let ordered = match login.may_begin_anew(now) && (is_asked || !login.may_order_again(now)) {
+        true => begin_anew(&provider, &request, &login, device).await,
         // Whoever was first, the page shows how it is now.
-        Ok(_) => Ok(Answer::see(&format!("/login/{}", login.id))),
+        false => ordering::again(&provider, &login, device, request.ip)
+            .await
+            .map(|_| Answer::see(&format!("/login/{}", login.id))),
+    };
+    match ordered {
+        Ok(answer) => Ok(answer),
         Err(error) => {
             let retry = Retry {
                 again_at: format!("/login/{}/order", login.id),
@@ -408,6 +450,32 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
             no_order(error, retry, &View { language, ..view })
         }
     }
+}
+
+/// The same request once more, as a login of its own. The former one stays open: a tab that still shows
+/// it must not lead to the application, which would take the login for cancelled.
+async fn begin_anew(
+    provider: &Provider,
+    request: &Request,
+    login: &Login,
+    device: Device,
+) -> Result<Answer, Error> {
+    let parameters = login.asked.parameters.clone();
+    let Ok(admitted) = authorize::admit(provider, &parameters, When::Underway).await? else {
+        return Ok(answer::stale_form(&request.view(provider)));
+    };
+    if let Progress::Ordered(_) = login.order.progress {
+        ordering::end_order(provider, login).await?;
+    }
+    let asked = Asked {
+        ip: request.ip,
+        demands: admitted.client.metadata.bankid.clone(),
+        expected_people: admitted.request.expected_people.clone(),
+        ..login.asked.clone()
+    };
+    let form = ChoiceForm::new(parameters, &provider.random, provider.clock.now());
+    begin(provider, &form, asked, &admitted, device).await?;
+    Ok(with_login_cookie(request, &form))
 }
 
 /// The app came back in another browser from the same address, and the person says that it was them.

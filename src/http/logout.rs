@@ -203,8 +203,8 @@ fn ask(
     services.sort();
     services.dedup();
     Answer::page(&LogOut {
-        frame: Frame::new(view.language, view.worth)
-            .switching("question", &provider.config.languages),
+        frame: Frame::new(view.language, &view.pages)
+            .switching("choices", &provider.config.languages),
         client_name: asked.client.as_ref().map(name),
         services,
         form: question.seal(cookie, &provider.keys.forms, &provider.random),
@@ -223,8 +223,8 @@ fn home(asked: &Asked) -> Option<Location> {
 fn leave(home: Location, view: &View, way: Way) -> Answer {
     let departure = Departure::Address(home);
     match way {
-        Way::Get => Answer::depart(&departure, view.language, view.worth),
-        Way::Post => Answer::depart_by_page(&departure, view.language, view.worth),
+        Way::Get => Answer::depart(&departure, view.language, &view.pages),
+        Way::Post => Answer::depart_by_page(&departure, view.language, &view.pages),
     }
 }
 

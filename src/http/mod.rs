@@ -57,7 +57,11 @@ fn routes(config: &mut web::ServiceConfig) {
     }
     route(config, "/jwks", [get(Face::Json, discovery::jwks)]);
     route(config, "/static/{name}", [get(Face::Page, assets::asset)]);
-    route(config, "/theme/{name}", [get(Face::Page, assets::theme)]);
+    route(
+        config,
+        "/picture/{name}",
+        [get(Face::Page, assets::picture)],
+    );
     // Clients that come by themselves.
     route(config, "/register", [post(Face::Json, register::post)]);
     route(

@@ -4,16 +4,18 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
+use url::Url;
 
 use super::answer::View;
-use super::assets::url;
+use super::assets::{STYLE, url};
 use super::language::Switch;
 use crate::authorize::response::{Location, PostedForm};
 use crate::bankid::client::Cause;
 use crate::bankid::environment::Worth;
 use crate::bankid::qr::MODULES;
 use crate::claims::release::Claim;
-use crate::client::theme::Theme;
+use crate::client::theme::{Palette, Theme};
+use crate::config::pages::{Pages, Picture};
 use crate::language::{Language, Languages, Words};
 use crate::login::device::Offers;
 use crate::login::progress::Screen;
@@ -22,25 +24,49 @@ use crate::login::progress::Screen;
 pub struct Frame {
     pub language: Language,
     pub words: &'static Words,
-    pub style: String,
-    /// The style sheet of the client's colours.
+    /// The style of all pages, which stands in each of them: the first one is seen at once.
+    pub style: &'static str,
+    /// The client's colours.
     pub colors: Option<String>,
     /// What must be said of a login that is not worth what it looks like.
     pub banner: Option<&'static str>,
     /// The languages that it can be changed to.
     pub switch: Option<Switch>,
+    /// What the provider is called.
+    pub provider: String,
+    /// Where its logo is.
+    pub provider_logo: Option<String>,
+    /// Where the logo is that BankID hands out.
+    pub bankid_logo: Option<String>,
+    /// Whether people are warned of those who call and ask them to log in.
+    pub care_notice: bool,
+    /// Where the provider answers for itself.
+    pub links: Vec<(&'static str, String)>,
 }
 
 impl Frame {
-    pub fn new(language: Language, worth: Worth) -> Frame {
+    pub fn new(language: Language, pages: &Pages) -> Frame {
         let words = Words::of(language);
+        let address = |picture: &Option<Picture>| picture.as_ref().map(Picture::address);
+        let links = [
+            (words.provider_help, &pages.help_uri),
+            (words.privacy, &pages.privacy_uri),
+            (words.accessibility, &pages.accessibility_uri),
+        ];
+        let link =
+            |(label, uri): (&'static str, &Option<Url>)| Some((label, uri.as_ref()?.to_string()));
         Frame {
             language,
             words,
-            style: url("portvakt.css"),
+            style: STYLE.text,
             colors: None,
             switch: None,
-            banner: match worth {
+            provider: pages.name.clone(),
+            provider_logo: address(&pages.logo),
+            bankid_logo: address(&pages.bankid_logo),
+            care_notice: pages.care_notice,
+            links: links.into_iter().filter_map(link).collect(),
+            banner: match pages.worth {
                 Worth::Real => None,
                 Worth::Test => Some(words.test_environment),
                 Worth::Simulated => Some(words.simulated),
@@ -52,9 +78,7 @@ impl Frame {
 impl Frame {
     /// The same in a client's colours.
     pub fn themed(self, theme: &Theme) -> Frame {
-        let colors = theme
-            .palette()
-            .map(|palette| format!("/theme/{}", palette.file()));
+        let colors = theme.palette().map(Palette::style);
         Frame { colors, ..self }
     }
 
@@ -89,6 +113,10 @@ pub struct Choice {
     pub in_app: bool,
     /// Whether the app came back to another browser last time.
     pub elsewhere_before: bool,
+    /// Whether the page takes the place of one that had become too old.
+    pub renewed: bool,
+    /// After how many seconds the person is told that the page will be too old.
+    pub warns_after: i64,
     pub script: String,
 }
 
@@ -124,6 +152,10 @@ pub struct LoginPage {
     pub tab_query: &'static str,
     /// How soon a page without scripts comes back, in seconds; nothing for a page that rests.
     pub refresh: Option<u8>,
+    /// After how many seconds the person is told that the login's time will be up.
+    pub warns_after: i64,
+    /// The device that was chosen last.
+    pub device: &'static str,
     pub script: String,
 }
 
@@ -133,6 +165,32 @@ impl LoginPage {
     pub fn view_box(&self) -> String {
         let side = MODULES + 8;
         format!("-4 -4 {side} {side}")
+    }
+
+    /// What stands on the browser's tab, and is read out when the page comes.
+    pub fn title(&self) -> &'static str {
+        let words = self.frame.words;
+        match self.screen {
+            Screen::Scan { .. } | Screen::Renewing => words.scan_heading,
+            Screen::Launch { .. } | Screen::LaunchAgain => words.launch_heading,
+            Screen::Working { .. } => words.working_heading,
+            Screen::AwaitReturn => words.await_heading,
+            Screen::Confirm => words.confirm_heading,
+            Screen::StepUp { .. } => words.step_up_heading,
+            Screen::Finish => words.leaving_heading,
+            Screen::OtherTab => words.other_tab_heading,
+            Screen::Elsewhere => words.elsewhere_heading,
+            Screen::Failed { .. } => words.failed_heading,
+            Screen::Over => words.over_heading,
+        }
+    }
+
+    /// Whether the person may want more time here than there is.
+    pub fn may_run_out(&self) -> bool {
+        !matches!(
+            self.screen,
+            Screen::Finish | Screen::Over | Screen::OtherTab | Screen::Failed { .. }
+        )
     }
 }
 
@@ -145,9 +203,9 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    pub fn new(location: &Location, language: Language, worth: Worth) -> Leaving {
+    pub fn new(location: &Location, language: Language, pages: &Pages) -> Leaving {
         Leaving {
-            frame: Frame::new(language, worth),
+            frame: Frame::new(language, pages),
             address: location.expose().to_owned(),
         }
     }
@@ -164,9 +222,9 @@ pub struct FormPost {
 }
 
 impl FormPost {
-    pub fn new(form: &PostedForm, language: Language, worth: Worth) -> FormPost {
+    pub fn new(form: &PostedForm, language: Language, pages: &Pages) -> FormPost {
         FormPost {
-            frame: Frame::new(language, worth),
+            frame: Frame::new(language, pages),
             action: form.action().to_owned(),
             members: form.expose().to_vec(),
             script: url("bounce.js"),
@@ -220,7 +278,7 @@ pub struct LoggedOut {
 
 impl LoggedOut {
     pub fn new(view: &View, home: Option<Location>) -> LoggedOut {
-        let frame = Frame::new(view.language, view.worth);
+        let frame = Frame::new(view.language, &view.pages);
         LoggedOut {
             heading: frame.words.logged_out_heading,
             help: frame.words.logged_out_help,
@@ -269,10 +327,19 @@ pub struct WrongBrowser {
 impl WrongBrowser {
     pub fn new(view: &View) -> WrongBrowser {
         WrongBrowser {
-            frame: Frame::new(view.language, view.worth),
+            frame: Frame::new(view.language, &view.pages),
             script: url("return.js"),
         }
     }
+}
+
+/// A choice that was sent by a browser which keeps no cookies.
+#[derive(Template)]
+#[template(path = "cookies_off.html")]
+pub struct CookiesOff {
+    pub frame: Frame,
+    /// The choice's own sealed request.
+    pub form: String,
 }
 
 /// An order that was not made, and a way on.
@@ -280,6 +347,8 @@ impl WrongBrowser {
 #[template(path = "trouble.html")]
 pub struct Trouble {
     pub frame: Frame,
+    pub sign: &'static str,
+    pub tone: &'static str,
     pub heading: &'static str,
     pub help: &'static str,
     pub reference: String,
@@ -322,8 +391,14 @@ impl Trouble {
             Cause::Ours => (words.fault_heading, words.fault_retry_help, FAILED),
             Cause::Crowd => (words.queue_heading, words.queue_help, UNAVAILABLE),
         };
+        let (sign, tone) = match cause {
+            Cause::Crowd => ("time", ""),
+            _ => ("stop", "bad"),
+        };
         Trouble {
-            frame: Frame::new(view.language, view.worth),
+            sign,
+            tone,
+            frame: Frame::new(view.language, &view.pages),
             heading,
             help,
             reference: view.reference.clone(),
@@ -352,7 +427,7 @@ pub struct ErrorPage {
 impl ErrorPage {
     fn new(view: &View, heading: &'static str, help: &'static str) -> ErrorPage {
         ErrorPage {
-            frame: Frame::new(view.language, view.worth),
+            frame: Frame::new(view.language, &view.pages),
             heading,
             help,
             reason: None,
@@ -396,6 +471,8 @@ impl ErrorPage {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::bankid::message::Message;
 
@@ -443,12 +520,12 @@ mod tests {
     }
 
     fn pages(language: Language) -> Vec<String> {
-        let frame =
-            || Frame::new(language, Worth::Simulated).switching("choice", &Languages::default());
+        let pages = Arc::new(Pages::usual("login.example.se", Worth::Simulated));
+        let frame = || Frame::new(language, &pages).switching("choices", &Languages::default());
         let view = View {
             language,
             reference: "r".into(),
-            worth: Worth::Simulated,
+            pages: pages.clone(),
         };
         let mut pages = vec![
             Choice {
@@ -464,6 +541,8 @@ mod tests {
                 offers: OFFERS,
                 in_app: true,
                 elsewhere_before: true,
+                renewed: true,
+                warns_after: 480,
                 script: url("choice.js"),
             }
             .render(),
@@ -488,6 +567,11 @@ mod tests {
             }
             .render(),
             WrongBrowser::new(&view).render(),
+            CookiesOff {
+                frame: frame(),
+                form: "\"><script>".into(),
+            }
+            .render(),
             LogOut {
                 frame: frame(),
                 client_name: Some("<script>".into()),
@@ -532,6 +616,8 @@ mod tests {
                 starts_by_itself: true,
                 tab_query: "",
                 refresh: Some(1),
+                warns_after: 660,
+                device: "other",
                 script: url("login.js"),
             }
             .render()

@@ -15,8 +15,11 @@ use crate::secret::{Digest, Key, Place, Sealer, Secret, kind as secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// How long a choice page can be left open.
+/// How long a choice page can be left open, and then begin a login.
 pub const FORM_LIFETIME: Seconds = Seconds(10 * 60);
+/// How long a choice page can be left open, and then lead to another one: people who need time have
+/// it (WCAG 2.2, 2.2.1).
+pub const RENEWABLE: Seconds = Seconds(60 * 60);
 
 /// What a choice form carries, sealed: everything that the login will need, chosen before it
 /// exists, so that sending the form twice begins one login.
@@ -71,21 +74,38 @@ impl ChoiceForm {
         sealer: &Sealer,
         random: &Random,
     ) -> String {
-        let row = hex::encode(cookie.digest().as_bytes());
-        URL_SAFE_NO_PAD.encode(sealer.seal_json(choice(&row), self, random))
+        let browser = cookie.digest();
+        let bound = (self, browser.as_bytes());
+        URL_SAFE_NO_PAD.encode(sealer.seal_json(CHOICE, &bound, random))
     }
 
-    /// Opens a form that this browser was given, in time.
+    /// Opens a form that a browser sent which holds these cookies.
     pub fn open(
         text: &str,
-        cookie: &Secret<secret::FormCookie>,
+        mut cookies: impl Iterator<Item = Secret<secret::FormCookie>>,
         sealer: &Sealer,
         now: Timestamp,
-    ) -> Option<ChoiceForm> {
-        let row = hex::encode(cookie.digest().as_bytes());
-        let form: ChoiceForm = open(text, choice(&row), sealer)?;
-        (now < form.issued_at + FORM_LIFETIME).then_some(form)
+    ) -> Option<Brought> {
+        let (form, browser): (ChoiceForm, [u8; 32]) = open(text, CHOICE, sealer)?;
+        let is_own = cookies.any(|held| held.digest().as_bytes().ct_eq(&browser).into());
+        match now {
+            _ if is_own && now < form.issued_at + FORM_LIFETIME => Some(Brought::Form(form)),
+            _ if now < form.issued_at + RENEWABLE => {
+                Some(Brought::Stale(form.parameters, form.language))
+            }
+            _ => None,
+        }
     }
+}
+
+/// A choice form that was sent.
+#[derive(Debug)]
+pub enum Brought {
+    /// By the browser that was given it, in time: it may begin a login.
+    Form(ChoiceForm),
+    /// Too late, or by a browser that keeps no cookies, or no longer has this one. What it asks for
+    /// can be asked again, by a new form, in the language that the person chose.
+    Stale(Parameters, Option<Tag>),
 }
 
 /// A request that came by a cross-site POST, on its way back to us with this browser's cookies.
@@ -118,13 +138,11 @@ impl Bounced {
     }
 }
 
-fn choice(row: &str) -> Place<'_> {
-    Place {
-        table: "form",
-        column: "choice",
-        row,
-    }
-}
+const CHOICE: Place<'static> = Place {
+    table: "form",
+    column: "choice",
+    row: "",
+};
 
 fn open<T: serde::de::DeserializeOwned>(
     text: &str,
@@ -170,19 +188,27 @@ mod tests {
         let (mine, theirs) = (Secret::fresh(&random), Secret::fresh(&random));
         let form = ChoiceForm::new(Parameters::default(), &random, NOW);
         let sealed = form.seal(&mine, &sealer, &random);
-        let open = |cookie, at| ChoiceForm::open(&sealed, cookie, &sealer, at).map(|f| f.login);
-        assert_eq!(open(&mine, NOW), Some(form.login));
-        assert_eq!(open(&theirs, NOW), None);
-        assert_eq!(open(&mine, NOW + FORM_LIFETIME), None);
-        assert_eq!(
-            open(&mine, NOW + FORM_LIFETIME - Seconds(1)),
-            Some(form.login)
-        );
+        let open = |cookies: &[&Secret<_>], at| {
+            let cookies = cookies.iter().map(|cookie| (*cookie).clone());
+            match ChoiceForm::open(&sealed, cookies, &sealer, at) {
+                Some(Brought::Form(form)) => Some(Some(form.login)),
+                Some(Brought::Stale(..)) => Some(None),
+                None => None,
+            }
+        };
+        assert_eq!(open(&[&mine], NOW), Some(Some(form.login)));
+        assert_eq!(open(&[&theirs, &mine], NOW), Some(Some(form.login)));
+        assert_eq!(open(&[&theirs], NOW), Some(None));
+        assert_eq!(open(&[], NOW), Some(None));
+        let just = NOW + FORM_LIFETIME - Seconds(1);
+        assert_eq!(open(&[&mine], just), Some(Some(form.login)));
+        assert_eq!(open(&[&mine], NOW + FORM_LIFETIME), Some(None));
+        assert_eq!(open(&[&mine], NOW + RENEWABLE), None);
         assert!(
             Bounced::open(&sealed, "", &sealer, NOW).is_none(),
             "one form is not another"
         );
-        assert!(ChoiceForm::open("", &mine, &sealer, NOW).is_none());
+        assert!(ChoiceForm::open("", [mine].into_iter(), &sealer, NOW).is_none());
     }
 
     #[test]

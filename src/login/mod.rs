@@ -279,6 +279,18 @@ impl Login {
         self.is_open(now) && self.orders_made < budget && !decides
     }
 
+    /// Whether the person may make the same request once more, as a login of its own: because this
+    /// one has made all its orders, or its time is or will soon be up. What was denied for its risk
+    /// stays denied.
+    pub fn may_begin_anew(&self, now: Timestamp) -> bool {
+        let before_its_end = now.min(self.expires_at - Seconds(1));
+        let decides = matches!(
+            self.completion(before_its_end),
+            Ok(_) | Err(Unfinished::Risk)
+        );
+        self.state == State::Open && !decides
+    }
+
     /// Whether the present order is complete and yet not good enough, wherever the app comes back.
     pub fn is_unmet(&self, now: Timestamp) -> bool {
         let unmet = self.completion(now).err();

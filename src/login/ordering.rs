@@ -124,9 +124,9 @@ pub async fn renew(provider: &Provider, login: &Login) -> Result<bool, Error> {
     again(provider, login, login.order.device, login.asked.ip).await
 }
 
-/// Ends an order that still waits: here first, so that nothing that BankID says of it later counts,
+/// Ends a login's order that still waits: here first, so that nothing that BankID says of it later counts,
 /// then at BankID. `false` when it no longer waits.
-async fn end_order(provider: &Provider, login: &Login) -> Result<bool, Error> {
+pub async fn end_order(provider: &Provider, login: &Login) -> Result<bool, Error> {
     let progress = Progress::Cancelled;
     let ended = provider
         .store

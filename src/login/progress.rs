@@ -121,7 +121,7 @@ fn over(login: &Login) -> Screen {
                 &crate::bankid::collect::Hint::new("expiredTransaction"),
                 login.order.device,
             ),
-            again: false,
+            again: login.may_begin_anew(login.expires_at),
         },
         State::Finished | State::Cancelled => Screen::Over,
     }
@@ -174,7 +174,7 @@ fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
         Err(Unfinished::ReturnedElsewhere) => Screen::Elsewhere,
         Err(Unfinished::StepUp(step_up)) => Screen::StepUp {
             message: message::step_up(step_up),
-            again: login.may_order_again(now),
+            again: login.may_begin_anew(now),
         },
         Err(Unfinished::OtherPerson) => failed(login, Message::OtherPerson, now),
         Err(Unfinished::Risk) => Screen::Failed {
@@ -190,7 +190,7 @@ fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
 fn failed(login: &Login, message: Message, now: Timestamp) -> Screen {
     Screen::Failed {
         message,
-        again: login.may_order_again(now),
+        again: login.may_begin_anew(now),
     }
 }
 

@@ -466,7 +466,10 @@ async fn nowhere() -> HttpResponse {
 async fn style() -> HttpResponse {
     asset(
         "text/css; charset=utf-8",
-        include_str!("../../static/phone.css"),
+        concat!(
+            include_str!("../../static/base.css"),
+            include_str!("../../static/phone.css")
+        ),
     )
 }
 

@@ -5,7 +5,7 @@ use crate::client::registered::RESTORABLE;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
 use crate::login;
-use crate::login::binding::FORM_LIFETIME;
+use crate::login::binding::RENEWABLE;
 
 /// How long an ended thing is kept, for a late second use of a code to be noticed.
 const KEPT: Seconds = Seconds(24 * 60 * 60);
@@ -16,7 +16,7 @@ const USE_KEPT: Seconds = Seconds(400 * 24 * 60 * 60);
 const SKEW: Seconds = Seconds(60);
 /// How long a login may still need a pushed request that is too old to be brought: the choice page may
 /// be left open, and then there is a login.
-const UNDERWAY: Seconds = Seconds(FORM_LIFETIME.0 + login::LIFETIME.0);
+const UNDERWAY: Seconds = Seconds(RENEWABLE.0 + login::LIFETIME.0);
 
 impl Store {
     /// Removes evidence, jobs, clients' secrets, pushed requests and the names of what was signed whose time is up, and

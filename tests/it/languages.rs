@@ -69,7 +69,7 @@ fn offered(page: &Page) -> Vec<String> {
 /// Presses a button of the choice page's switch.
 async fn change(browser: &Browser, choice: &Page, language: &str) -> Page {
     assert!(choice.body.contains(&format!(
-        "<button form=\"choice\" name=\"language\" value=\"{language}\" lang=\"{language}\""
+        "<button form=\"choices\" name=\"language\" value=\"{language}\" lang=\"{language}\""
     )));
     let form = choice.value("form");
     let url = choice.absolute("/login");
@@ -367,7 +367,7 @@ fn the_question_whether_to_log_out_can_be_read_in_every_language() {
             assert!(
                 question
                     .body
-                    .contains("form=\"question\" name=\"language\" value=\"fi\"")
+                    .contains("form=\"choices\" name=\"language\" value=\"fi\"")
             );
             let changed = browser
                 .post(&confirm, &[("form", &form), ("language", "fi")])

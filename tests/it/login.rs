@@ -92,7 +92,8 @@ fn the_code_is_new_each_second_and_goes_when_it_is_scanned() {
         let claimed = app.phone.scan(&second, TOLVAN).await;
         let working = browser.until(&login, "working").await;
         assert!(
-            working.body.contains("Skriv in din säkerhetskod") && !working.body.contains("<path")
+            working.body.contains("Skriv in din säkerhetskod")
+                && !working.body.contains("id=\"qr\"")
         );
         let (_, status) = browser.status(&login).await;
         assert_eq!(status["qr"], Value::Null);
@@ -419,13 +420,8 @@ fn a_login_is_over_when_its_time_is_up() {
         let app = App::on(Database::sqlite()).await;
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
-        let stale = browser.get(&app.authorize_url(&[])).await;
         let login = browser.choose(&choice, "other").await;
-        app.clock.advance(Duration::from_secs(601));
-        let press = browser.press(&stale, "other").await;
-        assert_eq!(press.status, 403);
-        assert!(press.body.contains("Sidan är för gammal"));
-        app.clock.advance(Duration::from_secs(300));
+        app.clock.advance(Duration::from_secs(901));
         let over = browser.get(&login.url).await;
         assert_eq!(over.screen().as_deref(), Some("failed"));
         let finish = browser.get(&format!("{}/finish", login.login_url())).await;

@@ -60,6 +60,7 @@ mod signed;
 mod simulator;
 mod sso;
 mod storage;
+mod time;
 mod tls;
 mod token;
 mod userinfo;

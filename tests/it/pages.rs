@@ -1,7 +1,10 @@
 //! What every answer has, whatever it says.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use portvakt::shows;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::support::{App, Browser, CALLBACK, Database, run};
 
@@ -13,7 +16,7 @@ fn every_answer_has_its_headers() {
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
         let login = browser.choose(&choice, "other").await;
-        let style = choice.after("href=\"").expect("a style sheet");
+        let script = choice.after("script src=\"").expect("a script");
         for page in [
             &choice,
             &login,
@@ -42,14 +45,15 @@ fn every_answer_has_its_headers() {
             "/userinfo",
             "/token",
             "/par",
-            &style,
+            &script,
         ];
         for url in urls {
             let page = browser.get(&format!("{}{url}", app.issuer)).await;
             assert_eq!(page.header("x-content-type-options"), "nosniff", "{url}");
             assert_eq!(page.header("referrer-policy"), "no-referrer", "{url}");
             assert_eq!(page.header("x-frame-options"), "DENY", "{url}");
-            let may_be_kept = ["/jwks", "/.well-known/openid-configuration", &style].contains(&url);
+            let may_be_kept =
+                ["/jwks", "/.well-known/openid-configuration", &script].contains(&url);
             assert_eq!(
                 page.header("cache-control") != "no-store",
                 may_be_kept,
@@ -262,35 +266,31 @@ fn a_login_page_has_its_clients_colours_words_and_help() {
         let url = app.authorize_url(&[("client_id", Some("themed")), ("scope", Some("openid"))]);
         let browser = Browser::new();
         let choice = browser.get(&url).await;
-        let sheet = "/theme/7a0019-8ec5f2.css";
+        let colors = ":root{--accent:#7a0019;";
         for text in [
             "Öppet dygnet runt.",
-            &format!("href=\"{sheet}\""),
+            &format!("<style>{colors}"),
             "https://app.example/hjalp?a=1&#38;b=2",
         ] {
             assert!(choice.body.contains(text), "{text}: {}", choice.body);
         }
         let login = browser.choose(&choice, "other").await;
-        assert!(login.body.contains(sheet), "{}", login.body);
-        let style = browser.get(&format!("{}{sheet}", app.issuer)).await;
-        assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
-        assert!(style.header("cache-control").contains("immutable"));
-        assert!(
-            style.body.starts_with(":root{--accent:#7a0019;"),
-            "{}",
-            style.body
-        );
-        for other in [
-            "7a0019.css",
-            "x",
-            "7a0019-8ec5f2.css.map",
-            "%7Dbody%7B-8ec5f2.css",
-        ] {
-            let page = browser.get(&format!("{}/theme/{other}", app.issuer)).await;
-            assert_eq!(page.status, 404, "{other}");
+        assert!(login.body.contains(colors), "{}", login.body);
+        // Every style in a page is allowed by its digest, and no other is.
+        for page in [&choice, &login] {
+            let policy = page.header("content-security-policy");
+            let styles: Vec<&str> = page.body.split("<style>").skip(1).collect();
+            assert_eq!(styles.len(), 2);
+            for style in styles {
+                let style = style.split("</style>").next().expect("its end");
+                let digest = STANDARD.encode(Sha256::digest(style));
+                assert!(policy.contains(&format!("'sha256-{digest}'")), "{policy}");
+            }
+            assert_eq!(policy.matches("'sha256-").count(), 2, "{policy}");
         }
         // Those that say nothing look as the provider does.
         let usual = Browser::new().get(&app.authorize_url(&[])).await;
-        assert!(!usual.body.contains("/theme/"), "{}", usual.body);
+        assert_eq!(usual.body.matches("<style>").count(), 1);
+        assert!(!usual.body.contains("#7a0019"), "{}", usual.body);
     });
 }

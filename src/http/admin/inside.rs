@@ -66,7 +66,7 @@ fn failed(provider: &Provider, error: Error) -> Answer {
     let view = View {
         language: Language::ENGLISH,
         reference: super::reference(provider),
-        worth: provider.config.bankid.worth,
+        pages: provider.config.pages.clone(),
     };
     let status = match &error {
         Error::Refused(_) => StatusCode::BAD_REQUEST,

@@ -95,7 +95,7 @@ impl Frame {
         Frame {
             title: title.to_owned(),
             section: None,
-            styles: [url("portvakt.css"), url("admin.css")],
+            styles: [url("base.css"), url("admin.css")],
             script: url("admin.js"),
             banner: None,
             who: None,

@@ -362,7 +362,7 @@ impl Page {
     /// What a camera reads from the picture on the page.
     pub fn qr_text(&self) -> String {
         let path = self
-            .after("<path d=\"")
+            .after("shape-rendering=\"crispEdges\"><path d=\"")
             .unwrap_or_else(|| panic!("no code: {}", self.body));
         read_qr(&path)
     }
