@@ -35,31 +35,26 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         return Ok(answer::stale_form(&view));
     };
     let again = fields.first("device") == Some("renew");
-    let mut form = match brought {
+    let switched = language::chosen(&provider, &fields);
+    let form = match brought {
         Brought::Form(form) if again => {
             return authorize::choose_again(&provider, &request, form.into(), false).await;
         }
         Brought::Form(form) => form,
-        Brought::Stale(_) if request.cookies().next().is_none() && !again => {
+        Brought::Stale(..) if request.cookies().next().is_none() && !again => {
             let form = fields.first("form").unwrap_or_default().to_owned();
             return Ok(answer::cookies_off(&view, form));
         }
-        Brought::Stale(wanted) => {
+        Brought::Stale(mut wanted) => {
+            wanted.language = switched.map(|it| it.tag().clone()).or(wanted.language);
             return authorize::choose_again(&provider, &request, wanted, true).await;
         }
     };
     let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&view));
     };
-    if let Some(language) = language::chosen(&provider, &fields) {
-        form.language = Some(language.tag().clone());
-        // The back button may have led to the choice: the login goes on in the same language.
-        if let Some(login) = provider.store.login(form.login).await? {
-            provider.store.speak(&login, language.tag()).await?;
-            provider.followed.tell(login.id).await;
-        }
-        let page = authorize::choice(&provider, &request, &admitted, &form, false).await?;
-        return Ok(page.with_cookie(language::remembered(language)));
+    if let Some(language) = switched {
+        return in_language(&provider, &request, &admitted, form, language).await;
     }
     let chosen = form.language.as_ref();
     let language = authorize::language(&provider, &admitted.parameters, chosen, &request);
@@ -108,6 +103,27 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         lifetime: Some(BROWSER_REMEMBERED),
         sent: answer::Sent::WhenLedHere,
     }))
+}
+
+/// The choice in another language.
+async fn in_language(
+    provider: &Provider,
+    request: &Request,
+    admitted: &Admitted,
+    form: ChoiceForm,
+    language: Language,
+) -> Result<Answer, Error> {
+    // The back button may have led to the choice: the login goes on in the same language.
+    if let Some(login) = provider.store.login(form.login).await? {
+        provider.store.speak(&login, language.tag()).await?;
+        provider.followed.tell(login.id).await;
+    }
+    let form = ChoiceForm {
+        language: Some(language.tag().clone()),
+        ..form
+    };
+    let page = authorize::choice(provider, request, admitted, &form, false).await?;
+    Ok(page.with_cookie(language::remembered(language)))
 }
 
 /// The login of a form, with its first order.

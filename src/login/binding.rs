@@ -208,7 +208,7 @@ mod tests {
             let cookies = cookies.iter().map(|cookie| (*cookie).clone());
             match ChoiceForm::open(&sealed, cookies, &sealer, at) {
                 Some(Brought::Form(form)) => Some(Some(form.login)),
-                Some(Brought::Stale(_)) => Some(None),
+                Some(Brought::Stale(..)) => Some(None),
                 None => None,
             }
         };
