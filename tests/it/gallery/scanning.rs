@@ -21,6 +21,21 @@ pub fn states() -> Vec<State> {
                 stage.browser.see("#qr.large").await;
             },
         ),
+        state("scan-ending", Asks::OneAtMost, async |stage: &Stage| {
+            stage.scan(&stage.request(&[])).await;
+            stage.app.clock.advance(Duration::from_secs(12 * 60));
+            stage.browser.client.refresh().await.expect("it loads");
+            stage.browser.see("#ending:not([hidden])").await;
+        }),
+        state(
+            "scan-without-connection",
+            Asks::OneAtMost,
+            async |stage: &Stage| {
+                stage.scan(&stage.request(&[])).await;
+                stage.browser.connect(false).await;
+                stage.browser.see("#away:not([hidden])").await;
+            },
+        ),
         state("renewing", Asks::OneAtMost, async |stage: &Stage| {
             stage.scan(&stage.request(&[])).await;
             // BankID makes no new order.
