@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::stage::{PHONE, Stage};
+use super::stage::{PHONE, Stage, register};
 use super::{Asks, State, state};
+use crate::support::{App, Database};
 
 pub fn states() -> Vec<State> {
     vec![
@@ -31,8 +32,10 @@ pub fn states() -> Vec<State> {
             "scan-without-connection",
             Asks::OneAtMost,
             async |stage: &Stage| {
-                stage.scan(&stage.request(&[])).await;
-                stage.browser.connect(false).await;
+                let stopping = App::on(Database::sqlite()).await;
+                register(&stopping, &stage.holding).await;
+                stage.scan(&stage.request_at(&stopping, &[])).await;
+                stopping.stop_provider().await;
                 stage.browser.see("#away:not([hidden])").await;
             },
         ),

@@ -100,7 +100,6 @@ impl Stage {
     /// Somebody new sits down. Only an administrator stays.
     pub async fn clear(&self) {
         let browser = &self.browser;
-        browser.connect(true).await;
         browser.let_scripts_run(true).await;
         browser.go("about:blank").await;
         browser.look(1280, Scheme::Light).await;
