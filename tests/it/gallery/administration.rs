@@ -44,6 +44,7 @@ fn pages() -> &'static [(&'static str, &'static str)] {
         ("admin-client-of-the-configuration", "/client/web"),
         ("admin-client-edit", "/client/gallery/edit"),
         ("admin-client-preview", "/client/gallery/preview"),
+        ("admin-client-look", "/client/gallery/look"),
         ("admin-entitlements", "/entitlements"),
         ("admin-keys", "/keys"),
         ("admin-administrators", "/administrators"),

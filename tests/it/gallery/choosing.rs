@@ -1,5 +1,7 @@
 //! The choice of a device, and what can be said on it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::stage::{INSIDE_AN_APP, PHONE, Stage};
@@ -60,6 +62,20 @@ pub fn states() -> Vec<State> {
                 ("scope", Some("openid")),
             ];
             stage.choice(&stage.request(&themed)).await;
+        }),
+        state("choice-renewed", Asks::One, async |stage: &Stage| {
+            stage.choice(&stage.request(&[])).await;
+            stage.app.clock.advance(Duration::from_secs(11 * 60));
+            stage.browser.press("button[value=other]").await;
+            let renewed = "return location.pathname === '/login'";
+            while stage.browser.execute(renewed).await != json!(true) {}
+            stage.browser.see("form.choices").await;
+        }),
+        state("choice-ending", Asks::One, async |stage: &Stage| {
+            stage.choice(&stage.request(&[])).await;
+            // The browser's clock cannot be turned, and eight minutes are long.
+            let ending = "document.getElementById('ending').hidden = false";
+            stage.browser.execute(ending).await;
         }),
         state(
             "choice-elsewhere-before",

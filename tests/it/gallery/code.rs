@@ -1,6 +1,5 @@
 //! The code as a camera sees it: read from pictures of the screen, by a decoder that is not ours.
 
-use std::io::Cursor;
 use std::time::Duration;
 
 use portvakt::bankid::qr;
@@ -16,15 +15,11 @@ use crate::support::phone::TOLVAN;
 
 /// Every text that codes in a picture say.
 fn read(picture: &[u8]) -> Vec<String> {
-    let mut decoder = png::Decoder::new(Cursor::new(picture));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().expect("a PNG");
-    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
-    let info = reader.next_frame(&mut pixels).expect("a picture");
-    let (width, height) = (info.width as usize, info.height as usize);
-    let (samples, line) = (info.color_type.samples(), info.line_size);
-    // A code is black on white: any of its colours will do.
-    let grey = |x: usize, y: usize| pixels[y * line + x * samples];
+    let seen = image::load_from_memory(picture)
+        .expect("a picture")
+        .to_luma8();
+    let (width, height) = (seen.width() as usize, seen.height() as usize);
+    let grey = |x: usize, y: usize| seen.as_raw()[y * width + x];
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
     let codes = image.detect_grids();
     codes

@@ -94,7 +94,7 @@ pub async fn walk(wing: &Wing, look: impl AsyncFn(&Stage, &State)) {
     for state in (wing.states)() {
         stage.clear().await;
         state.reach.lead(&stage).await;
-        stage.hold_still().await;
+        stage.settle().await;
         look(&stage, &state).await;
     }
 }

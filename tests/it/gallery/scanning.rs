@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::stage::{PHONE, Stage};
+use super::stage::{PHONE, Stage, register};
 use super::{Asks, State, state};
+use crate::support::{App, Database};
 
 pub fn states() -> Vec<State> {
     vec![
@@ -19,6 +20,23 @@ pub fn states() -> Vec<State> {
                 stage.scan(&stage.request(&[])).await;
                 stage.browser.press("#qr").await;
                 stage.browser.see("#qr.large").await;
+            },
+        ),
+        state("scan-ending", Asks::OneAtMost, async |stage: &Stage| {
+            stage.scan(&stage.request(&[])).await;
+            stage.app.clock.advance(Duration::from_secs(12 * 60));
+            stage.browser.client.refresh().await.expect("it loads");
+            stage.browser.see("#ending:not([hidden])").await;
+        }),
+        state(
+            "scan-without-connection",
+            Asks::OneAtMost,
+            async |stage: &Stage| {
+                let stopping = App::on(Database::sqlite()).await;
+                register(&stopping, &stage.holding).await;
+                stage.scan(&stage.request_at(&stopping, &[])).await;
+                stopping.stop_provider().await;
+                stage.browser.see("#away:not([hidden])").await;
             },
         ),
         state("renewing", Asks::OneAtMost, async |stage: &Stage| {

@@ -11,7 +11,7 @@ use crate::support::chromium::{Chromium, Scripts, browsers};
 use crate::support::devtools::Scheme;
 use crate::support::holding::Holding;
 use crate::support::phone::{Claimed, TOLVAN};
-use crate::support::{App, Database, run};
+use crate::support::{App, Database, Options, run};
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,14 @@ pub const INSIDE_AN_APP: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Ma
 pub const CLIENT: &str = "gallery";
 pub const FRAMED: &str = "gallery-framed";
 
+/// What the pages say of the provider.
+const PAGES: &str = r#"[pages]
+name = "Kommunens inloggning"
+help_uri = "https://kommunen.example/hjalp"
+privacy_uri = "https://kommunen.example/personuppgifter"
+accessibility_uri = "https://kommunen.example/tillganglighet"
+"#;
+
 pub struct Stage {
     pub app: App,
     pub browser: Chromium,
@@ -70,7 +78,11 @@ pub fn on_a_stage(story: impl AsyncFn(&Stage)) {
 
 impl Stage {
     pub async fn start(tongue: Tongue) -> Stage {
-        let app = App::on(Database::sqlite()).await;
+        let options = Options {
+            sections: PAGES.to_owned(),
+            ..Options::on(Database::sqlite())
+        };
+        let app = App::start(options).await;
         let holding = Holding::start();
         register(&app, &holding).await;
         let [browser] = browsers(&app.certificate, Scripts::On).await;
@@ -88,7 +100,6 @@ impl Stage {
     /// Somebody new sits down. Only an administrator stays.
     pub async fn clear(&self) {
         let browser = &self.browser;
-        browser.connect(true).await;
         browser.let_scripts_run(true).await;
         browser.go("about:blank").await;
         browser.look(1280, Scheme::Light).await;
@@ -105,16 +116,16 @@ impl Stage {
         self.browser.pose_as(user_agent, language).await;
     }
 
-    /// From here on nothing changes the page: nothing reaches it any more.
-    pub async fn hold_still(&self) {
+    /// Everything that the page needs is there.
+    pub async fn settle(&self) {
         for _ in 0..100 {
             let is_loaded = "return document.readyState === 'complete'";
             if self.browser.execute(is_loaded).await == json!(true) {
-                break;
+                return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        self.browser.connect(false).await;
+        panic!("it never loads: {}", self.browser.url().await);
     }
 
     /// Keeps another app for as long as its page is looked at.

@@ -74,16 +74,6 @@ impl Chromium {
         self.devtools("Emulation.setUserAgentOverride", posed).await;
     }
 
-    /// Whether anything of the network is reached.
-    pub async fn connect(&self, connected: bool) {
-        self.devtools("Network.enable", json!({})).await;
-        let conditions = json!({
-            "offline": !connected, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1
-        });
-        self.devtools("Network.emulateNetworkConditions", conditions)
-            .await;
-    }
-
     /// Whether the scripts of pages that come from now on run. Ours run in any case.
     pub async fn let_scripts_run(&self, run: bool) {
         let value = json!({ "value": !run });
