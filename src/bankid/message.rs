@@ -65,11 +65,17 @@ pub enum Message {
     CallDeclined,
     /// The app is too old.
     UpdateApp,
+    /// The login's own time is up. BankID has no text for it.
+    TooLong,
+    /// What BankID says of the risk is more than the client takes. BankID has no text for it.
+    Denied,
 }
 
 impl Message {
     /// All of them.
-    pub const ALL: [Message; 28] = [
+    pub const ALL: [Message; 30] = [
+        Message::TooLong,
+        Message::Denied,
         Message::Rfa1,
         Message::Rfa3,
         Message::Rfa4,

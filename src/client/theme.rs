@@ -31,6 +31,9 @@ pub struct Theme {
     /// Where people find help with the service (https).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help_uri: Option<CalledUri>,
+    /// The service's own first page (https), for people whom a login can lead nowhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_uri: Option<CalledUri>,
 }
 
 impl Theme {

@@ -26,6 +26,7 @@ use super::page::{self, CookiesOff, ErrorPage, Frame, Retry};
 use crate::authorize::PageMistake;
 use crate::authorize::response::{Departure, PostedForm};
 use crate::bankid::client::{Cause, Failure};
+use crate::client::Client;
 use crate::client::mistake::Reason;
 use crate::client::theme::Theme;
 use crate::clock::Seconds;
@@ -44,6 +45,21 @@ pub struct View {
     pub reference: String,
     /// What the pages say of the provider.
     pub pages: Arc<Pages>,
+    /// Whether the same can simply be asked for again: it was a GET.
+    pub is_repeatable: bool,
+    /// The first page of the service that the person came from, where that is known.
+    pub home: Option<String>,
+}
+
+impl View {
+    /// The same for people who came from a client.
+    pub fn from_client(self, client: Option<&Client>) -> View {
+        let home = client.and_then(|client| client.metadata.theme.home_uri.as_ref());
+        View {
+            home: home.map(|uri| uri.as_str().to_owned()),
+            ..self
+        }
+    }
 }
 
 /// Who reads a door's refusals.

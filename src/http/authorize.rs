@@ -194,9 +194,10 @@ async fn answer_to(
         let language = language(provider, asked, None, request);
         match refused {
             Refused::Page(mistake) => {
+                let client = known(provider, asked).await?;
                 let view = View {
                     language,
-                    ..request.view(provider)
+                    ..request.view(provider).from_client(client.as_ref())
                 };
                 Ok(answer::mistake_page(mistake, &view).about(asked))
             }
@@ -250,6 +251,15 @@ async fn answer_to(
             };
             choice(provider, request, &admitted, &form, false).await
         }
+    }
+}
+
+/// The client that a request names, if there is one.
+async fn known(provider: &Provider, asked: &Parameters) -> Result<Option<Client>, Error> {
+    let now = provider.clock.now();
+    match authorize::client_id(asked) {
+        Ok(client_id) => Ok(provider.store.client(client_id, now).await?),
+        Err(_) => Ok(None),
     }
 }
 

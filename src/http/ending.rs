@@ -101,7 +101,7 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
     }
     let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters, When::Underway).await?
     else {
-        return Ok(answer::over(&view));
+        return over(&provider, &login, view).await;
     };
     let query = request.query(64).unwrap_or_default();
     let departure = denied(&provider, &admitted, why(query.first("reason"))).await?;
@@ -112,6 +112,17 @@ pub async fn left(provider: Provider, request: Request) -> Result<Answer, Error>
         provider.language_of(&login),
         &provider.config.pages,
     ))
+}
+
+/// A login that has led somewhere, or can lead nowhere any more.
+pub async fn over(provider: &Provider, login: &Login, view: View) -> Result<Answer, Error> {
+    let now = provider.clock.now();
+    let client = provider.store.client(login.client_id.as_str(), now).await?;
+    let view = View {
+        language: provider.language_of(login),
+        ..view.from_client(client.as_ref())
+    };
+    Ok(answer::over(&view))
 }
 
 pub async fn denied(
@@ -139,18 +150,14 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
     let Some(login) = own_login(&provider, &request).await? else {
         return Ok(answer::wrong_browser(&view));
     };
-    let view = View {
-        language: provider.language_of(&login),
-        ..view
-    };
     let data = match login.completion(provider.clock.now()) {
         Ok(data) => data,
-        Err(Unfinished::Over) => return Ok(answer::over(&view)),
+        Err(Unfinished::Over) => return over(&provider, &login, view).await,
         Err(_) => return Ok(Answer::see(&format!("/login/{}", login.id))),
     };
     let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters, When::Underway).await?
     else {
-        return Ok(answer::over(&view));
+        return over(&provider, &login, view).await;
     };
     if login.order.device == Device::This
         && let Some(address) = data.device.address()
@@ -161,7 +168,7 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
     let identity = Identity::of(data);
     match conclude(&provider, &request, &login, &admitted, identity).await? {
         Some(answer) => Ok(answer.with_cookie(expired(&login))),
-        None => Ok(answer::over(&view)),
+        None => over(&provider, &login, view).await,
     }
 }
 

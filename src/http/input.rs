@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::StatusCode;
 use actix_web::http::header;
+use actix_web::http::{Method, StatusCode};
 use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, Payload};
 use ipnet::IpNet;
@@ -35,6 +35,7 @@ pub struct Request(Arc<Parts>);
 /// The parts of a [`Request`].
 pub struct Parts {
     target: String,
+    is_get: bool,
     path: Vec<(String, String)>,
     query: String,
     body: Bytes,
@@ -125,6 +126,7 @@ impl Request {
             .collect();
         Request(Arc::new(Parts {
             target: request.path().to_owned(),
+            is_get: *request.method() == Method::GET,
             path: request
                 .match_info()
                 .iter()
@@ -269,6 +271,7 @@ impl Request {
     ) -> Request {
         Request(Arc::new(Parts {
             target: path.to_owned(),
+            is_get: false,
             path: Vec::new(),
             query: String::new(),
             body,
@@ -388,6 +391,8 @@ impl Request {
             language: self.language(provider, &Wishes::default()),
             reference: hex::encode(provider.random.bytes::<5>()),
             pages: provider.config.pages.clone(),
+            is_repeatable: self.is_get,
+            home: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::assets::url;
 use super::authorize::{self, Admitted, ELSEWHERE_COOKIE, FORM_COOKIE, FORM_LIMIT, NOTICE};
-use super::ending::{denied, end, why};
+use super::ending::{denied, end, over, why};
 use super::input::Request;
 use super::language;
 use super::logo;
@@ -340,12 +340,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         Screen::Over if login.state == State::Cancelled => {
             return Ok(Answer::see(&format!("/login/{}/left", login.id)));
         }
-        Screen::Over => {
-            return Ok(answer::over(&View {
-                language: provider.language_of(&login),
-                ..view
-            }));
-        }
+        Screen::Over => return over(&provider, &login, view).await,
         _ => {}
     }
     let client = provider

@@ -361,7 +361,7 @@ impl Trouble {
                 words.bankid_down_help,
                 UNAVAILABLE,
             ),
-            Cause::Person => (words.failed_heading, words.rfa4, UNAVAILABLE),
+            Cause::Person => (words.in_progress_heading, words.rfa4, UNAVAILABLE),
             Cause::Ours => (words.fault_heading, words.fault_retry_help, FAILED),
             Cause::Crowd => (words.queue_heading, words.queue_help, UNAVAILABLE),
         };
@@ -396,6 +396,10 @@ pub struct ErrorPage {
     /// What the service's developers need to know.
     pub reason: Option<&'static str>,
     pub reference: String,
+    /// The first page of the service.
+    pub home: Option<String>,
+    /// Whether the same may be asked for again.
+    pub again: bool,
 }
 
 impl ErrorPage {
@@ -406,6 +410,8 @@ impl ErrorPage {
             help,
             reason: None,
             reference: view.reference.clone(),
+            home: view.home.clone(),
+            again: false,
         }
     }
 
@@ -419,7 +425,10 @@ impl ErrorPage {
 
     pub fn failed(view: &View) -> ErrorPage {
         let words = Words::of(view.language);
-        ErrorPage::new(view, words.fault_heading, words.fault_help)
+        ErrorPage {
+            again: view.is_repeatable,
+            ..ErrorPage::new(view, words.fault_heading, words.fault_help)
+        }
     }
 
     pub fn refused(view: &View) -> ErrorPage {
@@ -502,6 +511,8 @@ mod tests {
             language,
             reference: "r".into(),
             pages: pages.clone(),
+            is_repeatable: true,
+            home: Some("https://a.example/?a=\"<script>".into()),
         };
         let mut pages = vec![
             Choice {

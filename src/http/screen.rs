@@ -120,7 +120,7 @@ fn working(message: &Message, words: &Words) -> Look {
 fn failed(message: &Message, words: &Words) -> Look {
     let (heading, sign, tone) = match message {
         Message::Rfa3 | Message::Rfa6 => (words.declined_heading, "stop", ""),
-        Message::Rfa8 => (words.timed_out_heading, "time", "bad"),
+        Message::Rfa8 | Message::TooLong => (words.timed_out_heading, "time", "bad"),
         Message::Rfa16 => (words.blocked_heading, "stop", "bad"),
         Message::Rfa17a => (words.no_app_heading, "phone", "bad"),
         Message::Rfa17b => (words.unscanned_heading, "code", "bad"),

@@ -50,6 +50,8 @@ impl Words {
     /// What a person who waits is told.
     pub fn message(&self, message: &Message) -> &'static str {
         match message {
+            Message::TooLong => self.too_long,
+            Message::Denied => self.denied,
             Message::Rfa1 => self.rfa1,
             Message::Rfa3 => self.rfa3,
             Message::Rfa4 => self.rfa4,
@@ -144,6 +146,9 @@ words! {
     processing_heading: "Strax klart", "Almost done";
     document_heading: "Läs av din id-handling", "Read your identity document";
     face_heading: "Visa ditt ansikte", "Show your face";
+    in_progress_heading: "En inloggning pågår redan", "A login is in progress already";
+    too_long: "Inloggningen tog längre tid än den får. Försök igen.", "The login took longer than it may. Please try again.";
+    denied: "Inloggningen kan inte genomföras just nu. Gå tillbaka till tjänsten, eller kontakta dem om du behöver hjälp.", "The login cannot be completed right now. Go back to the service, or contact them if you need help.";
     declined_heading: "Inloggningen avbröts", "The login was cancelled";
     timed_out_heading: "Tiden gick ut", "Time ran out";
     blocked_heading: "Ditt BankID går inte att använda", "Your BankID cannot be used";

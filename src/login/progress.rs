@@ -117,10 +117,7 @@ pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen 
 fn over(login: &Login) -> Screen {
     match login.state {
         State::Open => Screen::Failed {
-            message: message::failed(
-                &crate::bankid::collect::Hint::new("expiredTransaction"),
-                login.order.device,
-            ),
+            message: Message::TooLong,
             again: login.may_begin_anew(login.expires_at),
         },
         State::Finished | State::Cancelled => Screen::Over,
@@ -178,7 +175,7 @@ fn complete(login: &Login, tab: Tab, now: Timestamp) -> Screen {
         },
         Err(Unfinished::OtherPerson) => failed(login, Message::OtherPerson, now),
         Err(Unfinished::Risk) => Screen::Failed {
-            message: Message::Rfa22,
+            message: Message::Denied,
             again: false,
         },
         Err(Unfinished::DocumentMissing | Unfinished::Over | Unfinished::Pending) => {

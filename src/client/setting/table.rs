@@ -145,6 +145,14 @@ pub const SETTINGS: &[Setting] = &[
         explanation: "A page (https) with help for people who cannot log in, linked from the login page.",
     },
     Setting {
+        name: "theme.home_uri",
+        group: Group::Basics,
+        kind: line(Format::CalledUri, RedirectUri::LONGEST),
+        needed: false,
+        label: "First page",
+        explanation: "The application's own first page (https). People are led there from a page of ours that can lead nowhere else: when a login is over, or the application asked for something that cannot be.",
+    },
+    Setting {
         name: "subject_type",
         group: Group::Basics,
         kind: one_of(choice::SUBJECTS, Fallback::Value("pairwise")),

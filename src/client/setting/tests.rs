@@ -75,6 +75,7 @@ fn maximal() -> Metadata {
             "logo_dark": "2".repeat(64),
             "note": {"sv": "Öppet dygnet runt.", "en": "Always open.", "others": {"fi": "Aina auki."}},
             "help_uri": "https://a.example/help",
+            "home_uri": "https://a.example/",
         })),
         claims: read(json!({
             "preset": "signicat",

@@ -67,6 +67,8 @@ fn failed(provider: &Provider, error: Error) -> Answer {
         language: Language::ENGLISH,
         reference: super::reference(provider),
         pages: provider.config.pages.clone(),
+        is_repeatable: false,
+        home: None,
     };
     let status = match &error {
         Error::Refused(_) => StatusCode::BAD_REQUEST,
