@@ -49,7 +49,7 @@ async fn seen(stage: &Stage, is_full: bool) -> (Vec<String>, [String; 2]) {
             u64::try_from(age).expect("ordered before")
         };
         let began = age();
-        if began % 1000 < LATE || began < 1000 || began > 29_000 {
+        if began % 1000 < LATE || !(1000..=29_000).contains(&began) {
             tokio::time::sleep(Duration::from_millis(40)).await;
             continue;
         }
