@@ -4,7 +4,7 @@
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::authorize::{self, Admitted, SESSION_COOKIE};
 use super::input::Request;
-use super::login::{login_cookie, own_form, own_login};
+use super::login::{own_form, own_login};
 use super::page;
 use crate::authorize::pushed::When;
 use crate::authorize::request::Scope;
@@ -135,15 +135,6 @@ pub async fn denied(
     authorize::denied(provider, address, state, refusal).await
 }
 
-fn expired(login: &Login) -> SetCookie {
-    SetCookie {
-        name: login_cookie(login.id),
-        value: None,
-        lifetime: None,
-        sent: answer::Sent::WhenLedHere,
-    }
-}
-
 /// The end of a login, in the browser that began it: session, grant and code in one commit.
 pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Error> {
     let view = request.view(&provider);
@@ -167,7 +158,9 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
     }
     let identity = Identity::of(data);
     match conclude(&provider, &request, &login, &admitted, identity).await? {
-        Some(answer) => Ok(answer.with_cookie(expired(&login))),
+        // The login's cookie stays until its time is up: who comes back is told that it is over, and is
+        // not taken for another browser.
+        Some(answer) => Ok(answer),
         None => over(&provider, &login, view).await,
     }
 }

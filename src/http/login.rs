@@ -34,14 +34,14 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let Some((brought, fields)) = choice_form(&provider, &request) else {
         return Ok(answer::stale_form(&view));
     };
-    let again = fields.first("device") == Some("renew");
+    let renews = fields.first("device") == Some("renew");
     let switched = language::chosen(&provider, &fields);
     let form = match brought {
-        Brought::Form(form) if again => {
+        Brought::Form(form) if renews => {
             return authorize::choose_again(&provider, &request, form.into(), false).await;
         }
         Brought::Form(form) => form,
-        Brought::Stale(..) if request.cookies().next().is_none() && !again => {
+        Brought::Stale(..) if request.cookies().next().is_none() && !renews => {
             let form = fields.first("form").unwrap_or_default().to_owned();
             return Ok(answer::cookies_off(&view, form));
         }
@@ -77,13 +77,15 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         return Ok(answer::stale_form(&view));
     }
     let browser_name = asked.browser_name.clone();
+    let now = provider.clock.now();
     let started = match provider.store.login(form.login).await? {
         None => begin(&provider, &form, asked, &admitted, device).await,
-        // The back button led to the choice again, and now it is the other device.
-        Some(login) if login.order.device != device => {
-            ordering::again(&provider, &login, device, request.ip)
-                .await
-                .map(|_| ())
+        // The back button led to the choice again, and now it is the other device, or another try.
+        Some(login) if login.order.device != device || login.has_come_to_nothing(now) => {
+            match again(&provider, &request, &login, device, false).await {
+                Ok(Again::Login(answer)) => return Ok(answer),
+                other => other.map(|_| ()),
+            }
         }
         Some(_) => Ok(()),
     };
@@ -441,17 +443,11 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     let Some(device) = device(&fields).filter(offered) else {
         return Ok(answer::stale_form(&view));
     };
-    let now = provider.clock.now();
     let is_asked = fields.first("anew") == Some("yes");
-    let ordered = match login.may_begin_anew(now) && (is_asked || !login.may_order_again(now)) {
-        true => begin_anew(&provider, &request, &login, device).await,
+    match again(&provider, &request, &login, device, is_asked).await {
+        Ok(Again::Login(answer)) => Ok(answer),
         // Whoever was first, the page shows how it is now.
-        false => ordering::again(&provider, &login, device, request.ip)
-            .await
-            .map(|_| Answer::see(&format!("/login/{}", login.id))),
-    };
-    match ordered {
-        Ok(answer) => Ok(answer),
+        Ok(Again::Order) => Ok(Answer::see(&format!("/login/{}", login.id))),
         Err(error) => {
             let retry = Retry {
                 again_at: format!("/login/{}/order", login.id),
@@ -463,6 +459,31 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
             no_order(error, retry, &View { language, ..view })
         }
     }
+}
+
+/// What another try came to.
+enum Again {
+    /// Another order of the same login, by this request or by one at the same moment.
+    Order,
+    /// A login of its own, and the way there.
+    Login(Answer),
+}
+
+/// Another order, or another login where this one may make none, or `anew` asks for it.
+async fn again(
+    provider: &Provider,
+    request: &Request,
+    login: &Login,
+    device: Device,
+    anew: bool,
+) -> Result<Again, Error> {
+    let now = provider.clock.now();
+    if login.may_begin_anew(now) && (anew || !login.may_order_again(now)) {
+        let answer = begin_anew(provider, request, login, device).await?;
+        return Ok(Again::Login(answer));
+    }
+    ordering::again(provider, login, device, request.ip).await?;
+    Ok(Again::Order)
 }
 
 /// The same request once more, as a login of its own. The former one stays open: a tab that still shows

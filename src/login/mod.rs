@@ -331,6 +331,14 @@ impl Login {
         unscanned && hopeful && self.order.device == Device::Other && self.may_order_again(now)
     }
 
+    /// Whether its order has ended without an answer, and nothing goes on by itself.
+    pub fn has_come_to_nothing(&self, now: Timestamp) -> bool {
+        match self.order.progress {
+            Progress::Ordered(_) | Progress::Complete(_) => false,
+            _ => !self.is_renewing(now),
+        }
+    }
+
     /// Whether somebody should set out to renew it now.
     pub fn wants_renewal(&self, now: Timestamp) -> bool {
         self.is_renewing(now)

@@ -163,7 +163,7 @@ fn back_at_every_step() {
             (Step::Launch, Sees::Choice, Some(("other", "scan"))),
             (Step::Working, Sees::Choice, Some(("other", "working"))),
             (Step::AwaitReturn, Sees::Choice, Some(("other", "scan"))),
-            (Step::Failed, Sees::Choice, Some(("other", "failed"))),
+            (Step::Failed, Sees::Choice, Some(("other", "scan"))),
             (Step::Cancelled, Sees::UnknownThere, None),
             (Step::LoggedIn, Sees::KnownThere, None),
         ] {
@@ -229,8 +229,7 @@ fn the_address_of_a_login_that_has_ended() {
         let [browser] = browsers(&app.certificate, Scripts::On).await;
         for (step, sees) in [
             (Step::Cancelled, Sees::UnknownThere),
-            // Its cookie went with it: the page says that it may be finished already.
-            (Step::LoggedIn, Sees::Page("Fel webbläsare")),
+            (Step::LoggedIn, Sees::Page("Inloggningen är avslutad")),
         ] {
             let login = lead(step, &browser, &app).await;
             browser.go(&login).await;
