@@ -312,14 +312,14 @@ impl Application {
         answer.json().await.map_err(|e| e.without_url().to_string())
     }
 
-    fn visit(&self, request: &HttpRequest) -> Option<(String, Visit)> {
-        let cookie = request.cookie(COOKIE)?.value().to_owned();
+    fn visit(&self, request: &HttpRequest, name: &str) -> Option<(String, Visit)> {
+        let cookie = request.cookie(name)?.value().to_owned();
         let visit = self.visits.lock().ok()?.get(&cookie)?.clone();
         Some((cookie, visit))
     }
 
     /// Remembers a visit under a new cookie: what an attacker planted is never adopted.
-    fn remember(&self, old: Option<String>, visit: Visit) -> Cookie<'static> {
+    fn remember(&self, name: String, old: Option<String>, visit: Visit) -> Cookie<'static> {
         let fresh = hex::encode(self.random.bytes::<32>());
         if let Ok(mut visits) = self.visits.lock() {
             if let Some(old) = old {
@@ -327,7 +327,7 @@ impl Application {
             }
             visits.insert(fresh.clone(), visit);
         }
-        Cookie::build(COOKIE, fresh)
+        Cookie::build(name, fresh)
             .path("/")
             .http_only(true)
             .secure(self.is_secure)
@@ -336,7 +336,14 @@ impl Application {
     }
 }
 
+/// The cookie of a browser that somebody is logged in with.
 const COOKIE: &str = "application";
+
+/// The cookie of a login under way: each has its own, so that two tabs do not cost each other theirs.
+fn cookie_of(state: &str) -> String {
+    let name: String = state.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("login-{}", name.get(..12).unwrap_or_default())
+}
 
 fn shown(claims: &Value) -> BTreeMap<String, String> {
     let members = claims.as_object().into_iter().flatten();
@@ -386,7 +393,7 @@ fn trouble(application: &Application, reason: String) -> HttpResponse {
 }
 
 async fn home(application: Data<Application>, request: HttpRequest) -> HttpResponse {
-    let person = match application.visit(&request) {
+    let person = match application.visit(&request, COOKIE) {
         Some((_, Visit::LoggedIn(person))) => Some(person),
         _ => None,
     };
@@ -400,13 +407,16 @@ async fn home(application: Data<Application>, request: HttpRequest) -> HttpRespo
     )
 }
 
-async fn login(application: Data<Application>, request: HttpRequest) -> HttpResponse {
-    let old = application.visit(&request).map(|(cookie, _)| cookie);
+async fn login(application: Data<Application>) -> HttpResponse {
     match application.begin().await {
-        Ok((address, underway)) => HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, address))
-            .cookie(application.remember(old, Visit::Underway(Arc::new(underway))))
-            .finish(),
+        Ok((address, underway)) => {
+            let name = cookie_of(underway.state.secret());
+            let visit = Visit::Underway(Arc::new(underway));
+            HttpResponse::SeeOther()
+                .insert_header((header::LOCATION, address))
+                .cookie(application.remember(name, None, visit))
+                .finish()
+        }
         Err(reason) => trouble(&application, reason),
     }
 }
@@ -425,26 +435,40 @@ async fn callback(
     request: HttpRequest,
     answer: Query<Answer>,
 ) -> HttpResponse {
-    let (cookie, underway) = match application.visit(&request) {
-        Some((cookie, Visit::Underway(underway))) => (cookie, underway),
-        // The back button led through the provider once more.
-        Some((_, Visit::LoggedIn(_))) => return see("/"),
-        None => {
-            let reason = "No login is under way in this browser.".to_owned();
-            return trouble(&application, reason);
-        }
+    let former = application.visit(&request, COOKIE);
+    let name = cookie_of(answer.state.as_deref().unwrap_or_default());
+    let Some((begun, Visit::Underway(underway))) = application.visit(&request, &name) else {
+        return match former {
+            // The back button led through the provider once more.
+            Some(_) => see("/"),
+            None => trouble(
+                &application,
+                "No login is under way in this browser.".to_owned(),
+            ),
+        };
     };
+    // Whatever comes of it, its answer is taken once.
+    if let Ok(mut visits) = application.visits.lock() {
+        visits.remove(&begun);
+    }
+    let mut over = Cookie::build(name, "").path("/").finish();
+    over.make_removal();
     match application.end(&underway, &answer).await {
-        Ok(person) => HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, "/"))
-            .cookie(application.remember(Some(cookie), Visit::LoggedIn(Arc::new(person))))
-            .finish(),
+        Ok(person) => {
+            let old = former.map(|(cookie, _)| cookie);
+            let visit = Visit::LoggedIn(Arc::new(person));
+            HttpResponse::SeeOther()
+                .insert_header((header::LOCATION, "/"))
+                .cookie(application.remember(COOKIE.to_owned(), old, visit))
+                .cookie(over)
+                .finish()
+        }
         Err(reason) => trouble(&application, reason),
     }
 }
 
 async fn logout(application: Data<Application>, request: HttpRequest) -> HttpResponse {
-    let Some((cookie, visit)) = application.visit(&request) else {
+    let Some((cookie, visit)) = application.visit(&request, COOKIE) else {
         return see("/");
     };
     if let Ok(mut visits) = application.visits.lock() {

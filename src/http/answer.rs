@@ -211,8 +211,12 @@ impl Answer {
 
     /// The same, compressed (RFC 9110 §8.4).
     pub fn in_gzip(self) -> Answer {
-        self.with(header::CONTENT_ENCODING, "gzip")
-            .with(header::VARY, "accept-encoding")
+        self.in_plain().with(header::CONTENT_ENCODING, "gzip")
+    }
+
+    /// The same, as it is for those who take nothing else.
+    pub fn in_plain(self) -> Answer {
+        self.with(header::VARY, "accept-encoding")
     }
 
     /// A picture of the operator's. One that holds a script runs none, wherever it is opened.

@@ -98,7 +98,7 @@ pub async fn asset(provider: Provider, request: Request) -> Result<Answer, Error
         (Some(asset), _) if request.takes_gzip() => {
             Answer::asset(asset.content_type, asset.gzip()).in_gzip()
         }
-        (Some(asset), _) => Answer::asset(asset.content_type, asset.body),
+        (Some(asset), _) => Answer::asset(asset.content_type, asset.body).in_plain(),
         // While nodes are being upgraded, a page of the old version may ask the new one.
         (None, Some(asset)) => Answer::passing_asset(asset.content_type, asset.body),
         (None, None) => answer::not_found(&request.view(&provider)),

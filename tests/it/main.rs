@@ -50,6 +50,7 @@ mod pages;
 mod par;
 mod parallel;
 mod pitfalls;
+mod provider;
 mod races;
 mod refresh;
 mod refusals;
