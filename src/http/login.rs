@@ -498,8 +498,13 @@ async fn begin_anew(
     let Ok(admitted) = authorize::admit(provider, &parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&request.view(provider)));
     };
-    if let Progress::Ordered(_) = login.order.progress {
-        ordering::end_order(provider, login).await?;
+    if let Progress::Ordered(_) = login.order.progress
+        && !ordering::end_order(provider, login).await?
+        && let Some(ended) = provider.store.login(login.id).await?
+        && ended.completion(provider.clock.now()).is_ok()
+    {
+        // It was approved at the same moment: nobody has to do that twice.
+        return Ok(Answer::see(&format!("/login/{}", login.id)));
     }
     let asked = Asked {
         ip: request.ip,

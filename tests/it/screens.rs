@@ -283,6 +283,66 @@ fn a_question_that_is_broken_off_leaves_the_page_as_it_is() {
     });
 }
 
+/// What the page does of itself is looked at, and not how long it takes.
+const CODE_IS_SEEN: &str = "return getComputedStyle(path).opacity !== '0'";
+
+#[test]
+fn a_code_that_is_too_old_is_not_left_on_the_page() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-QR-4", refusing "PV-QR-4");
+        let app = app().await;
+        let [browser] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        browser.execute("window.same = true").await;
+        until(&browser, CODE_IS_SEEN, &json!(true)).await;
+        // As in a tunnel: nothing is refused, and nothing comes.
+        browser
+            .execute("window.real = { fetch, EventSource }; source.close(); source.onmessage = null; window.fetch = () => new Promise(() => {}); window.EventSource = class { close() {} };")
+            .await;
+        until(&browser, CODE_IS_SEEN, &json!(false)).await;
+        browser.read("Ingen kontakt").await;
+        assert_eq!(
+            browser.execute("return away.getAttribute('role')").await,
+            "status"
+        );
+        // Out of it.
+        browser.execute("Object.assign(window, window.real)").await;
+        until(&browser, CODE_IS_SEEN, &json!(true)).await;
+        until(&browser, "return away.hidden", &json!(true)).await;
+        assert_eq!(browser.execute("return window.same").await, true);
+    });
+}
+
+#[test]
+fn where_a_proxy_holds_events_back_the_page_asks() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows = shows!(accepting "PV-POLL-2");
+        let app = app().await;
+        let [browser, phone] = browsers(&app.certificate, Scripts::On).await;
+        ask(&browser, &app).await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        // A stream that is open and says nothing.
+        browser
+            .execute("rest(); window.EventSource = class { close() {} }; failures = 0; follow();")
+            .await;
+        let asks = "return performance.getEntriesByType('resource').filter((one) => one.name.includes('/status')).length > 2";
+        until(&browser, asks, &json!(true)).await;
+        until(&browser, CODE_IS_SEEN, &json!(true)).await;
+        scan_on_screen(&phone, &app, TOLVAN).await;
+        phone.press("#approve").await;
+        logged_in(&browser, TOLVAN).await;
+    });
+}
+
 async fn pause(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
@@ -290,7 +350,7 @@ async fn pause(seconds: u64) {
 /// Waits until a script says so.
 async fn until(browser: &Chromium, script: &str, expected: &Value) {
     let mut said = Value::Null;
-    for _ in 0..100 {
+    for _ in 0..200 {
         said = browser.execute(script).await;
         if said == *expected {
             return;
