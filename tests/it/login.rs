@@ -371,11 +371,10 @@ fn reload_back_and_a_second_tab_resume() {
         let tab = browser.copy().get(&login.url).await;
         app.phone.scan(&tab.qr_text(), TOLVAN).await.approve().await;
         Answer::of(&browser.until_departure(&login).await).code();
-        assert_eq!(
-            browser.get(&login.url).await.status,
-            403,
-            "its cookie is gone"
-        );
+        // Whoever comes back is told that it is over; anybody else, nothing.
+        let over = browser.get(&login.url).await;
+        assert_eq!((over.status, over.location()), (410, None));
+        assert_eq!(Browser::new().get(&login.url).await.status, 403);
     });
 }
 

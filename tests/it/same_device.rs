@@ -43,8 +43,10 @@ on_both!(
         let first = browser.until(&login, "other-tab").await;
         assert!(first.body.contains("Fortsätt i den andra fliken"));
         Answer::of(&browser.until_departure(&tab).await).code();
+        // The nonce is good once: it leads to the end of the login, and to no other code.
         let again = browser.get(&return_url).await;
-        assert_eq!(again.status, 403, "the nonce is good once");
+        let over = browser.follow(&again).await;
+        assert_eq!((over.status, over.location()), (410, None));
     }
 );
 
