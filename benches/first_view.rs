@@ -14,7 +14,7 @@ mod chromium;
 mod devtools;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
@@ -58,6 +58,8 @@ fn left_out(part: &'static str, said: &OnceLock<()>) {
 struct Demo {
     application: String,
     program: Child,
+    /// A program that nobody listens to any more ends.
+    said: BufReader<ChildStdout>,
 }
 
 impl Demo {
@@ -71,12 +73,15 @@ impl Demo {
         let mut demo = Demo {
             application: String::new(),
             program,
+            said,
         };
-        for line in said.lines() {
-            if let Some((_, address)) = line?.split_once("start here:") {
-                address.trim().clone_into(&mut demo.application);
+        let mut line = String::new();
+        while demo.said.read_line(&mut line)? > 0 {
+            if let Some((_, address)) = line.split_once("start here:") {
+                demo.application = address.trim().to_owned();
                 return Ok(demo);
             }
+            line.clear();
         }
         bail!("the demo does not start")
     }
