@@ -44,6 +44,16 @@ impl<K> Id<K> {
         Id(random.uuid(), PhantomData)
     }
 
+    /// A name that is always the same for whoever makes the same MAC.
+    pub fn derived(mac: &[u8; 32]) -> Id<K> {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&mac[..16]);
+        Id(
+            uuid::Builder::from_random_bytes(bytes).into_uuid(),
+            PhantomData,
+        )
+    }
+
     /// Reads the form that [`fmt::Display`] writes: lower case, with hyphens, nothing else.
     pub fn parse(text: &str) -> Option<Id<K>> {
         let id = Uuid::try_parse(text).ok()?;

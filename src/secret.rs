@@ -87,7 +87,11 @@ impl Secret<kind::AccessToken> {
 impl<K: Kind> Secret<K> {
     /// A secret that nobody has yet.
     pub fn fresh(random: &Random) -> Secret<K> {
-        let mut bytes = random.bytes::<32>();
+        Secret::derived(random.bytes::<32>())
+    }
+
+    /// A secret that is always the same for whoever makes the same MAC, and for nobody else.
+    pub fn derived(mut bytes: [u8; 32]) -> Secret<K> {
         let text = format!("{}{}", K::PREFIX, URL_SAFE_NO_PAD.encode(bytes));
         bytes.zeroize();
         Secret {

@@ -14,6 +14,7 @@ let asking = null;
 let failures = 0;
 let leaving = false;
 let heard = performance.now();
+let tried = heard;
 
 function show(state) {
   if (leaving) return;
@@ -32,7 +33,6 @@ function show(state) {
   } else if (state.screen !== root.dataset.screen || state.heading !== root.dataset.heading) {
     // The app may have come back at this very moment: its nonce goes first.
     if (returning()) return void comeBack();
-    leaving = true;
     loadAnew();
   } else {
     // The old frame stays until the new one is here: there is no blank between them.
@@ -49,6 +49,7 @@ function show(state) {
 
 async function ask() {
   timer = null;
+  tried = performance.now();
   try {
     asking = new AbortController();
     const options = { cache: "no-store", signal: asking.signal };
@@ -69,6 +70,7 @@ function follow() {
     ask();
     return;
   }
+  tried = performance.now();
   source = new EventSource(address + "/events" + tab);
   source.onmessage = (event) => {
     failures = 0;
@@ -90,6 +92,7 @@ function broken() {
 // The next screen. Not as an arrival: nobody pressed anything, so the app must not be opened; and
 // whoever listens hears it from its heading on.
 function loadAnew() {
+  leaving = true;
   try {
     sessionStorage.setItem("portvakt-moved", location.pathname);
   } catch {
@@ -109,7 +112,8 @@ try {
 }
 
 // Something is told every second. When nothing comes, the code on the page is soon too old to be scanned,
-// and is not left there; a stream that a proxy holds back is given up for asking.
+// and is not left there; a stream that a proxy holds back is given up for asking. Each try has its time,
+// however long ago the last word was: a network may be slow.
 const STALE = 2500;
 const SILENT = 4500;
 setInterval(() => {
@@ -117,10 +121,11 @@ setInterval(() => {
     heard = performance.now();
     return;
   }
-  const silence = performance.now() - heard;
-  if (qr && silence > STALE) qr.classList.add("cut");
-  if (silence < SILENT) return;
-  lost(true);
+  const now = performance.now();
+  if (qr && now - heard > STALE) qr.classList.add("cut");
+  if (now - heard > SILENT) lost(true);
+  if (now - Math.max(heard, tried) <= SILENT) return;
+  tried = now;
   if (source) {
     failures += 1;
     broken();
@@ -212,14 +217,13 @@ document.addEventListener("submit", (event) => {
     // A browser that keeps nothing opens the app once more.
   }
 });
-function onlyTranslated() {
-  try {
-    const translated = sessionStorage.getItem("translated") === address;
-    sessionStorage.removeItem("translated");
-    return translated;
-  } catch {
-    return false;
-  }
+// Asked by every page, so that what one leaves behind is not found by a later one.
+let onlyTranslated = false;
+try {
+  onlyTranslated = sessionStorage.getItem("translated") === address;
+  sessionStorage.removeItem("translated");
+} catch {
+  // The same.
 }
 
 // The app is opened once, for a page that has just come by a press of the person's: never again by a
@@ -227,7 +231,7 @@ function onlyTranslated() {
 const link = document.getElementById("open-app");
 if (link) {
   const arrived = performance.getEntriesByType("navigation")[0];
-  const pressed = arrived && arrived.type === "navigate" && !onlyTranslated();
+  const pressed = arrived && arrived.type === "navigate" && !onlyTranslated;
   if (link.dataset.start !== undefined && pressed && !document.hidden) {
     link.click();
   }
@@ -243,14 +247,20 @@ if (link) {
 // The code fills the screen when it is activated, and Escape brings the page back, with the focus
 // where it was. A browser that fills its screen with nothing but films gets a code as large as its window.
 const isLarge = () => qr.classList.contains("large");
+function makeLarge(large) {
+  qr.classList.toggle("large", large);
+  qr.setAttribute("aria-label", large ? qr.dataset.shrink : qr.dataset.enlarge);
+  // What is behind the code cannot be reached.
+  for (const one of document.querySelectorAll(".top, .foot, #login > :not(#qr)")) one.inert = large;
+}
 function shrink() {
   if (document.fullscreenElement) document.exitFullscreen();
-  qr.classList.remove("large");
+  makeLarge(false);
   qr.focus();
   look();
 }
 async function enlarge() {
-  qr.classList.add("large");
+  makeLarge(true);
   try {
     await qr.requestFullscreen();
   } catch {

@@ -348,22 +348,20 @@ pub async fn choose_again(
     wanted: Wanted,
     renewed: bool,
 ) -> Result<Answer, Error> {
-    let Wanted {
-        parameters,
-        language,
-    } = wanted;
-    let begun = login::resumable(provider, request, &parameters).await?;
-    let Ok(admitted) = admit(provider, &parameters, When::Underway).await? else {
+    let begun = login::resumable(provider, request, &wanted.parameters).await?;
+    let Ok(admitted) = admit(provider, &wanted.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&request.view(provider)));
     };
     let now = provider.clock.now();
     let form = match begun {
-        Some((login, cookie)) => ChoiceForm::resuming(login, cookie, parameters, now),
-        None => ChoiceForm::new(parameters, &provider.random, now),
-    };
-    let form = ChoiceForm {
-        language: language.or(form.language),
-        ..form
+        Some((login, cookie)) => {
+            let form = ChoiceForm::resuming(login, cookie, wanted.parameters, now);
+            ChoiceForm {
+                language: wanted.language.or(form.language),
+                ..form
+            }
+        }
+        None => ChoiceForm::renewing(wanted, &provider.random, now),
     };
     choice(provider, request, &admitted, &form, renewed).await
 }
@@ -390,6 +388,7 @@ pub async fn choice(
             .cookies()
             .any(|(name, _)| name == cookie_name(issuer, ELSEWHERE_COOKIE)),
         renewed,
+        warns_after: (form.issued_at + FORM_LIFETIME - NOTICE - provider.clock.now()).0,
         logo: logo::shown(provider, &admitted.client.metadata.theme).await?,
         form: form.seal(&cookie, &provider.keys.forms, &provider.random),
     };
@@ -414,6 +413,8 @@ pub struct Facts<'a> {
     pub elsewhere_before: bool,
     /// Whether it takes the place of a page that had become too old.
     pub renewed: bool,
+    /// After how many seconds the person is told that it will be too old itself.
+    pub warns_after: i64,
     /// The client's logo.
     pub logo: Option<Logo>,
     /// The sealed request.
@@ -454,9 +455,10 @@ pub fn choice_page(
         this_first: manner.first == First::This || !offers.other,
         offers,
         in_app: manner.in_app,
-        elsewhere_before: facts.elsewhere_before,
+        // What helps then is the other device.
+        elsewhere_before: facts.elsewhere_before && offers.other,
         renewed: facts.renewed,
-        warns_after: FORM_LIFETIME.0 - NOTICE.0,
+        warns_after: facts.warns_after,
         script: url("choice.js"),
         frame,
     }

@@ -4,7 +4,7 @@
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::authorize::{self, Admitted, SESSION_COOKIE};
 use super::input::Request;
-use super::login::{own_form, own_login};
+use super::login::{ended_cookie, own_form, own_login};
 use super::page;
 use crate::authorize::pushed::When;
 use crate::authorize::request::Scope;
@@ -158,9 +158,12 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
     }
     let identity = Identity::of(data);
     match conclude(&provider, &request, &login, &admitted, identity).await? {
-        // The login's cookie stays until its time is up: who comes back is told that it is over, and is
-        // not taken for another browser.
-        Some(answer) => Ok(answer),
+        // The login's cookie stays for a while: who comes back is told that it is over, and is not taken for
+        // another browser.
+        Some(answer) => Ok(match ended_cookie(&request, &provider, &login) {
+            Some(cookie) => answer.with_cookie(cookie),
+            None => answer,
+        }),
         None => over(&provider, &login, view).await,
     }
 }

@@ -17,14 +17,17 @@ use crate::authorize::request::Parameters;
 use crate::bankid::client::Failure;
 use crate::bankid::launch::Start;
 use crate::bankid::message::Device;
+use crate::bankid::order::Requirement;
 use crate::clock::Seconds;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
 use crate::language::Language;
-use crate::login::binding::{Brought, ChoiceForm, csrf_token, is_csrf_token};
+use crate::login::binding::{
+    Age, Brought, ChoiceForm, RENEWABLE, Wanted, csrf_token, is_csrf_token,
+};
 use crate::login::device::Offers;
 use crate::login::progress::{Screen, Tab, screen};
-use crate::login::{Asked, Event, Login, Progress, State, ordering};
+use crate::login::{Asked, Event, LIFETIME, Login, Progress, State, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 
@@ -45,9 +48,17 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
             let form = fields.first("form").unwrap_or_default().to_owned();
             return Ok(answer::cookies_off(&view, form));
         }
-        Brought::Stale(mut wanted) => {
+        Brought::Stale(wanted, _) if fields.first("device") == Some("none") => {
+            return give_up(&provider, &request, wanted).await;
+        }
+        Brought::Stale(mut wanted, age) => {
             wanted.language = switched.map(|it| it.tag().clone()).or(wanted.language);
-            return authorize::choose_again(&provider, &request, wanted, true).await;
+            let is_late = age == Age::Late && switched.is_none();
+            let page = authorize::choose_again(&provider, &request, wanted, is_late).await?;
+            return Ok(match switched {
+                Some(language) => page.with_cookie(language::remembered(language)),
+                None => page,
+            });
         }
     };
     let Ok(admitted) = authorize::admit(&provider, &form.parameters, When::Underway).await? else {
@@ -79,7 +90,10 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let browser_name = asked.browser_name.clone();
     let now = provider.clock.now();
     let started = match provider.store.login(form.login).await? {
-        None => begin(&provider, &form, asked, &admitted, device).await,
+        None => {
+            let beyond = Requirement::default();
+            begin(&provider, &form, asked, &admitted, device, beyond).await
+        }
         // The back button led to the choice again, and now it is the other device, or another try.
         Some(login) if login.order.device != device || login.has_come_to_nothing(now) => {
             match again(&provider, &request, &login, device, false).await {
@@ -105,6 +119,18 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         lifetime: Some(BROWSER_REMEMBERED),
         sent: answer::Sent::WhenLedHere,
     }))
+}
+
+/// Cancels what a form asks for that can begin nothing any more: no login of it is known here.
+async fn give_up(provider: &Provider, request: &Request, wanted: Wanted) -> Result<Answer, Error> {
+    let Ok(admitted) = authorize::admit(provider, &wanted.parameters, When::Underway).await? else {
+        return Ok(answer::stale_form(&request.view(provider)));
+    };
+    let chosen = wanted.language.as_ref();
+    let language = authorize::language(provider, &admitted.parameters, chosen, request);
+    let departure = denied(provider, &admitted, why(None)).await?;
+    let pages = &provider.config.pages;
+    Ok(Answer::depart_by_page(&departure, language, pages))
 }
 
 /// The choice in another language.
@@ -135,12 +161,14 @@ async fn begin(
     asked: Asked,
     admitted: &Admitted,
     device: Device,
+    beyond: Requirement,
 ) -> Result<(), Error> {
     if !provider.limits.admit_login(asked.ip) {
         return Err(Failure::Crowded.into());
     }
     let (id, browser) = (form.login, form.cookie.digest());
-    ordering::begin(provider, id, browser, asked, &admitted.client, device).await
+    let client = &admitted.client;
+    ordering::begin(provider, id, browser, asked, client, device, beyond).await
 }
 
 fn asked(
@@ -163,6 +191,7 @@ fn asked(
         user_agent: user_agent.to_owned(),
         browser_name: browser_name(provider, request),
         parameters: form.parameters.clone(),
+        asked_at: Some(form.asked_at),
     }
 }
 
@@ -290,9 +319,23 @@ pub fn with_one_of_few(
 }
 
 const LOGIN_COOKIE: &str = "l-";
-/// Longer than a login, so that a browser whose login has just ended is told so, and is not taken for
-/// another one.
-const COOKIE_LIFETIME: Seconds = Seconds(15 * 60);
+/// For as long as a login can be begun anew, and a login longer: so that a browser whose login's time is up
+/// is not taken for another one.
+const COOKIE_LIFETIME: Seconds = Seconds(RENEWABLE.0 + LIFETIME.0);
+/// For how long a browser is told that its login is over.
+const ENDED_COOKIE_LIFETIME: Seconds = Seconds(5 * 60);
+
+/// The cookie of a login that has led to the client: it leaves its place to others soon.
+pub fn ended_cookie(request: &Request, provider: &Provider, login: &Login) -> Option<SetCookie> {
+    let name = cookie_name(&provider.config.issuer, &login_cookie(login.id));
+    let cookie = request.cookie::<secret::LoginCookie>(&name)?;
+    Some(SetCookie {
+        name: login_cookie(login.id),
+        value: Some(cookie.expose().to_owned()),
+        lifetime: Some(ENDED_COOKIE_LIFETIME),
+        sent: answer::Sent::WhenLedHere,
+    })
+}
 
 pub fn login_cookie(id: Id<kind::Login>) -> String {
     format!("{LOGIN_COOKIE}{}", id.short())
@@ -452,7 +495,10 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
             let retry = Retry {
                 again_at: format!("/login/{}/order", login.id),
                 back_at: format!("/login/{}/cancel", login.id),
-                fields: vec![("csrf", fields.first("csrf").unwrap_or_default().to_owned())],
+                fields: ["csrf", "anew"]
+                    .into_iter()
+                    .filter_map(|name| Some((name, fields.first(name)?.to_owned())))
+                    .collect(),
                 device: word(device),
             };
             let language = provider.language_of(&login);
@@ -494,8 +540,8 @@ async fn begin_anew(
     login: &Login,
     device: Device,
 ) -> Result<Answer, Error> {
-    let parameters = login.asked.parameters.clone();
-    let Ok(admitted) = authorize::admit(provider, &parameters, When::Underway).await? else {
+    let asked = &login.asked.parameters;
+    let Ok(admitted) = authorize::admit(provider, asked, When::Underway).await? else {
         return Ok(answer::stale_form(&request.view(provider)));
     };
     if let Progress::Ordered(_) = login.order.progress
@@ -506,14 +552,19 @@ async fn begin_anew(
         // It was approved at the same moment: nobody has to do that twice.
         return Ok(Answer::see(&format!("/login/{}", login.id)));
     }
+    let now = provider.clock.now();
+    let asked_at = login.asked.asked_at.unwrap_or(now);
+    let form = ChoiceForm::succeeding(login, asked_at, &provider.keys.csrf, now);
     let asked = Asked {
         ip: request.ip,
         demands: admitted.client.metadata.bankid.clone(),
         expected_people: admitted.request.expected_people.clone(),
         ..login.asked.clone()
     };
-    let form = ChoiceForm::new(parameters, &provider.random, provider.clock.now());
-    begin(provider, &form, asked, &admitted, device).await?;
+    let beyond = login.stepped_up(now);
+    if provider.store.login(form.login).await?.is_none() {
+        begin(provider, &form, asked, &admitted, device, beyond).await?;
+    }
     Ok(with_login_cookie(request, &form))
 }
 

@@ -17,8 +17,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// How long a choice page can be left open, and then begin a login.
 pub const FORM_LIFETIME: Seconds = Seconds(10 * 60);
-/// How long a choice page can be left open, and then lead to another one: people who need time have
-/// it (WCAG 2.2, 2.2.1).
+/// How long a request can be asked for anew, by another choice page or another login, from when it came:
+/// people who need time have it (WCAG 2.2, 2.2.1), and a request that is good once is not good for ever.
 pub const RENEWABLE: Seconds = Seconds(60 * 60);
 
 /// What a choice form carries, sealed: everything that the login will need, chosen before it
@@ -33,6 +33,8 @@ pub struct ChoiceForm {
     pub parameters: Parameters,
     /// When the page was made.
     pub issued_at: Timestamp,
+    /// When the request came, by this page or by one before it.
+    pub asked_at: Timestamp,
     /// The language that the person chose, which counts more than what the request asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Tag>,
@@ -46,7 +48,32 @@ impl ChoiceForm {
             cookie: Secret::fresh(random),
             parameters,
             issued_at: now,
+            asked_at: now,
             language: None,
+        }
+    }
+
+    /// A form that asks once more for what another one did.
+    pub fn renewing(wanted: Wanted, random: &Random, now: Timestamp) -> ChoiceForm {
+        ChoiceForm {
+            asked_at: wanted.asked_at,
+            language: wanted.language,
+            ..ChoiceForm::new(wanted.parameters, random, now)
+        }
+    }
+
+    /// The form of the login that takes another one's place. It is the same whenever it is asked for, so
+    /// that pressing twice begins one, and both presses lead there.
+    pub fn succeeding(login: &Login, asked_at: Timestamp, key: &Key, now: Timestamp) -> ChoiceForm {
+        let id = login.id.to_string();
+        let derive = |what: &[u8]| key.mac(&[what, id.as_bytes(), login.browser.as_bytes()]);
+        ChoiceForm {
+            login: Id::derived(&derive(b"successor")),
+            cookie: Secret::derived(derive(b"successor's cookie")),
+            parameters: login.asked.parameters.clone(),
+            issued_at: now,
+            asked_at,
+            language: Some(login.asked.language.clone()),
         }
     }
 
@@ -63,6 +90,7 @@ impl ChoiceForm {
             cookie,
             parameters,
             issued_at: now,
+            asked_at: login.asked.asked_at.unwrap_or(now),
             language: Some(login.asked.language),
         }
     }
@@ -88,10 +116,14 @@ impl ChoiceForm {
     ) -> Option<Brought> {
         let (form, browser): (ChoiceForm, [u8; 32]) = open(text, CHOICE, sealer)?;
         let is_own = cookies.any(|held| held.digest().as_bytes().ct_eq(&browser).into());
-        match now {
-            _ if is_own && now < form.issued_at + FORM_LIFETIME => Some(Brought::Form(form)),
-            _ if now < form.issued_at + RENEWABLE => Some(Brought::Stale(form.into())),
-            _ => None,
+        let is_in_time = now < form.issued_at + FORM_LIFETIME;
+        match now < form.asked_at + RENEWABLE {
+            true if is_own && is_in_time => Some(Brought::Form(form)),
+            true => {
+                let age = if is_in_time { Age::InTime } else { Age::Late };
+                Some(Brought::Stale(form.into(), age))
+            }
+            false => None,
         }
     }
 }
@@ -103,7 +135,16 @@ pub enum Brought {
     Form(ChoiceForm),
     /// Too late, or by a browser that keeps no cookies, or no longer has this one. What it asks for
     /// can be asked again, by a new form.
-    Stale(Wanted),
+    Stale(Wanted, Age),
+}
+
+/// Why a form begins nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It is not this browser's, as far as its cookies tell.
+    InTime,
+    /// It came too late.
+    Late,
 }
 
 /// What a choice form asks for, without the login that it could begin.
@@ -113,6 +154,8 @@ pub struct Wanted {
     pub parameters: Parameters,
     /// The language that the person chose.
     pub language: Option<Tag>,
+    /// When it was first asked for.
+    pub asked_at: Timestamp,
 }
 
 impl From<ChoiceForm> for Wanted {
@@ -120,6 +163,7 @@ impl From<ChoiceForm> for Wanted {
         Wanted {
             parameters: form.parameters,
             language: form.language,
+            asked_at: form.asked_at,
         }
     }
 }
@@ -208,7 +252,10 @@ mod tests {
             let cookies = cookies.iter().map(|cookie| (*cookie).clone());
             match ChoiceForm::open(&sealed, cookies, &sealer, at) {
                 Some(Brought::Form(form)) => Some(Some(form.login)),
-                Some(Brought::Stale(..)) => Some(None),
+                Some(Brought::Stale(_, age)) => {
+                    assert_eq!(age == Age::Late, at >= NOW + FORM_LIFETIME);
+                    Some(None)
+                }
                 None => None,
             }
         };

@@ -79,6 +79,9 @@ pub struct Renewal {
 pub struct Asked {
     /// The parameters as they came.
     pub parameters: Parameters,
+    /// When they first came; nothing where that was before it was kept.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
     /// The address of the person's browser when they chose.
     pub ip: IpAddr,
     /// The language of the pages and of the text in the app.
@@ -288,7 +291,12 @@ impl Login {
             self.completion(before_its_end),
             Ok(_) | Err(Unfinished::Risk)
         );
-        self.state == State::Open && !decides
+        // A request may be asked for anew for so long, by whatever many logins.
+        let is_in_time = self
+            .asked
+            .asked_at
+            .is_some_and(|asked_at| now < asked_at + binding::RENEWABLE);
+        self.state == State::Open && is_in_time && !decides
     }
 
     /// Whether the present order is complete and yet not good enough, wherever the app comes back.
@@ -426,6 +434,7 @@ pub(crate) mod tests {
             browser: Secret::fresh(&random).digest(),
             client_id: ClientId::parse("a").expect("an id"),
             asked: Asked {
+                asked_at: Some(NOW),
                 parameters: Parameters::default(),
                 ip: IpAddr::from([192, 0, 2, 1]),
                 language: Language::SWEDISH.tag().clone(),

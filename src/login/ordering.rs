@@ -22,7 +22,7 @@ use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::Old;
 
-/// Begins a login with its first order. Of any number of callers with the same form one begins it;
+/// Begins a login with its first order, which requires what is asked for `beyond` the client's demands. Of any number of callers with the same form one begins it;
 /// the others' orders are cancelled, and all of them find the same login.
 pub async fn begin(
     provider: &Provider,
@@ -31,8 +31,8 @@ pub async fn begin(
     asked: Asked,
     client: &Client,
     device: Device,
+    beyond: Requirement,
 ) -> Result<(), Error> {
-    let beyond = Requirement::default();
     let (order, nonce) = order(provider, id, &asked, client, device, beyond).await?;
     let now = provider.clock.now();
     let login = Login {

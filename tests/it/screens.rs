@@ -307,7 +307,9 @@ fn a_code_that_is_too_old_is_not_left_on_the_page() {
         until(&browser, CODE_IS_SEEN, &json!(false)).await;
         browser.read("Ingen kontakt").await;
         assert_eq!(
-            browser.execute("return away.getAttribute('role')").await,
+            browser
+                .execute("return away.parentElement.getAttribute('role')")
+                .await,
             "status"
         );
         // Out of it.

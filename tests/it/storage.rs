@@ -41,6 +41,7 @@ pub fn login(clock: &Clock, random: &Random) -> Login {
         browser: Secret::fresh(random).digest(),
         client_id: ClientId::parse("web").expect("an id"),
         asked: Asked {
+            asked_at: None,
             parameters: Parameters::from_pairs([("claims".to_owned(), "191212121212".to_owned())]),
             ip: [192, 0, 2, 1].into(),
             language: Language::SWEDISH.tag().clone(),

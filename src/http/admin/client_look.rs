@@ -218,6 +218,7 @@ fn views(
                 user_agent,
                 elsewhere_before: false,
                 renewed: false,
+                warns_after: 0,
                 logo: logo.cloned(),
                 form: String::new(),
             };
