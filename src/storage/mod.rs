@@ -21,6 +21,7 @@ mod initial_access_token;
 mod job;
 mod login;
 mod logo;
+mod migration;
 mod node;
 mod person;
 mod pushed_request;
@@ -95,15 +96,18 @@ pub enum OpenError {
     /// It cannot be reached.
     #[error("the database cannot be opened: {0}")]
     Connect(sqlx::Error),
+    /// A newer version changed its tables in a way that this one cannot live with.
+    #[error(
+        "the database is of a newer version of this program, which has changed its tables ({0}: {1}): use that version, or one after it"
+    )]
+    Newer(i64, String),
     /// Its tables cannot be made.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// Its keys cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Keys(#[from] Fault),
 }
-
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Few, because SQLite has one writer: with sixteen a race of writers was twenty times slower.
 const SQLITE_CONNECTIONS: u32 = 4;
@@ -161,22 +165,9 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
 /// Makes or updates the tables.
 pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
     let db = connect(url).await?;
-    on!(&db, |db| MIGRATOR.run(db).await)?;
+    let done = migration::bring_up_to_date(&db).await;
     on!(&db, |db| db.close().await);
-    Ok(())
-}
-
-/// Whether the tables are as this version makes them. Looking is all that a role needs then that may make
-/// none.
-async fn is_up_to_date(db: &Backend<SqlitePool, PgPool>) -> bool {
-    let applied: std::result::Result<Vec<(i64, Vec<u8>)>, _> = on!(db, |db| sqlx::query_as(
-        "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version"
-    )
-    .fetch_all(db)
-    .await);
-    let ours = MIGRATOR.iter();
-    let ours = ours.map(|migration| (migration.version, migration.checksum.to_vec()));
-    applied.is_ok_and(|applied| applied == ours.collect::<Vec<_>>())
+    done
 }
 
 impl Store {
@@ -189,9 +180,7 @@ impl Store {
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
         let db = connect(url).await?;
-        if !is_up_to_date(&db).await {
-            on!(&db, |db| MIGRATOR.run(db).await)?;
-        }
+        migration::bring_up_to_date(&db).await?;
         let keys = data_key::open_or_make(&db, master, random, now).await?;
         let store = Store {
             db,

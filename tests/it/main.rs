@@ -67,5 +67,6 @@ mod storage;
 mod time;
 mod tls;
 mod token;
+mod upgrade;
 mod userinfo;
 mod walks;

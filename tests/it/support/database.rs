@@ -1,8 +1,11 @@
 //! A fresh database for each story: a file, or a schema on the PostgreSQL that `./test` starts.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use super::left_out;
@@ -94,6 +97,30 @@ impl Database {
             };
             done.map_err(|error| error.to_string())
         })
+    }
+
+    /// Makes the tables as they were after a migration.
+    pub fn migrate_to(&self, directory: &Path, version: i64) {
+        let url = self.url(directory);
+        apart(async move {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+            let migrator = Migrator::new(folder).await.expect("migrations");
+            let done = match url.starts_with("sqlite:") {
+                true => {
+                    let options = SqliteConnectOptions::from_str(&url).expect("an address");
+                    let options = options.create_if_missing(true);
+                    let mut db = SqliteConnection::connect_with(&options)
+                        .await
+                        .expect("made");
+                    migrator.run_direct(Some(version), &mut db, false).await
+                }
+                false => {
+                    let mut db = PgConnection::connect(&url).await.expect("it answers");
+                    migrator.run_direct(Some(version), &mut db, false).await
+                }
+            };
+            done.expect("migrated");
+        });
     }
 
     /// The one column of text that a question is answered with.
