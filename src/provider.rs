@@ -146,6 +146,7 @@ impl Provider {
         if bound != environment {
             return Err(StartError::Environment(bound, environment));
         }
+        store.note_issuer(&config.issuer.url).await?;
         register_clients(&config, &store, &keys, &clock).await?;
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);

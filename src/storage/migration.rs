@@ -26,15 +26,15 @@ type Database = Backend<SqlitePool, PgPool>;
 
 /// A migration that a database has had.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-struct Applied {
-    version: i64,
-    description: String,
-    checksum: Vec<u8>,
+pub(super) struct Applied {
+    pub(super) version: i64,
+    pub(super) description: String,
+    pub(super) checksum: Vec<u8>,
 }
 
 /// What this version would have to do to the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// Nothing.
     UpToDate,
     /// It has migrations that the database has not had, or knows by other texts.
@@ -42,7 +42,7 @@ enum Standing {
 }
 
 /// The migrations that a database has had; none where there are no tables.
-async fn applied(db: &Database) -> Vec<Applied> {
+pub(super) async fn applied(db: &Database) -> Vec<Applied> {
     let applied = on!(db, |db| {
         sqlx::query_as(
         "SELECT version, description, checksum FROM _sqlx_migrations WHERE success ORDER BY version"
@@ -54,7 +54,7 @@ async fn applied(db: &Database) -> Vec<Applied> {
 }
 
 /// What is to be done to tables that have had these migrations, if this version may touch them at all.
-fn judge(applied: &[Applied]) -> Result<Standing, OpenError> {
+pub(super) fn judge(applied: &[Applied]) -> Result<Standing, OpenError> {
     let narrowing = applied.iter().find(|one| {
         !MIGRATOR.version_exists(one.version) && !one.description.starts_with(EXPANDING)
     });
@@ -149,6 +149,7 @@ mod tests {
             .iter()
             .filter(|one| one.description.starts_with(EXPANDING));
         let texts: Vec<_> = expanding.map(|one| one.sql.as_str().to_owned()).collect();
+        assert!(!texts.is_empty());
         assert_eq!(texts.iter().find(|text| !only_adds(text)), None);
         for bad in [
             "DROP TABLE client;",

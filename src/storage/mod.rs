@@ -7,6 +7,7 @@
 mod access_token;
 mod administrator;
 mod audit;
+mod backup;
 mod client;
 mod client_secret;
 mod client_token;
@@ -29,6 +30,7 @@ mod refresh_token;
 mod refusal;
 mod registration;
 mod replay;
+mod restored;
 mod session;
 mod signing_key;
 mod sweep;
@@ -50,6 +52,7 @@ use crate::secret::Sealer;
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
+pub use backup::{BackUp, BackupError, Installation, Returning, Snapshot};
 pub use client::{Activity, ClientFilter, Decided, object};
 pub use client_secret::{SecretChange, same_secrets};
 pub use data_key::Keys;
@@ -61,6 +64,7 @@ pub use refresh_token::Rotation;
 pub use refusal::{Listed, Place};
 pub use registration::{By, Managed};
 pub use replay::SignedKind;
+pub use restored::Ended as EndedByRestore;
 pub use session::{Ended, SessionRow};
 pub use signing_key::Revoked;
 
@@ -179,7 +183,15 @@ impl Store {
         random: &Random,
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
-        let db = connect(url).await?;
+        Store::on(connect(url).await?, master, random, now).await
+    }
+
+    async fn on(
+        db: Backend<SqlitePool, PgPool>,
+        master: &crate::secret::Key,
+        random: &Random,
+        now: crate::clock::Timestamp,
+    ) -> std::result::Result<(Store, Keys), OpenError> {
         migration::bring_up_to_date(&db).await?;
         let keys = data_key::open_or_make(&db, master, random, now).await?;
         let store = Store {
@@ -203,6 +215,18 @@ impl Store {
         .bind(environment)
         .fetch_one(db)
         .await)?)
+    }
+
+    /// Keeps whose logins the database holds.
+    pub async fn note_issuer(&self, issuer: &str) -> Result<()> {
+        on!(&self.db, |db| sqlx::query(
+            "UPDATE installation SET issuer = $1 WHERE issuer IS DISTINCT FROM $1"
+        )
+        .bind(issuer)
+        .execute(db)
+        .await
+        .map(|_| ())
+        .map_err(Fault::from))
     }
 
     /// What time it is for the database; `None` where that is this machine's own clock.

@@ -9,6 +9,7 @@ mod administration_walk;
 mod api;
 mod audit;
 mod authorize;
+mod backup;
 mod binding;
 mod certificates;
 mod chromium;

@@ -22,6 +22,8 @@ pub struct Schema {
     name: String,
     /// Seen by a role that does not own it.
     role: Option<(String, Arc<Schema>)>,
+    /// The database that it is all of, and the server that has it.
+    whole: Option<(String, String)>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -44,7 +46,37 @@ impl Database {
             server,
             name,
             role: None,
+            whole: None,
         })))
+    }
+
+    /// The same as a database of its own, for tools that take whole ones.
+    pub fn whole_postgres() -> Option<Database> {
+        let Ok(server) = std::env::var("PORTVAKT_TEST_POSTGRES") else {
+            left_out("PostgreSQL", &SAID);
+            return None;
+        };
+        let random = portvakt::random::Random::system();
+        let database = format!("d{}", hex::encode(random.bytes::<8>()));
+        execute(&server, format!("CREATE DATABASE {database}"));
+        let mut of: url::Url = server.parse().expect("an address");
+        of.set_path(&database);
+        Some(Database::Postgres(Arc::new(Schema {
+            server: of.into(),
+            name: "public".to_owned(),
+            role: None,
+            whole: Some((server, database)),
+        })))
+    }
+
+    /// Makes a whole database anew, with nothing in it.
+    pub fn empty(&self) {
+        let Database::Postgres(schema) = self else {
+            panic!("SQLite's is a file");
+        };
+        let (server, name) = schema.whole.as_ref().expect("a whole database");
+        execute(server, format!("DROP DATABASE {name} WITH (FORCE)"));
+        execute(server, format!("CREATE DATABASE {name}"));
     }
 
     /// The same by a role that is made by statements, in which `named` stands for it.
@@ -62,6 +94,7 @@ impl Database {
             server: schema.server.clone(),
             name: schema.name.clone(),
             role: Some((role, schema.clone())),
+            whole: None,
         }))
     }
 
@@ -145,11 +178,17 @@ impl Database {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        let statement = match &self.role {
-            Some((role, _)) => format!("DROP OWNED BY {role}; DROP ROLE {role}"),
-            None => format!("DROP SCHEMA {} CASCADE", self.name),
+        let (server, statement) = match (&self.role, &self.whole) {
+            (Some((role, _)), _) => (
+                &self.server,
+                format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+            ),
+            (None, Some((server, database))) => {
+                (server, format!("DROP DATABASE {database} WITH (FORCE)"))
+            }
+            (None, None) => (&self.server, format!("DROP SCHEMA {} CASCADE", self.name)),
         };
-        execute(&self.server, statement);
+        execute(server, statement);
     }
 }
 
