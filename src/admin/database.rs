@@ -1,4 +1,4 @@
-//! The database as a whole: copied, and put back.
+//! The database as a whole: copied, put back, and moved.
 
 use std::path::Path;
 
@@ -11,7 +11,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::random::Random;
-use crate::storage::{BackUp, BackupError, EndedByRestore, EventFilter, Returning, Snapshot, Store};
+use crate::storage::{
+    self, BackUp, BackupError, EndedByRestore, EventFilter, MoveError, Moved, Returning, Snapshot,
+    Store,
+};
 use thiserror::Error;
 
 /// Whose act it is, where there is no database yet to do it in.
@@ -139,4 +142,11 @@ pub async fn end_what_lived(desk: &Desk<'_>) -> Result<EndedByRestore, Fault> {
     );
     let environment = desk.config.bankid.environment.word();
     desk.store.end_what_lived(environment, &event).await
+}
+
+/// Moves the database to PostgreSQL.
+pub async fn move_to(bench: &Bench<'_>, to: &str) -> Result<Vec<Moved>, MoveError> {
+    let Bench { config, random, .. } = bench;
+    let event = bench.event(Action::DatabaseMove, None);
+    storage::move_database(&config.database_url, to, &config.master_key, random, &event).await
 }

@@ -142,6 +142,8 @@ actions! {
     DatabaseBackUp = "database.back_up",
     /// The database was restored, or took over from another one: what lived in it has ended.
     DatabaseRestore = "database.restore",
+    /// The database was moved to another server.
+    DatabaseMove = "database.move",
 }
 
 /// One event.

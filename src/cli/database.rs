@@ -1,4 +1,4 @@
-//! `portvakt backup` and `restore`: the database as a whole.
+//! `portvakt backup`, `restore` and `migrate-database`: the database as a whole.
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,16 @@ pub struct Restore {
     /// in it.
     #[arg(long)]
     taken_over: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Move {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The new, empty database, as in database.url. A password stands better in PGPASSWORD or in a file that
+    /// PGPASSFILE names than here, where others on the machine can read it.
+    #[arg(long)]
+    to: String,
 }
 
 struct Tools {
@@ -107,4 +117,22 @@ fn told(ended: EndedByRestore) -> String {
          What administrators did since the backup is undone: see \"After a restore\" in docs/backup.md.\n",
         ended.logins, ended.sessions, ended.grants,
     )
+}
+
+pub async fn move_to(command: Move) -> anyhow::Result<()> {
+    let tools = Tools::of(&command.file)?;
+    let moved = database::move_to(&tools.bench(), &command.to).await?;
+    let rows: Vec<Vec<String>> = moved
+        .iter()
+        .map(|one| {
+            let digest = hex::encode(&one.digest[..8]);
+            vec![one.table.clone(), one.rows.to_string(), digest]
+        })
+        .collect();
+    print!("{}", shell::table(&["table", "rows", "digest"], &rows));
+    println!(
+        "Everything has arrived: each table has the same rows and the same digest in both databases. Set database.url to\n\
+         the new one before you serve, and keep nobody serving the old file: codes that were used since would live in it."
+    );
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The command line: demo · serve · simulate · migrate · check · backup · restore · client · key · language · admin · audit · evidence.
+//! The command line: demo · serve · simulate · migrate · check · backup · restore · migrate-database · client · key · language · admin · audit · evidence.
 
 mod admin;
 mod client;
@@ -56,6 +56,8 @@ enum Command {
     Backup(database::Backup),
     /// Puts a backup where no database is, and ends all that lived in it.
     Restore(database::Restore),
+    /// Moves a SQLite database that is not served to PostgreSQL.
+    MigrateDatabase(database::Move),
     /// Reads configuration, database and BankID, and says what is wrong.
     Check(ConfigFile),
     /// Clients: who they are, and what they may have.
@@ -129,6 +131,7 @@ pub fn run() -> anyhow::Result<()> {
             Command::Migrate(file) => migrate(&file.config).await,
             Command::Backup(command) => database::back_up(command).await,
             Command::Restore(command) => database::restore(command).await,
+            Command::MigrateDatabase(command) => database::move_to(command).await,
             Command::Check(file) => check(&file.config).await,
             Command::Client(command) => client::run(command).await,
             Command::Admin(command) => admin::run(command).await,

@@ -99,6 +99,11 @@ pub(super) async fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
     judge(&applied(db).await).map(|_| ())
 }
 
+/// Makes the tables in a transaction of PostgreSQL.
+pub(super) async fn make_tables(db: &mut sqlx::PgConnection) -> Result<(), OpenError> {
+    Ok(MIGRATOR.run_direct(None, db, false).await?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

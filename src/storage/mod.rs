@@ -34,6 +34,7 @@ mod restored;
 mod session;
 mod signing_key;
 mod sweep;
+mod transfer;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub use replay::SignedKind;
 pub use restored::Ended as EndedByRestore;
 pub use session::{Ended, SessionRow};
 pub use signing_key::Revoked;
+pub use transfer::{MoveError, Moved, move_database};
 
 /// Either database. There is no third.
 #[derive(Clone, Debug)]

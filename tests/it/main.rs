@@ -68,6 +68,7 @@ mod storage;
 mod time;
 mod tls;
 mod token;
+mod transfer;
 mod upgrade;
 mod userinfo;
 mod walks;
