@@ -1,4 +1,5 @@
-//! The command line: demo · serve · simulate · migrate · check · backup · restore · migrate-database · client · key · language · admin · audit · evidence.
+//! The command line: demo · serve · simulate · migrate · check · backup · restore · migrate-database · client · key ·
+//! language · admin · audit · evidence.
 
 mod admin;
 mod client;
