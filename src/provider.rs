@@ -94,10 +94,10 @@ impl std::ops::Deref for Provider {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The database.
-    #[error("{0}")]
+    #[error(transparent)]
     Open(#[from] OpenError),
     /// A part of the start that failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Fault(#[from] Fault),
     /// A sector that differs from the one that a client was created with.
     #[error(
@@ -146,6 +146,7 @@ impl Provider {
         if bound != environment {
             return Err(StartError::Environment(bound, environment));
         }
+        store.note_issuer(&config.issuer.url).await?;
         register_clients(&config, &store, &keys, &clock).await?;
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);

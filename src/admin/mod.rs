@@ -6,6 +6,7 @@ pub mod administrator;
 pub mod audit;
 pub mod client;
 pub mod console;
+pub mod database;
 pub mod entitlement;
 pub mod evidence;
 pub mod failure;

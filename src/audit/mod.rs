@@ -138,6 +138,12 @@ actions! {
     PersonReveal = "person.reveal",
     /// Old events were removed from the log.
     AuditPrune = "audit.prune",
+    /// A copy of the database was made.
+    DatabaseBackUp = "database.back_up",
+    /// The database was restored, or took over from another one: what lived in it has ended.
+    DatabaseRestore = "database.restore",
+    /// The database was moved to another server.
+    DatabaseMove = "database.move",
 }
 
 /// One event.

@@ -77,7 +77,7 @@ pub fn unfold(
         return Err(objection(Mistake::RequestObjectDiffers));
     }
     Ok(Unfolded {
-        once: times.once(&signed.claims),
+        once: times.once(&signed.claims, LONGEST),
         parameters: asked,
     })
 }
@@ -120,7 +120,7 @@ pub fn unfold_pushed(
         Some(other) if other != client.client_id.as_str() => Err(bad),
         _ => Ok(Unfolded {
             parameters,
-            once: times.once(&signed.claims),
+            once: times.once(&signed.claims, LONGEST_PUSHED),
         }),
     }
 }

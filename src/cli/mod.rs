@@ -1,7 +1,9 @@
-//! The command line: demo · serve · simulate · migrate · check · client · key · language · admin · audit · evidence.
+//! The command line: demo · serve · simulate · migrate · check · backup · restore · migrate-database · client · key ·
+//! language · admin · audit · evidence.
 
 mod admin;
 mod client;
+mod database;
 mod failures;
 mod key;
 mod language;
@@ -51,6 +53,12 @@ enum Command {
     Simulate(crate::simulator::command::Options),
     /// Makes or updates the database's tables.
     Migrate(ConfigFile),
+    /// Copies a SQLite database into a file, while it is served.
+    Backup(database::Backup),
+    /// Puts a backup where no database is, and ends all that lived in it.
+    Restore(database::Restore),
+    /// Moves a SQLite database that is not served to PostgreSQL.
+    MigrateDatabase(database::Move),
     /// Reads configuration, database and BankID, and says what is wrong.
     Check(ConfigFile),
     /// Clients: who they are, and what they may have.
@@ -122,6 +130,9 @@ pub fn run() -> anyhow::Result<()> {
             #[cfg(feature = "simulator")]
             Command::Simulate(options) => crate::simulator::command::run(&options).await,
             Command::Migrate(file) => migrate(&file.config).await,
+            Command::Backup(command) => database::back_up(command).await,
+            Command::Restore(command) => database::restore(command).await,
+            Command::MigrateDatabase(command) => database::move_to(command).await,
             Command::Check(file) => check(&file.config).await,
             Command::Client(command) => client::run(command).await,
             Command::Admin(command) => admin::run(command).await,

@@ -46,11 +46,7 @@ impl Shell {
             store: &self.store,
             random: &self.random,
             clock: &self.clock,
-            actor: Actor {
-                who: Who::Operator(operator()),
-                door,
-                address: None,
-            },
+            actor: at_the_shell(door),
             reach: Reach::All,
             gives_administration: true,
         }
@@ -72,6 +68,15 @@ impl Shell {
         self.store.close().await;
         print!("{}", said?);
         Ok(())
+    }
+}
+
+/// Whoever sits at the shell, by the command line or by a file.
+pub fn at_the_shell(door: Door) -> Actor {
+    Actor {
+        who: Who::Operator(operator()),
+        door,
+        address: None,
     }
 }
 

@@ -78,7 +78,7 @@ pub fn verify(
     if !times.hold(now) || times.expires_at > now + longest + AHEAD {
         return Err(Mistake::Times);
     }
-    times.once(&signed.claims).ok_or(Mistake::Jti)
+    times.once(&signed.claims, longest).ok_or(Mistake::Jti)
 }
 
 #[cfg(test)]

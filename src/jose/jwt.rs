@@ -69,12 +69,15 @@ impl Times {
         now < self.expires_at && begins.is_none_or(|begins| begins <= now + AHEAD)
     }
 
-    /// RFC 7519 §4.1.7: the name that the token may be used by once, if it has one.
-    pub fn once(&self, claims: &Map<String, Value>) -> Option<Once> {
+    /// RFC 7519 §4.1.7: the name that the token may be used by once, if it has one. `longest` is for how
+    /// long one that does not say when it begins may be good.
+    pub fn once(&self, claims: &Map<String, Value>, longest: Seconds) -> Option<Once> {
         let jti = claims.get("jti")?.as_str().filter(|jti| !jti.is_empty())?;
+        let begins = self.issued_at.max(self.not_before);
         Some(Once {
             jti: Digest::of(jti),
             expires_at: self.expires_at,
+            unused_before: begins.unwrap_or(self.expires_at - longest) - AHEAD,
         })
     }
 }
@@ -90,6 +93,8 @@ pub struct Once {
     pub jti: Digest<Jti>,
     /// After this the token is too old anyway.
     pub expires_at: Timestamp,
+    /// Nobody can have used it before: it would not have been taken then.
+    pub unused_before: Timestamp,
 }
 
 /// What a token says, true or not: to find whose keys it would be verified with.

@@ -7,6 +7,7 @@
 mod access_token;
 mod administrator;
 mod audit;
+mod backup;
 mod client;
 mod client_secret;
 mod client_token;
@@ -21,6 +22,7 @@ mod initial_access_token;
 mod job;
 mod login;
 mod logo;
+mod migration;
 mod node;
 mod person;
 mod pushed_request;
@@ -28,9 +30,11 @@ mod refresh_token;
 mod refusal;
 mod registration;
 mod replay;
+mod restored;
 mod session;
 mod signing_key;
 mod sweep;
+mod transfer;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -49,6 +53,7 @@ use crate::secret::Sealer;
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
+pub use backup::{BackUp, BackupError, Installation, Returning, Snapshot};
 pub use client::{Activity, ClientFilter, Decided, object};
 pub use client_secret::{SecretChange, same_secrets};
 pub use data_key::Keys;
@@ -60,8 +65,10 @@ pub use refresh_token::Rotation;
 pub use refusal::{Listed, Place};
 pub use registration::{By, Managed};
 pub use replay::SignedKind;
+pub use restored::Ended as EndedByRestore;
 pub use session::{Ended, SessionRow};
 pub use signing_key::Revoked;
+pub use transfer::{MoveError, Moved, move_database};
 
 /// Either database. There is no third.
 #[derive(Clone, Debug)]
@@ -95,15 +102,18 @@ pub enum OpenError {
     /// It cannot be reached.
     #[error("the database cannot be opened: {0}")]
     Connect(sqlx::Error),
+    /// A newer version changed its tables in a way that this one cannot live with.
+    #[error(
+        "the database is of a newer version of this program, which has changed its tables ({0}: {1}): use that version, or one after it"
+    )]
+    Newer(i64, String),
     /// Its tables cannot be made.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// Its keys cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Keys(#[from] Fault),
 }
-
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Few, because SQLite has one writer: with sixteen a race of writers was twenty times slower.
 const SQLITE_CONNECTIONS: u32 = 4;
@@ -161,22 +171,9 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
 /// Makes or updates the tables.
 pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
     let db = connect(url).await?;
-    on!(&db, |db| MIGRATOR.run(db).await)?;
+    let done = migration::bring_up_to_date(&db).await;
     on!(&db, |db| db.close().await);
-    Ok(())
-}
-
-/// Whether the tables are as this version makes them. Looking is all that a role needs then that may make
-/// none.
-async fn is_up_to_date(db: &Backend<SqlitePool, PgPool>) -> bool {
-    let applied: std::result::Result<Vec<(i64, Vec<u8>)>, _> = on!(db, |db| sqlx::query_as(
-        "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version"
-    )
-    .fetch_all(db)
-    .await);
-    let ours = MIGRATOR.iter();
-    let ours = ours.map(|migration| (migration.version, migration.checksum.to_vec()));
-    applied.is_ok_and(|applied| applied == ours.collect::<Vec<_>>())
+    done
 }
 
 impl Store {
@@ -188,10 +185,16 @@ impl Store {
         random: &Random,
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
-        let db = connect(url).await?;
-        if !is_up_to_date(&db).await {
-            on!(&db, |db| MIGRATOR.run(db).await)?;
-        }
+        Store::on(connect(url).await?, master, random, now).await
+    }
+
+    async fn on(
+        db: Backend<SqlitePool, PgPool>,
+        master: &crate::secret::Key,
+        random: &Random,
+        now: crate::clock::Timestamp,
+    ) -> std::result::Result<(Store, Keys), OpenError> {
+        migration::bring_up_to_date(&db).await?;
         let keys = data_key::open_or_make(&db, master, random, now).await?;
         let store = Store {
             db,
@@ -214,6 +217,18 @@ impl Store {
         .bind(environment)
         .fetch_one(db)
         .await)?)
+    }
+
+    /// Keeps whose logins the database holds.
+    pub async fn note_issuer(&self, issuer: &str) -> Result<()> {
+        on!(&self.db, |db| sqlx::query(
+            "UPDATE installation SET issuer = $1 WHERE issuer IS DISTINCT FROM $1"
+        )
+        .bind(issuer)
+        .execute(db)
+        .await
+        .map(|_| ())
+        .map_err(Fault::from))
     }
 
     /// What time it is for the database; `None` where that is this machine's own clock.

@@ -1,6 +1,7 @@
 //! The table `replay`: what clients signed is used once, on all nodes and across starts.
 
 use super::{Result, Store, Tx, on};
+use crate::clock::Seconds;
 use crate::jose::jwt::Once;
 
 /// What a client signed. The signer of a proof is the thumbprint of its key.
@@ -24,18 +25,29 @@ impl SignedKind {
     }
 }
 
-const SPEND: &str = "INSERT INTO replay (kind, signer, jti, expires_at) VALUES ($1, $2, $3, $4)
+/// What may have been used before this database was restored counts as used: the rows that would say so are
+/// lost. Decided here, so that it holds on every node from the commit that restores.
+const SPEND: &str = "INSERT INTO replay (kind, signer, jti, expires_at)
+     SELECT $1, $2, $3, $4
+      WHERE NOT EXISTS (SELECT 1 FROM installation WHERE restored_at >= $5)
      ON CONFLICT DO NOTHING";
 
+/// How far the clocks of the node that took something and of the machine that restored may be apart.
+const SKEW: Seconds = Seconds(10);
+
 impl Store {
-    /// Whether something that was signed was used before.
+    /// Whether something that was signed was used before, or may have been before this database was restored.
     pub async fn is_spent(&self, kind: SignedKind, signer: &str, once: &Once) -> Result<bool> {
         let found: Option<i64> = on!(&self.db, |db| sqlx::query_scalar(
-            "SELECT expires_at FROM replay WHERE kind = $1 AND signer = $2 AND jti = $3"
+            "SELECT expires_at FROM replay WHERE kind = $1 AND signer = $2 AND jti = $3
+             UNION ALL
+             SELECT restored_at FROM installation WHERE restored_at >= $4
+             LIMIT 1"
         )
         .bind(kind.as_str())
         .bind(signer)
         .bind(once.jti.as_bytes())
+        .bind(once.unused_before - SKEW)
         .fetch_optional(db)
         .await)?;
         Ok(found.is_some())
@@ -48,6 +60,7 @@ impl Store {
             .bind(signer)
             .bind(once.jti.as_bytes())
             .bind(once.expires_at)
+            .bind(once.unused_before - SKEW)
             .execute(db)
             .await
             .map(|done| done.rows_affected()))?;
@@ -67,6 +80,7 @@ pub(super) async fn spend(
         .bind(signer)
         .bind(once.jti.as_bytes())
         .bind(once.expires_at)
+        .bind(once.unused_before - SKEW)
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;

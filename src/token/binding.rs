@@ -80,6 +80,7 @@ mod tests {
             once: Once {
                 jti: Digest::of("a"),
                 expires_at: Timestamp(0),
+                unused_before: Timestamp(0),
             },
         };
         let key = || Ok(Some(Binding::Key(thumbprint(1))));

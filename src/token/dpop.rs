@@ -114,6 +114,7 @@ fn verified(proof: &str, made: Made<'_>, now: Timestamp) -> Result<Proof, Reason
         once: Once {
             jti: Digest::of(name),
             expires_at: issued_at + WINDOW + Seconds(1),
+            unused_before: issued_at - WINDOW,
         },
     })
 }

@@ -63,11 +63,8 @@ fn the_provider_needs_no_right_to_change_the_audit_log() {
             &["audit", "verify"],
             &["migrate"],
         ] {
-            let ran = ran(&app, arguments);
-            match arguments {
-                ["migrate"] => assert!(ran.bad().contains("permission denied")),
-                _ => drop(ran.good()),
-            }
+            // With nothing to be done, `migrate` needs no right either.
+            ran(&app, arguments).good();
         }
         for statement in [
             "UPDATE audit SET actor = 'operator:eve'",
@@ -91,6 +88,15 @@ fn the_provider_needs_no_right_to_change_the_audit_log() {
                 "{statement}: {denied}"
             );
         }
+        // On a database that is behind, it waits for the owner.
+        let renamed = |from: i64, to: i64| {
+            let sql = format!("UPDATE _sqlx_migrations SET version = {to} WHERE version = {from}");
+            owner.meddle(directory.path(), sql).expect("changed");
+        };
+        renamed(18, 1800);
+        let said = ran(&app, &["migrate"]).bad();
+        assert!(said.contains("permission denied"), "{said}");
+        renamed(1800, 18);
         // Old events go by another role.
         app.stop_provider().await;
         let head = ran(&app, &["audit", "verify"]).good();

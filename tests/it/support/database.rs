@@ -1,8 +1,11 @@
 //! A fresh database for each story: a file, or a schema on the PostgreSQL that `./test` starts.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use super::left_out;
@@ -19,6 +22,8 @@ pub struct Schema {
     name: String,
     /// Seen by a role that does not own it.
     role: Option<(String, Arc<Schema>)>,
+    /// The database that it is all of, and the server that has it.
+    whole: Option<(String, String)>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -41,7 +46,37 @@ impl Database {
             server,
             name,
             role: None,
+            whole: None,
         })))
+    }
+
+    /// The same as a database of its own, for tools that take whole ones.
+    pub fn whole_postgres() -> Option<Database> {
+        let Ok(server) = std::env::var("PORTVAKT_TEST_POSTGRES") else {
+            left_out("PostgreSQL", &SAID);
+            return None;
+        };
+        let random = portvakt::random::Random::system();
+        let database = format!("d{}", hex::encode(random.bytes::<8>()));
+        execute(&server, format!("CREATE DATABASE {database}"));
+        let mut of: url::Url = server.parse().expect("an address");
+        of.set_path(&database);
+        Some(Database::Postgres(Arc::new(Schema {
+            server: of.into(),
+            name: "public".to_owned(),
+            role: None,
+            whole: Some((server, database)),
+        })))
+    }
+
+    /// Makes a whole database anew, with nothing in it.
+    pub fn empty(&self) {
+        let Database::Postgres(schema) = self else {
+            panic!("SQLite's is a file");
+        };
+        let (server, name) = schema.whole.as_ref().expect("a whole database");
+        execute(server, format!("DROP DATABASE {name} WITH (FORCE)"));
+        execute(server, format!("CREATE DATABASE {name}"));
     }
 
     /// The same by a role that is made by statements, in which `named` stands for it.
@@ -59,6 +94,7 @@ impl Database {
             server: schema.server.clone(),
             name: schema.name.clone(),
             role: Some((role, schema.clone())),
+            whole: None,
         }))
     }
 
@@ -96,6 +132,30 @@ impl Database {
         })
     }
 
+    /// Makes the tables as they were after a migration.
+    pub fn migrate_to(&self, directory: &Path, version: i64) {
+        let url = self.url(directory);
+        apart(async move {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+            let migrator = Migrator::new(folder).await.expect("migrations");
+            let done = match url.starts_with("sqlite:") {
+                true => {
+                    let options = SqliteConnectOptions::from_str(&url).expect("an address");
+                    let options = options.create_if_missing(true);
+                    let mut db = SqliteConnection::connect_with(&options)
+                        .await
+                        .expect("made");
+                    migrator.run_direct(Some(version), &mut db, false).await
+                }
+                false => {
+                    let mut db = PgConnection::connect(&url).await.expect("it answers");
+                    migrator.run_direct(Some(version), &mut db, false).await
+                }
+            };
+            done.expect("migrated");
+        });
+    }
+
     /// The one column of text that a question is answered with.
     pub fn texts(&self, directory: &Path, question: impl Into<String>) -> Vec<String> {
         let (url, question) = (self.url(directory), question.into());
@@ -118,11 +178,17 @@ impl Database {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        let statement = match &self.role {
-            Some((role, _)) => format!("DROP OWNED BY {role}; DROP ROLE {role}"),
-            None => format!("DROP SCHEMA {} CASCADE", self.name),
+        let (server, statement) = match (&self.role, &self.whole) {
+            (Some((role, _)), _) => (
+                &self.server,
+                format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+            ),
+            (None, Some((server, database))) => {
+                (server, format!("DROP DATABASE {database} WITH (FORCE)"))
+            }
+            (None, None) => (&self.server, format!("DROP SCHEMA {} CASCADE", self.name)),
         };
-        execute(&self.server, statement);
+        execute(server, statement);
     }
 }
 

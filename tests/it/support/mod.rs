@@ -22,7 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portvakt::client::Client;
 use portvakt::client::registered::{ManagedBy, Registered};
-use portvakt::clock::Clock;
+use portvakt::clock::{Clock, Timestamp};
 use portvakt::config::Config;
 use portvakt::demo::application;
 use portvakt::http;
@@ -138,6 +138,8 @@ pub struct Options {
     pub admin: &'static str,
     /// More sections.
     pub sections: String,
+    /// What is done to the database before it is opened.
+    pub found: Option<fn(&Database, &std::path::Path, Timestamp)>,
 }
 
 /// Host names of different registrable domains.
@@ -160,6 +162,7 @@ impl Options {
             listen: "",
             admin: "",
             sections: String::new(),
+            found: None,
         }
     }
 }
@@ -280,6 +283,9 @@ impl App {
             admin: &admin,
             more_of_admin: options.admin,
         });
+        if let Some(found) = options.found {
+            found(&options.database, directory.path(), clock.now());
+        }
         let parsed = Config::parse(&config, directory.path()).expect("a good configuration");
         let provider = Provider::start(parsed, clock.clone(), random.clone())
             .await
