@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -33,6 +34,7 @@ use crate::login::{LIFETIME, Login};
 use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::refusals::Refusals;
+use crate::rekeying;
 use crate::secret::Digest;
 use crate::session::delivery;
 use crate::storage::{Keys, OpenError, Store};
@@ -79,6 +81,10 @@ pub struct Parts {
     pub clock: Clock,
     /// The randomness.
     pub random: Random,
+    /// Whether this node could read the keys of the database when it last tried.
+    pub data_keys_are_read: AtomicBool,
+    /// What work is this process's, and no other's, is known by.
+    pub lease_holder: String,
     /// Whether the provider is about to stop: pages that follow a login are let go.
     pub stopping: watch::Sender<bool>,
 }
@@ -182,7 +188,9 @@ impl Provider {
             followed,
             collector,
             clock,
+            lease_holder: random.uuid().to_string(),
             random,
+            data_keys_are_read: AtomicBool::new(true),
             stopping: watch::Sender::new(false),
         }));
         tokio::spawn(provider.collector.clone().watch_over_nodes());
@@ -192,6 +200,7 @@ impl Provider {
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().seal_audit());
+        tokio::spawn(rekeying::look_after(provider.clone()));
         tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
         for language in provider.config.languages.all() {
@@ -224,6 +233,9 @@ impl Provider {
         }
         if let Err(fault) = self.collector.stop().await {
             tracing::error!(%fault, "the node could not sign off");
+        }
+        if let Err(fault) = self.store.release_leases(&self.lease_holder).await {
+            tracing::error!(%fault, "the work of this node could not be left to others");
         }
         if let Err(fault) = self.usage.add_to(&self.store).await {
             tracing::error!(%fault, "how much clients are used could not be kept");

@@ -65,7 +65,7 @@ enum Command {
     /// What proves an identification.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
-    /// The keys that tokens are signed with.
+    /// The keys that tokens are signed with, and those of the database.
     #[command(subcommand)]
     Key(key::Command),
     /// Languages besides Swedish and English.
@@ -276,6 +276,9 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let random = Random::system();
     let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;
+    if let Ok((store, _)) = &opened {
+        print!("{}", key::master(&config, store));
+    }
     let database = opened.map(|_| ()).map_err(|e| e.to_string());
     let mut results = vec![("database".to_owned(), database)];
     for party in config.bankid.parties()? {

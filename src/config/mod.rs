@@ -7,6 +7,7 @@ pub mod bankid;
 pub mod client;
 pub mod identity;
 pub mod issuer;
+pub mod keys;
 pub mod languages;
 pub mod mtls;
 pub mod outbound;
@@ -17,8 +18,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 
 use crate::bankid::environment::Worth;
@@ -27,7 +26,7 @@ use crate::jose::rotation::Rotation;
 use crate::language::Languages;
 use crate::login::limit::Budget;
 use crate::outbound::Allowed;
-use crate::secret::Key;
+use crate::secret::MasterKeys;
 use admin::Admin;
 use bankid::BankId;
 use client::RegisteredClient;
@@ -53,8 +52,8 @@ pub struct Config {
     pub mtls: Option<Mtls>,
     /// Where the database is.
     pub database_url: String,
-    /// The key that wraps all others.
-    pub master_key: Key,
+    /// The keys that wrap all others: the one of today, and those before it.
+    pub master_key: MasterKeys,
     /// How signing keys come and go.
     pub rotation: Rotation,
     /// This node's name among those that share the database.
@@ -166,23 +165,34 @@ impl Findings {
 }
 
 impl Config {
-    /// Reads a configuration file. Paths in it are relative to it.
+    /// Reads a configuration file, and the master keys that are in the environment. Paths in the file are
+    /// relative to it.
     pub fn read(file: &Path) -> Result<Config, Problems> {
         let text = std::fs::read_to_string(file)
             .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
         let base = file.parent().unwrap_or(Path::new("."));
-        Config::parse(&text, base)
+        let variable = |name: &str| std::env::var(name).ok();
+        Config::parse_with(&text, base, variable)
     }
 
     /// Reads a configuration from text; `base` is where relative paths begin.
     pub fn parse(text: &str, base: &Path) -> Result<Config, Problems> {
-        let written: Written =
-            toml::from_str(text).map_err(|e| one("file", e.message().to_owned()))?;
-        Config::check(written, base)
+        Config::parse_with(text, base, |_| None)
     }
 
-    fn check(written: Written, base: &Path) -> Result<Config, Problems> {
+    fn parse_with(
+        text: &str,
+        base: &Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, Problems> {
+        let mut written: Written =
+            toml::from_str(text).map_err(|e| one("file", e.message().to_owned()))?;
         let mut found = Findings::default();
+        keys::add_from_environment(&mut written.keys, variable, &mut found);
+        Config::check(written, base, found)
+    }
+
+    fn check(written: Written, base: &Path, mut found: Findings) -> Result<Config, Problems> {
         let danger = written.bankid.danger_simulated_bankid;
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
         let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
@@ -195,7 +205,7 @@ impl Config {
                 "a simulated or custom BankID logs in anyone as anyone: it needs an issuer on http://localhost, or danger_simulated_bankid = true",
             );
         }
-        let master_key = found.take("keys", master_key(&written.keys, base));
+        let master_key = keys::master_keys(&written.keys, base, &mut found);
         let rotation = rotation(&written.keys, &mut found);
         let clients = client::check_all(written.client, base, &mut found);
         let listen = &written.listen;
@@ -301,21 +311,6 @@ fn tls_files(
             None
         }
     }
-}
-
-/// 32 bytes in base64, from the file that is named or from the value itself.
-fn master_key(keys: &written::Keys, base: &Path) -> Result<Key, String> {
-    let text = text_or_file(
-        keys.master_key.as_deref(),
-        keys.master_key_file.as_deref(),
-        base,
-        "master_key",
-    )?;
-    let bytes = STANDARD
-        .decode(text.trim())
-        .map_err(|_| "master_key is not base64".to_owned())?;
-    Key::from_bytes(&bytes)
-        .ok_or_else(|| "master_key must be 32 bytes in base64 (openssl rand -base64 32)".to_owned())
 }
 
 /// The fewest days that a key is published before and after it signs: clients keep keys for a day, and

@@ -174,6 +174,11 @@ pub struct Keys {
     pub master_key: Option<String>,
     /// A file that holds it.
     pub master_key_file: Option<PathBuf>,
+    /// Keys that were the master key before, which are still read: what they wrap is wrapped by the
+    /// current one at the next start.
+    pub former_master_keys: Vec<String>,
+    /// Files that hold such keys, one each.
+    pub former_master_key_files: Vec<PathBuf>,
     /// How many days a signing key is published before it signs.
     pub announce_days: u16,
     /// How many days it signs, until the next one takes over.
@@ -187,6 +192,8 @@ impl Default for Keys {
         Keys {
             master_key: None,
             master_key_file: None,
+            former_master_keys: Vec::new(),
+            former_master_key_files: Vec::new(),
             announce_days: 14,
             rotate_days: 90,
             retain_days: 14,

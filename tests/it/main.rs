@@ -60,6 +60,7 @@ mod resources;
 mod revocation;
 mod same_device;
 mod screens;
+mod sealing;
 mod signed;
 mod simulator;
 mod sso;
