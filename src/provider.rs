@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -22,6 +22,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::config::bankid::Profile;
 use crate::error::Fault;
+use crate::http::load::Load;
 use crate::id::ClientId;
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::{KeySet, Keyring, REREAD_INTERVAL};
@@ -67,6 +68,8 @@ pub struct Parts {
     pub guesses: Guesses,
     /// How many logins and orders there may be.
     pub limits: Limits,
+    /// What is under way.
+    pub load: Load,
     /// Requests that were refused, until they are kept.
     pub refusals: Refusals,
     /// What is measured.
@@ -85,6 +88,8 @@ pub struct Parts {
     pub data_keys_are_read: AtomicBool,
     /// What work is this process's, and no other's, is known by.
     pub lease_holder: String,
+    /// Whether nobody should be sent here any more, because the node will stop.
+    pub is_leaving: AtomicBool,
     /// Whether the provider is about to stop: pages that follow a login are let go.
     pub stopping: watch::Sender<bool>,
 }
@@ -168,6 +173,7 @@ impl Provider {
         .await?;
         let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
         let config_limits = config.limits.clone();
+        let load = Load::new(config.room);
         let provider = Provider(Arc::new(Parts {
             policy: Policy {
                 issuer: config.issuer.url.clone(),
@@ -182,6 +188,7 @@ impl Provider {
             published_keys: PublishedKeys::default(),
             guesses: Guesses::default(),
             limits: Limits::new(config_limits, &clock),
+            load,
             refusals: Refusals::default(),
             metrics,
             usage: Usage::default(),
@@ -191,6 +198,7 @@ impl Provider {
             lease_holder: random.uuid().to_string(),
             random,
             data_keys_are_read: AtomicBool::new(true),
+            is_leaving: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
         }));
         tokio::spawn(provider.collector.clone().watch_over_nodes());
@@ -218,6 +226,11 @@ impl Provider {
     /// The language that a login is in.
     pub fn language_of(&self, login: &Login) -> Language {
         self.config.languages.spoken(&login.asked.language)
+    }
+
+    /// Says that nobody should be sent here any more. Whoever comes is served all the same.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Lets go of the pages that follow a login. They come back by themselves, to this node's next

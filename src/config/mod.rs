@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod bankid;
 pub mod client;
+mod dangers;
 pub mod identity;
 pub mod issuer;
 pub mod keys;
@@ -22,6 +23,7 @@ use ipnet::IpNet;
 
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
+use crate::http::load::Room;
 use crate::jose::rotation::Rotation;
 use crate::language::Languages;
 use crate::login::limit::Budget;
@@ -62,6 +64,8 @@ pub struct Config {
     pub bankid: BankId,
     /// How many logins and orders there may be; nothing, when there are no limits.
     pub limits: Option<Budget>,
+    /// How much is done at once; all that comes, when there are no limits.
+    pub room: Option<Room>,
     /// Where clients may be called.
     pub outbound: Allowed,
     /// How logins are.
@@ -74,6 +78,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Whether a second administrator must say yes before a client may have personal numbers.
     pub second_approver: bool,
+    /// Whether the file itself must be read by nobody else, where people log in with their own BankID.
+    pub holds_secrets: bool,
     /// The clients that this file registers.
     pub clients: Vec<RegisteredClient>,
 }
@@ -172,7 +178,12 @@ impl Config {
             .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
         let base = file.parent().unwrap_or(Path::new("."));
         let variable = |name: &str| std::env::var(name).ok();
-        Config::parse_with(&text, base, variable)
+        let config = Config::parse_with(&text, base, variable)?;
+        if config.holds_secrets && dangers::is_open_to_all(file) {
+            let reason = "holds secrets, and can be read by everybody on this machine: chmod o= it";
+            return Err(one(&file.display().to_string(), reason.to_owned()));
+        }
+        Ok(config)
     }
 
     /// Reads a configuration from text; `base` is where relative paths begin.
@@ -186,7 +197,7 @@ impl Config {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Config, Problems> {
         let mut written: Written =
-            toml::from_str(text).map_err(|e| one("file", e.message().to_owned()))?;
+            toml::from_str(text).map_err(|e| one("file", located(text, &e)))?;
         let mut found = Findings::default();
         keys::add_from_environment(&mut written.keys, variable, &mut found);
         Config::check(written, base, found)
@@ -195,6 +206,13 @@ impl Config {
     fn check(written: Written, base: &Path, mut found: Findings) -> Result<Config, Problems> {
         let danger = written.bankid.danger_simulated_bankid;
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
+        dangers::check(&written, issuer.as_ref(), base, &mut found);
+        let is_earnest = issuer.as_ref().is_some_and(|issuer| issuer.is_secure)
+            && matches!(
+                written.bankid.environment,
+                written::Environment::Production | written::Environment::Test
+            );
+        let holds_secrets = is_earnest && dangers::holds_secrets(&written);
         let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
         if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
             && bankid.worth == Worth::Simulated
@@ -256,6 +274,7 @@ impl Config {
                     rotation,
                     node_id: written.node.id,
                     bankid,
+                    room: room(&written.limits),
                     limits: limits(written.limits),
                     outbound,
                     login: Login {
@@ -266,12 +285,31 @@ impl Config {
                     languages,
                     second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
                     admin,
+                    holds_secrets,
                     clients,
                 })
             }
             _ => Err(Problems(found.0)),
         }
     }
+}
+
+/// What is wrong in a file, and in which line of it.
+fn located(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().and_then(|span| text.get(..span.start));
+    match line.map(|before| before.matches('\n').count() + 1) {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+fn room(written: &written::Limits) -> Option<Room> {
+    (!written.danger_no_limits).then_some(Room {
+        logins: written.logins_at_once.get(),
+        tokens: written.tokens_at_once.get(),
+        // Each login has a page or two that follow it.
+        pages: written.logins_at_once.get().saturating_mul(4),
+    })
 }
 
 fn limits(written: written::Limits) -> Option<Budget> {

@@ -135,6 +135,7 @@ async fn begin(
     device: Device,
 ) -> Result<(), Error> {
     if !provider.limits.admit_login(asked.ip) {
+        provider.metrics.limited("logins_per_address");
         return Err(Failure::Crowded.into());
     }
     let (id, browser) = (form.login, form.cookie.digest());

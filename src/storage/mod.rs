@@ -255,6 +255,24 @@ impl Store {
         self.needs_former
     }
 
+    /// Whether every connection that there may be is in use.
+    pub fn is_full(&self) -> bool {
+        on!(&self.db, |db| db.num_idle() == 0
+            && db.size() >= db.options().get_max_connections())
+    }
+
+    /// Whether the tables are those that this version needs. A newer version may have made more.
+    pub async fn is_migrated(&self) -> Result<bool> {
+        let applied: Vec<i64> = on!(&self.db, |db| sqlx::query_scalar(
+            "SELECT version FROM _sqlx_migrations WHERE success"
+        )
+        .fetch_all(db)
+        .await)?;
+        Ok(MIGRATOR
+            .iter()
+            .all(|migration| applied.contains(&migration.version)))
+    }
+
     /// Whether several nodes may share this database.
     pub fn is_shared(&self) -> bool {
         matches!(self.db, Backend::Postgres(_))

@@ -46,6 +46,7 @@ mod looks;
 mod machines;
 mod notices;
 mod ops;
+mod overload;
 mod pages;
 mod par;
 mod parallel;
