@@ -80,6 +80,11 @@ macro_rules! push_key {
 }
 
 impl Store {
+    /// Which columns are sealed, by table and name.
+    pub fn sealed_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
+        ALL.iter().map(|one| (one.table, one.column))
+    }
+
     /// The generations of a key, the oldest first.
     pub async fn key_generations(&self, purpose: Purpose) -> Result<Vec<Generation>> {
         data_key::generations(&self.db, purpose).await

@@ -59,6 +59,7 @@ mod registration_management;
 mod relying_parties;
 mod resources;
 mod revocation;
+mod runbooks;
 mod same_device;
 mod screens;
 mod sealing;
