@@ -26,7 +26,8 @@
 //! is in [`audit`]; how a client's requests fail, and why, in [`client::mistake`].
 //!
 //! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
-//! are in [`http`], what is kept is in [`storage`], and [`provider`] holds it all together.
+//! are in [`http`], what is kept is in [`storage`], whose keys are replaced by [`rekeying`], and
+//! [`provider`] holds it all together.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -53,6 +54,7 @@ pub mod outbound;
 pub mod provider;
 pub mod random;
 pub mod refusals;
+pub mod rekeying;
 pub mod secret;
 pub mod session;
 #[cfg(feature = "simulator")]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -21,6 +22,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::config::bankid::Profile;
 use crate::error::Fault;
+use crate::http::load::Load;
 use crate::id::ClientId;
 use crate::jose::jwks::Jwks;
 use crate::jose::keyring::{KeySet, Keyring, REREAD_INTERVAL};
@@ -33,6 +35,7 @@ use crate::login::{LIFETIME, Login};
 use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::refusals::Refusals;
+use crate::rekeying;
 use crate::secret::Digest;
 use crate::session::delivery;
 use crate::storage::{Keys, OpenError, Store};
@@ -65,6 +68,8 @@ pub struct Parts {
     pub guesses: Guesses,
     /// How many logins and orders there may be.
     pub limits: Limits,
+    /// What is under way.
+    pub load: Load,
     /// Requests that were refused, until they are kept.
     pub refusals: Refusals,
     /// What is measured.
@@ -79,6 +84,12 @@ pub struct Parts {
     pub clock: Clock,
     /// The randomness.
     pub random: Random,
+    /// Whether this node could read the keys of the database when it last tried.
+    pub data_keys_are_read: AtomicBool,
+    /// What work is this process's, and no other's, is known by.
+    pub lease_holder: String,
+    /// Whether nobody should be sent here any more, because the node will stop.
+    pub is_leaving: AtomicBool,
     /// Whether the provider is about to stop: pages that follow a login are let go.
     pub stopping: watch::Sender<bool>,
 }
@@ -163,6 +174,7 @@ impl Provider {
         .await?;
         let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
         let config_limits = config.limits.clone();
+        let load = Load::new(config.room);
         let provider = Provider(Arc::new(Parts {
             policy: Policy {
                 issuer: config.issuer.url.clone(),
@@ -177,13 +189,17 @@ impl Provider {
             published_keys: PublishedKeys::default(),
             guesses: Guesses::default(),
             limits: Limits::new(config_limits, &clock),
+            load,
             refusals: Refusals::default(),
             metrics,
             usage: Usage::default(),
             followed,
             collector,
             clock,
+            lease_holder: random.uuid().to_string(),
             random,
+            data_keys_are_read: AtomicBool::new(true),
+            is_leaving: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
         }));
         tokio::spawn(provider.collector.clone().watch_over_nodes());
@@ -193,6 +209,7 @@ impl Provider {
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().seal_audit());
+        tokio::spawn(rekeying::look_after(provider.clone()));
         tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
         for language in provider.config.languages.all() {
@@ -212,6 +229,11 @@ impl Provider {
         self.config.languages.spoken(&login.asked.language)
     }
 
+    /// Says that nobody should be sent here any more. Whoever comes is served all the same.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Lets go of the pages that follow a login. They come back by themselves, to this node's next
     /// start or to another node.
     pub fn begin_to_stop(&self) {
@@ -225,6 +247,9 @@ impl Provider {
         }
         if let Err(fault) = self.collector.stop().await {
             tracing::error!(%fault, "the node could not sign off");
+        }
+        if let Err(fault) = self.store.release_leases(&self.lease_holder).await {
+            tracing::error!(%fault, "the work of this node could not be left to others");
         }
         if let Err(fault) = self.usage.add_to(&self.store).await {
             tracing::error!(%fault, "how much clients are used could not be kept");

@@ -223,6 +223,31 @@ impl fmt::Debug for Key {
         f.write_str("[key]")
     }
 }
+impl PartialEq for Key {
+    /// In constant time.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+impl Eq for Key {}
+
+/// The keys that wrap all others: the one that wraps now, and those that did before and are still read.
+#[derive(Clone, Debug)]
+pub struct MasterKeys {
+    /// The one that wraps.
+    pub current: Key,
+    /// Those before it.
+    pub former: Vec<Key>,
+}
+
+impl From<Key> for MasterKeys {
+    fn from(current: Key) -> MasterKeys {
+        MasterKeys {
+            current,
+            former: Vec::new(),
+        }
+    }
+}
 
 /// Where a sealed value stands. It is part of what is authenticated: a value that was moved to
 /// another row, column or table does not open.
@@ -237,11 +262,12 @@ pub struct Place<'a> {
 }
 
 /// Seals values with AES-256-GCM-SIV (RFC 8452). A sealed value is the key's generation (one
-/// byte), a random 12-byte nonce, and ciphertext with tag.
+/// byte), a random 12-byte nonce, and ciphertext with tag. Of several generations one seals, and each opens
+/// what it sealed.
 #[derive(Clone)]
 pub struct Sealer {
     generation: u8,
-    cipher: Aes256GcmSiv,
+    ciphers: Vec<(u8, Aes256GcmSiv)>,
 }
 
 const NONCE: usize = 12;
@@ -249,8 +275,30 @@ const NONCE: usize = 12;
 impl Sealer {
     /// A sealer that uses `key`, known in sealed values as `generation`.
     pub fn new(generation: u8, key: &Key) -> Sealer {
+        Sealer {
+            generation,
+            ciphers: Vec::new(),
+        }
+        .also(generation, key)
+    }
+
+    /// The same, which also opens what another generation sealed.
+    #[must_use]
+    pub fn also(mut self, generation: u8, key: &Key) -> Sealer {
         let cipher = Aes256GcmSiv::new_from_slice(&key.0).expect("a key has 32 bytes");
-        Sealer { generation, cipher }
+        self.ciphers.push((generation, cipher));
+        self
+    }
+
+    /// The generation that seals.
+    pub fn generation(&self) -> u8 {
+        self.generation
+    }
+
+    fn cipher(&self, generation: u8) -> Option<&Aes256GcmSiv> {
+        let mut ciphers = self.ciphers.iter();
+        let (_, cipher) = ciphers.find(|(known, _)| *known == generation)?;
+        Some(cipher)
     }
 
     /// Seals bytes for one place.
@@ -261,7 +309,8 @@ impl Sealer {
             aad: &associated(place),
         };
         let sealed = self
-            .cipher
+            .cipher(self.generation)
+            .expect("the one that seals is among them")
             .encrypt(&Nonce::from(nonce), payload)
             .expect("values are far below the cipher's limit of 64 GiB");
         let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
@@ -274,7 +323,8 @@ impl Sealer {
     /// Opens what [`Sealer::seal`] made for the same place; `None` for anything else.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Vec<u8>> {
         let (generation, rest) = sealed.split_first()?;
-        if *generation != self.generation || rest.len() < NONCE {
+        let cipher = self.cipher(*generation)?;
+        if rest.len() < NONCE {
             return None;
         }
         let (nonce, msg) = rest.split_at(NONCE);
@@ -283,7 +333,7 @@ impl Sealer {
             msg,
             aad: &associated(place),
         };
-        self.cipher.decrypt(&Nonce::from(nonce), payload).ok()
+        cipher.decrypt(&Nonce::from(nonce), payload).ok()
     }
 
     /// Seals a value as JSON.
@@ -381,6 +431,23 @@ mod tests {
             assert_eq!(sealer.open(HERE, &bent), None, "byte {at}");
         }
         assert_eq!(sealer.open(HERE, &[]), None);
+    }
+
+    #[test]
+    fn what_an_older_generation_sealed_opens_beside_the_new_one() {
+        let random = Random::seeded(1);
+        let (old, new) = (Key::fresh(&random), Key::fresh(&random));
+        let before = Sealer::new(1, &old).seal(HERE, b"a", &random);
+        let both = Sealer::new(2, &new).also(1, &old);
+        let after = both.seal(HERE, b"b", &random);
+        assert_eq!((before[0], after[0]), (1, 2));
+        assert_eq!(both.open(HERE, &before).as_deref(), Some(&b"a"[..]));
+        assert_eq!(both.open(HERE, &after).as_deref(), Some(&b"b"[..]));
+        assert_eq!(Sealer::new(2, &new).open(HERE, &before), None);
+        // A generation is no more than a name: under another's it does not open.
+        let mut renamed = before;
+        renamed[0] = 2;
+        assert_eq!(both.open(HERE, &renamed), None);
     }
 
     #[test]

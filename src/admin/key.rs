@@ -7,7 +7,7 @@ use crate::audit::Action;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::keyring::made;
 use crate::jose::rotation::{self, KeyRecord, State};
-use crate::storage::Revoked;
+use crate::storage::{Generation, Purpose, Revoked, Rolled, SETTLING, used};
 
 /// All keys: those that sign first, those that are gone last.
 pub async fn list(desk: &Desk<'_>) -> Done<Vec<KeyRecord>> {
@@ -76,6 +76,60 @@ pub async fn revoke(desk: &Desk<'_>, kid: &str) -> Done<(Algorithm, Revoked)> {
         Revoked::Unknown => Err(unknown()),
         revoked => Ok((known.algorithm, revoked)),
     }
+}
+
+/// What becomes of a generation of a key, and how much still needs it.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// What the key is for.
+    pub purpose: Purpose,
+    /// Which one.
+    pub generation: Generation,
+    /// How many values it sealed, or how many people are found by it.
+    pub count: i64,
+    /// What becomes of it, in words.
+    pub fate: String,
+}
+
+/// The keys of the database that can be replaced while nodes run.
+pub async fn uses(desk: &Desk<'_>) -> Done<Vec<Use>> {
+    let mut found = Vec::new();
+    for purpose in [Purpose::Seal, Purpose::Index] {
+        let generations = desk.store.key_generations(purpose).await?;
+        let current = used(&generations, desk.now());
+        for generation in generations {
+            let count = desk.store.key_uses(purpose, generation.number).await?;
+            let is_older = current.is_some_and(|current| generation.number < current.number);
+            let fate = match (current == Some(generation), is_older, purpose) {
+                (true, ..) => "is used".to_owned(),
+                (_, false, _) => {
+                    let from = super::written(generation.created_at + SETTLING);
+                    format!("is used from {from}")
+                }
+                (_, true, Purpose::Index) => {
+                    "goes when the last of them has logged in again, or is gone".to_owned()
+                }
+                (_, true, _) => "goes when nothing is sealed with it".to_owned(),
+            };
+            found.push(Use {
+                purpose,
+                generation,
+                count,
+                fate,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Makes another key to seal values with, or to index numbers by.
+pub async fn roll(desk: &Desk<'_>, purpose: Purpose) -> Done<Rolled> {
+    let action = match purpose {
+        Purpose::Index => Action::KeyRollIndex,
+        _ => Action::KeyRollSealing,
+    };
+    let event = desk.event(action, object(purpose.word()), None, None);
+    Ok(desk.store.roll_key(purpose, &event).await?)
 }
 
 fn object(kid: &str) -> String {

@@ -120,6 +120,10 @@ actions! {
     KeyAnnounce = "key.announce",
     /// A signing key was removed at once.
     KeyRevoke = "key.revoke",
+    /// Another key that values in the database are sealed with was made.
+    KeyRollSealing = "key.roll_sealing",
+    /// Another key was made that numbers are indexed by.
+    KeyRollIndex = "key.roll_index",
     /// Somebody was invited to administer.
     AdministratorInvite = "administrator.invite",
     /// They took the invitation.

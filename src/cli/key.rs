@@ -1,16 +1,18 @@
-//! `portvakt key`: the keys that tokens are signed with.
+//! `portvakt key`: the keys that tokens are signed with, and those of the database.
 
+use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::ConfigFile;
 use super::shell::{self, Shell};
-use crate::admin::key::{announce, fate, list, revoke};
-use crate::admin::written;
+use crate::admin::key::{Use, announce, fate, list, revoke, roll, uses};
+use crate::admin::{Desk, written};
 use crate::audit::Door;
+use crate::config::Config;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::rotation::{KeyRecord, Rotation};
-use crate::storage::Revoked;
+use crate::storage::{Purpose, Revoked, Rolled, SETTLING, Store};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -38,6 +40,25 @@ pub enum Command {
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },
+    /// Says what the keys of the database are: what wraps them, what they seal, and whether an old one is
+    /// still needed.
+    Status {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// For another program.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes another key to seal the database's values with. Nodes seal them anew while they run.
+    RollSealing {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Makes another key to find people by their number. Each moves to it at their next login.
+    RollIndex {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, String> {
@@ -48,7 +69,10 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     let file = match &command {
         Command::List { file, .. }
         | Command::Rotate { file, .. }
-        | Command::Revoke { file, .. } => file,
+        | Command::Revoke { file, .. }
+        | Command::Status { file, .. }
+        | Command::RollSealing { file }
+        | Command::RollIndex { file } => file,
     };
     let shell = Shell::open(file).await?;
     let said = said(&shell, &command).await;
@@ -105,8 +129,81 @@ async fn said(shell: &Shell, command: &Command) -> anyhow::Result<String> {
                 ),
             };
         }
+        Command::Status { json, .. } => {
+            let uses = uses(&desk).await?;
+            said += &match json {
+                true => shell::json(&json!({
+                    "former_master_keys": shell.config.master_key.former.len(), "former_master_keys_needed": shell.store.needs_former_master_key(),
+                    "keys": uses.iter().map(shown_use).collect::<Vec<_>>(),
+                }))?,
+                false => master(&shell.config, &shell.store) + &status(&uses),
+            };
+        }
+        Command::RollSealing { .. } => said += &rolled(&desk, Purpose::Seal).await?,
+        Command::RollIndex { .. } => said += &rolled(&desk, Purpose::Index).await?,
     }
     Ok(said)
+}
+
+/// Which master key wraps. To open the database was to have the current one wrap what a former one did,
+/// unless that is left to another role.
+pub fn master(config: &Config, store: &Store) -> String {
+    let former = config.master_key.former.len();
+    let said = match (store.needs_former_master_key(), former) {
+        (true, _) => "a former one still wraps keys of the database, until a node starts",
+        (false, 0) => "it wraps all keys of the database",
+        (false, _) => {
+            "it wraps all keys of the database; the former ones that are configured are not needed any more"
+        }
+    };
+    format!("master key: {said}\n")
+}
+
+fn status(uses: &[Use]) -> String {
+    let mut said = String::new();
+    for one in uses {
+        let (number, count) = (one.generation.number, one.count);
+        let (what, fate) = match one.purpose {
+            Purpose::Index => (
+                "index",
+                format!("{count} people are found by it; it {}", one.fate),
+            ),
+            _ => (
+                "sealing",
+                format!("{count} values are sealed with it; it {}", one.fate),
+            ),
+        };
+        said += &format!("{what} key {number}: {fate}\n");
+    }
+    said
+}
+
+fn shown_use(one: &Use) -> Value {
+    json!({
+        "purpose": one.purpose.word(), "generation": one.generation.number,
+        "created_at": written(one.generation.created_at), "count": one.count, "fate": one.fate,
+    })
+}
+
+async fn rolled(desk: &Desk<'_>, purpose: Purpose) -> anyhow::Result<String> {
+    let what = match purpose {
+        Purpose::Index => "index",
+        _ => "sealing",
+    };
+    Ok(match roll(desk, purpose).await? {
+        Rolled::New(key) => {
+            let from = written(key.created_at + SETTLING);
+            format!("{what} key {} is made, and used from {from}\n", key.number)
+        }
+        Rolled::Already(key) => {
+            let from = written(key.created_at + SETTLING);
+            format!(
+                "{what} key {} was made before, and is used from {from}\n",
+                key.number
+            )
+        }
+        Rolled::Exhausted => bail!("there have been 255 generations, and there can be no more"),
+    })
 }
 
 fn shown(key: &KeyRecord, keys: &[KeyRecord], rotation: &Rotation) -> Value {

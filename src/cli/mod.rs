@@ -12,6 +12,7 @@ mod token;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Error, bail};
 use clap::{Parser, Subcommand};
@@ -73,7 +74,7 @@ enum Command {
     /// What proves an identification.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
-    /// The keys that tokens are signed with.
+    /// The keys that tokens are signed with, and those of the database.
     #[command(subcommand)]
     Key(key::Command),
     /// Languages besides Swedish and English.
@@ -215,12 +216,27 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
         None => None,
     };
     tracing::info!(issuer = %provider.config.issuer.url, address = %provider.config.listen, "serving");
-    until_told_to_stop().await?;
+    let told = until_told_to_stop().await?;
     tracing::info!("stopping");
+    provider.leave();
+    if told == Told::ByMachine {
+        // Until whoever sends people here has seen it. Being told again cuts it short.
+        tokio::select! {
+            () = tokio::time::sleep(LEAVING) => {}
+            again = until_told_to_stop() => drop(again?),
+        }
+    }
     provider.begin_to_stop();
     let stops = [Some(served), mtls, admin].into_iter().flatten();
     join_all(stops.map(|served| served.handle.stop(true))).await;
-    provider.stop().await;
+    if tokio::time::timeout(SIGNING_OFF, provider.stop())
+        .await
+        .is_err()
+    {
+        tracing::error!(
+            "the database does not answer: what this node did is left to the others as after a crash"
+        );
+    }
     // The last to go: it says that the node is stopping.
     if let Some(ops) = ops {
         ops.stop(false).await;
@@ -228,15 +244,28 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How long a node that will stop is still served from, while its readiness says that it will.
+const LEAVING: Duration = Duration::from_secs(5);
+/// How long a node may take to leave its work to others.
+const SIGNING_OFF: Duration = Duration::from_secs(10);
+
+/// Who wants that the program stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Whatever starts and stops it (SIGTERM).
+    ByMachine,
+    /// Somebody at the keyboard (SIGINT).
+    ByHand,
+}
+
 /// Ends at SIGTERM or SIGINT.
-pub async fn until_told_to_stop() -> anyhow::Result<()> {
+pub async fn until_told_to_stop() -> anyhow::Result<Told> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(tokio::select! {
+        _ = terminate.recv() => Told::ByMachine,
+        _ = interrupt.recv() => Told::ByHand,
+    })
 }
 
 async fn migrate(file: &Path) -> anyhow::Result<()> {
@@ -287,6 +316,9 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let random = Random::system();
     let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;
+    if let Ok((store, _)) = &opened {
+        print!("{}", key::master(&config, store));
+    }
     let database = opened.map(|_| ()).map_err(|e| e.to_string());
     let mut results = vec![("database".to_owned(), database)];
     for party in config.bankid.parties()? {

@@ -274,6 +274,9 @@ fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSe
             true => Err(format!(
                 "{name} must have at least {SECRET_LENGTH} characters"
             )),
+            false if is_example(&secret) => Err(format!(
+                "{name} is an example: make one with openssl rand -base64 32"
+            )),
             false => Ok(Digest::of(&secret)),
         }
     };
@@ -282,6 +285,22 @@ fn secrets(written: &written::Client, base: &Path) -> Result<Vec<Digest<ClientSe
         secrets.push(read(before, "previous_client_secret")?);
     }
     Ok(secrets)
+}
+
+/// Whether a secret was copied from instructions, where others read it too.
+fn is_example(secret: &str) -> bool {
+    let bare: String = secret.chars().filter(char::is_ascii_alphanumeric).collect();
+    let bare = bare.to_ascii_lowercase();
+    [
+        "changeme",
+        "example",
+        "placeholder",
+        "yoursecret",
+        "yourclientsecret",
+        "replaceme",
+    ]
+    .iter()
+    .any(|word| bare.contains(word))
 }
 
 /// Whether a client needs no redirect URI: one that has access tokens for itself, or takes others'.

@@ -5,8 +5,10 @@
 pub mod admin;
 pub mod bankid;
 pub mod client;
+mod dangers;
 pub mod identity;
 pub mod issuer;
+pub mod keys;
 pub mod languages;
 pub mod mtls;
 pub mod outbound;
@@ -17,17 +19,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 
 use crate::bankid::environment::Worth;
 use crate::clock::Seconds;
+use crate::http::load::Room;
 use crate::jose::rotation::Rotation;
 use crate::language::Languages;
 use crate::login::limit::Budget;
 use crate::outbound::Allowed;
-use crate::secret::Key;
+use crate::secret::MasterKeys;
 use admin::Admin;
 use bankid::BankId;
 use client::RegisteredClient;
@@ -53,8 +54,8 @@ pub struct Config {
     pub mtls: Option<Mtls>,
     /// Where the database is.
     pub database_url: String,
-    /// The key that wraps all others.
-    pub master_key: Key,
+    /// The keys that wrap all others: the one of today, and those before it.
+    pub master_key: MasterKeys,
     /// How signing keys come and go.
     pub rotation: Rotation,
     /// This node's name among those that share the database.
@@ -63,6 +64,8 @@ pub struct Config {
     pub bankid: BankId,
     /// How many logins and orders there may be; nothing, when there are no limits.
     pub limits: Option<Budget>,
+    /// How much is done at once; all that comes, when there are no limits.
+    pub room: Option<Room>,
     /// Where clients may be called.
     pub outbound: Allowed,
     /// How logins are.
@@ -75,6 +78,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Whether a second administrator must say yes before a client may have personal numbers.
     pub second_approver: bool,
+    /// Whether the file itself must be read by nobody else, where people log in with their own BankID.
+    pub holds_secrets: bool,
     /// The clients that this file registers.
     pub clients: Vec<RegisteredClient>,
 }
@@ -166,25 +171,48 @@ impl Findings {
 }
 
 impl Config {
-    /// Reads a configuration file. Paths in it are relative to it.
+    /// Reads a configuration file, and the master keys that are in the environment. Paths in the file are
+    /// relative to it.
     pub fn read(file: &Path) -> Result<Config, Problems> {
         let text = std::fs::read_to_string(file)
             .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
         let base = file.parent().unwrap_or(Path::new("."));
-        Config::parse(&text, base)
+        let variable = |name: &str| std::env::var(name).ok();
+        let config = Config::parse_with(&text, base, variable)?;
+        if config.holds_secrets && dangers::is_open_to_all(file) {
+            let reason = "holds secrets, and can be read by everybody on this machine: chmod o= it";
+            return Err(one(&file.display().to_string(), reason.to_owned()));
+        }
+        Ok(config)
     }
 
     /// Reads a configuration from text; `base` is where relative paths begin.
     pub fn parse(text: &str, base: &Path) -> Result<Config, Problems> {
-        let written: Written =
-            toml::from_str(text).map_err(|e| one("file", e.message().to_owned()))?;
-        Config::check(written, base)
+        Config::parse_with(text, base, |_| None)
     }
 
-    fn check(written: Written, base: &Path) -> Result<Config, Problems> {
+    fn parse_with(
+        text: &str,
+        base: &Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, Problems> {
+        let mut written: Written =
+            toml::from_str(text).map_err(|e| one("file", located(text, &e)))?;
         let mut found = Findings::default();
+        keys::add_from_environment(&mut written.keys, variable, &mut found);
+        Config::check(written, base, found)
+    }
+
+    fn check(written: Written, base: &Path, mut found: Findings) -> Result<Config, Problems> {
         let danger = written.bankid.danger_simulated_bankid;
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
+        dangers::check(&written, issuer.as_ref(), base, &mut found);
+        let is_earnest = issuer.as_ref().is_some_and(|issuer| issuer.is_secure)
+            && matches!(
+                written.bankid.environment,
+                written::Environment::Production | written::Environment::Test
+            );
+        let holds_secrets = is_earnest && dangers::holds_secrets(&written);
         let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
         if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
             && bankid.worth == Worth::Simulated
@@ -195,7 +223,7 @@ impl Config {
                 "a simulated or custom BankID logs in anyone as anyone: it needs an issuer on http://localhost, or danger_simulated_bankid = true",
             );
         }
-        let master_key = found.take("keys", master_key(&written.keys, base));
+        let master_key = keys::master_keys(&written.keys, base, &mut found);
         let rotation = rotation(&written.keys, &mut found);
         let clients = client::check_all(written.client, base, &mut found);
         let listen = &written.listen;
@@ -246,6 +274,7 @@ impl Config {
                     rotation,
                     node_id: written.node.id,
                     bankid,
+                    room: room(&written.limits),
                     limits: limits(written.limits),
                     outbound,
                     login: Login {
@@ -256,12 +285,31 @@ impl Config {
                     languages,
                     second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),
                     admin,
+                    holds_secrets,
                     clients,
                 })
             }
             _ => Err(Problems(found.0)),
         }
     }
+}
+
+/// What is wrong in a file, and in which line of it.
+fn located(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().and_then(|span| text.get(..span.start));
+    match line.map(|before| before.matches('\n').count() + 1) {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+fn room(written: &written::Limits) -> Option<Room> {
+    (!written.danger_no_limits).then_some(Room {
+        logins: written.logins_at_once.get(),
+        tokens: written.tokens_at_once.get(),
+        // Each login has a page or two that follow it.
+        pages: written.logins_at_once.get().saturating_mul(4),
+    })
 }
 
 fn limits(written: written::Limits) -> Option<Budget> {
@@ -301,21 +349,6 @@ fn tls_files(
             None
         }
     }
-}
-
-/// 32 bytes in base64, from the file that is named or from the value itself.
-fn master_key(keys: &written::Keys, base: &Path) -> Result<Key, String> {
-    let text = text_or_file(
-        keys.master_key.as_deref(),
-        keys.master_key_file.as_deref(),
-        base,
-        "master_key",
-    )?;
-    let bytes = STANDARD
-        .decode(text.trim())
-        .map_err(|_| "master_key is not base64".to_owned())?;
-    Key::from_bytes(&bytes)
-        .ok_or_else(|| "master_key must be 32 bytes in base64 (openssl rand -base64 32)".to_owned())
 }
 
 /// The fewest days that a key is published before and after it signs: clients keep keys for a day, and

@@ -121,6 +121,9 @@ pub struct Admin {
     /// Address and port where requests to it are taken; on this machine alone, where nothing is said.
     #[serde(default = "admin_address")]
     pub address: SocketAddr,
+    /// Allows an address that others might reach without TLS: in a container, where a proxy alone does.
+    #[serde(default)]
+    pub danger_any_address: bool,
     /// A PEM file with the certificate chain, when TLS ends here and not in a proxy.
     pub tls_certificate_file: Option<PathBuf>,
     /// A PEM file with its key.
@@ -148,6 +151,8 @@ pub struct Ops {
     /// Address and port for `/healthz`, `/readyz` and `/metrics`, which are for the operator's machines
     /// alone. Without it there is no such listener.
     pub address: Option<SocketAddr>,
+    /// Allows an address that others might reach: in a container, for instance, where nobody does.
+    pub danger_any_address: bool,
 }
 
 /// `[database]`
@@ -156,11 +161,14 @@ pub struct Ops {
 pub struct Database {
     /// `sqlite:portvakt.db`, or `postgres://user:password@host/name`.
     pub url: String,
+    /// Allows a PostgreSQL on another machine whose certificate is not verified.
+    pub danger_unverified: bool,
 }
 
 impl Default for Database {
     fn default() -> Database {
         Database {
+            danger_unverified: false,
             url: "sqlite:portvakt.db".to_owned(),
         }
     }
@@ -174,6 +182,11 @@ pub struct Keys {
     pub master_key: Option<String>,
     /// A file that holds it.
     pub master_key_file: Option<PathBuf>,
+    /// Keys that were the master key before, which are still read: what they wrap is wrapped by the
+    /// current one at the next start.
+    pub former_master_keys: Vec<String>,
+    /// Files that hold such keys, one each.
+    pub former_master_key_files: Vec<PathBuf>,
     /// How many days a signing key is published before it signs.
     pub announce_days: u16,
     /// How many days it signs, until the next one takes over.
@@ -187,6 +200,8 @@ impl Default for Keys {
         Keys {
             master_key: None,
             master_key_file: None,
+            former_master_keys: Vec::new(),
+            former_master_key_files: Vec::new(),
             announce_days: 14,
             rotate_days: 90,
             retain_days: 14,
@@ -294,7 +309,7 @@ impl Environment {
     }
 }
 
-/// `[limits]`, each for a minute and for this node
+/// `[limits]`, for this node, and each for a minute where nothing else is said
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -307,6 +322,10 @@ pub struct Limits {
     pub orders_per_client: NonZeroU32,
     /// BankID orders in all.
     pub orders: NonZeroU32,
+    /// Requests of people that are worked at at the same moment.
+    pub logins_at_once: NonZeroU32,
+    /// Requests of applications that are worked at at the same moment.
+    pub tokens_at_once: NonZeroU32,
     /// No limits at all, for tests and measurements.
     pub danger_no_limits: bool,
 }
@@ -319,6 +338,8 @@ impl Default for Limits {
             large_networks: Vec::new(),
             orders_per_client: some(30_000),
             orders: some(60_000),
+            logins_at_once: some(512),
+            tokens_at_once: some(512),
             danger_no_limits: false,
         }
     }

@@ -446,7 +446,7 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
                 }
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            match face {
+            let answer = match face {
                 Face::Page => Answer::page_with(status, &ErrorPage::failed(view)),
                 Face::Json | Face::Resource => {
                     let body = json!({
@@ -457,9 +457,30 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
                     answer.status = status;
                     answer
                 }
+            };
+            match status {
+                StatusCode::SERVICE_UNAVAILABLE => answer.with(header::RETRY_AFTER, "5"),
+                _ => answer,
             }
         }
     }
+}
+
+/// There is no room for more at this moment.
+pub fn overloaded(face: Face, view: &View) -> Answer {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let answer = match face {
+        Face::Page => Answer::page_with(status, &ErrorPage::failed(view)),
+        Face::Json | Face::Resource => {
+            let code = Code::TemporarilyUnavailable.as_str();
+            let body =
+                json!({ "error": code, "error_description": "too much at once: come again" });
+            let mut answer = Answer::json(&body);
+            answer.status = status;
+            answer
+        }
+    };
+    answer.with(header::RETRY_AFTER, "5")
 }
 
 /// A body that is too large, too slow, or that broke off.

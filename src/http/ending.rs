@@ -20,7 +20,7 @@ use crate::login::{Event, Login, Progress, State, Unfinished, ordering};
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::{Session, delivery};
-use crate::storage::{Finish, Kept};
+use crate::storage::{Finish, Kept, NumberIndex};
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
@@ -180,7 +180,7 @@ async fn conclude(
     let (language, pages) = (provider.language_of(login), &provider.config.pages);
     let leave = |departure: &Departure| Answer::depart(departure, language, pages);
     let number = identity.personal_number().expose().as_bytes();
-    let index = provider.keys.index.mac(&[b"personal_number", number]);
+    let index = provider.keys.index.of(number);
     if !is_expected(provider, admitted, &index).await? {
         provider.store.cancel_login(login).await?;
         provider.metrics.login_ended("other_person");
@@ -286,7 +286,7 @@ fn evidence(provider: &Provider, login: &Login) -> Result<Option<Kept>, Spoiled>
 async fn is_expected(
     provider: &Provider,
     admitted: &Admitted,
-    index: &[u8; 32],
+    index: &NumberIndex,
 ) -> Result<bool, Error> {
     let Some(expected) = &admitted.request.expected_subject else {
         return Ok(true);

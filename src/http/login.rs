@@ -164,6 +164,7 @@ async fn begin(
     beyond: Requirement,
 ) -> Result<(), Error> {
     if !provider.limits.admit_login(asked.ip) {
+        provider.metrics.limited("logins_per_address");
         return Err(Failure::Crowded.into());
     }
     let (id, browser) = (form.login, form.cookie.digest());

@@ -16,6 +16,7 @@ mod ending;
 pub mod input;
 mod introspect;
 mod language;
+pub mod load;
 mod login;
 mod login_events;
 mod logo;
@@ -307,6 +308,8 @@ where
 {
     let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
+        let class = load::Class::of(request.match_pattern().as_deref());
+        let admitted = load::admit(&provider, class);
         // A body that could not be read says nothing; why is answered below.
         let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
             Ok(body) => (body, None),
@@ -318,8 +321,16 @@ where
             (false, _) => answer::misdirected(),
             (true, Some(status)) => answer::unreadable(face, status, &view),
             (true, None) => {
+                let Some(admitted) = admitted else {
+                    let answer = answer::overloaded(face, &view);
+                    return answer.into_response(&provider.config.issuer);
+                };
                 let work = door(provider.clone(), request.clone());
-                let work = data.runtime.spawn(work);
+                let work = data.runtime.spawn(async move {
+                    let result = work.await;
+                    admitted.ended(&result);
+                    result
+                });
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
                 result.unwrap_or_else(|error| answer::of_error(face, error, &view))
             }

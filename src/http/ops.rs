@@ -2,6 +2,7 @@
 //! It is for the machines beside it and not for the world.
 
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -10,6 +11,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::bankid::party;
 use crate::clock::Seconds;
 use crate::provider::Provider;
 
@@ -49,7 +51,7 @@ async fn health() -> HttpResponse {
 /// Whether people may be sent here, and if not why.
 async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
     let mut reasons = Vec::new();
-    if *provider.stopping.borrow() {
+    if provider.is_leaving.load(Ordering::Relaxed) || *provider.stopping.borrow() {
         reasons.push("stopping".to_owned());
     } else if !provider.collector.is_alive() {
         reasons.push("the node could not say that it is alive for too long".to_owned());
@@ -65,8 +67,34 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
         }
         Ok(Ok(None)) => {}
     }
+    match timeout(PATIENCE, provider.store.is_migrated()).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => reasons.push("the database lacks tables of this version".to_owned()),
+        // It was said above that it does not answer.
+        Err(_) | Ok(Err(_)) if !reasons.is_empty() => {}
+        Err(_) | Ok(Err(_)) => reasons.push("the database's tables cannot be looked at".to_owned()),
+    }
+    if !provider.data_keys_are_read.load(Ordering::Relaxed) {
+        reasons.push("the keys of the database cannot be read".to_owned());
+    }
+    if !provider.keyring.is_current() {
+        reasons.push("the signing keys could not be read for too long".to_owned());
+    }
+    let mut warnings = String::new();
+    for party in provider.parties.all() {
+        let (profile, days_left) = (&party.profile, party.days_left(provider.clock.now()));
+        if !party.is_valid(provider.clock.now()) {
+            reasons.push(format!(
+                "the relying-party certificate {profile} cannot be used now"
+            ));
+        } else if party::warning(days_left).is_some() {
+            warnings += &format!(
+                "warning: the relying-party certificate {profile} ends in {days_left} days\n"
+            );
+        }
+    }
     match reasons.is_empty() {
-        true => HttpResponse::Ok().body("ready\n"),
+        true => HttpResponse::Ok().body(format!("ready\n{warnings}")),
         false => HttpResponse::ServiceUnavailable().body(reasons.join("\n") + "\n"),
     }
 }

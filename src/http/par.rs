@@ -26,6 +26,7 @@ pub async fn post(provider: Provider, request: Request) -> Result<Answer, Error>
     // Anyone may call themselves a public client, and every request takes room.
     let is_known = client.metadata.token_endpoint_auth != Authentication::None;
     if !is_known && !provider.limits.admit_login(request.ip) {
+        provider.metrics.limited("logins_per_address");
         return Ok(answer::too_many());
     }
     if let Some(token) = form.first("request") {

@@ -241,6 +241,7 @@ async fn managed(
 /// RFC 6750 §2.1: in the header alone. What is no such token by its shape is not looked up.
 fn shown<K: Kind>(provider: &Provider, request: &Request) -> Result<Secret<K>, Unmet> {
     if !provider.limits.admit_registration(request.ip) {
+        provider.metrics.limited("registrations_per_address");
         return Err(Unmet::Crowded);
     }
     let header = request

@@ -65,6 +65,11 @@ impl Keyring {
         }
     }
 
+    /// Whether what this node knows of the keys is new enough to go by.
+    pub fn is_current(&self) -> bool {
+        self.0.clock.now() - self.held().1 <= HOLDS
+    }
+
     /// The keys as they are in the database at this moment, after whatever it was time for.
     pub async fn newest(&self) -> Result<Arc<KeySet>, Fault> {
         let _one = self.0.reading.lock().await;

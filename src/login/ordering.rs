@@ -225,6 +225,7 @@ async fn order(
     let party = provider.parties.current(asked.demands.profile());
     let party = party.ok_or(Fault::NoProfile)?;
     if !provider.limits.admit_order(&client.client_id) {
+        provider.metrics.limited("orders");
         return Err(Failure::Crowded.into());
     }
     let tokens = ask(provider, &party, &request).await?;

@@ -17,7 +17,7 @@ use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, con
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
-use crate::secret::Key;
+use crate::secret::MasterKeys;
 
 /// Why nothing was copied, or put back.
 #[derive(Debug, Error)]
@@ -223,7 +223,7 @@ impl Returning {
     pub async fn begin(
         from: &Path,
         url: &str,
-        master: &Key,
+        master: &MasterKeys,
         random: &Random,
         now: Timestamp,
     ) -> Result<Returning> {
@@ -406,7 +406,7 @@ impl Store {
     /// Opens the database at `url` if it needs no change for that.
     pub async fn open_unchanged(
         url: &str,
-        master: &Key,
+        master: &MasterKeys,
         random: &Random,
         now: Timestamp,
     ) -> std::result::Result<Option<Store>, OpenError> {

@@ -1,19 +1,10 @@
 //! The table `evidence`.
 
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, on, sealed};
 use crate::bankid::evidence::record::Record;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{Id, kind};
-use crate::secret::Place;
-
-fn record_of(id: &str) -> Place<'_> {
-    Place {
-        table: "evidence",
-        column: "record",
-        row: id,
-    }
-}
 
 impl Store {
     /// Keeps evidence in the transaction that uses it.
@@ -25,7 +16,9 @@ impl Store {
         expires_at: Timestamp,
     ) -> Result<()> {
         let id = record.txn.to_string();
-        let sealed = self.sealer.seal_json(record_of(&id), record, &self.random);
+        let sealed = self
+            .sealer
+            .seal_json(sealed::EVIDENCE_RECORD.of(&id), record, &self.random);
         on!(tx, |tx| sqlx::query(
             "INSERT INTO evidence (id, client_id, record, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)"
@@ -51,7 +44,10 @@ impl Store {
         .fetch_optional(db)
         .await)?;
         sealed
-            .map(|sealed| self.sealer.open_json(record_of(&id), &sealed))
+            .map(|sealed| {
+                self.sealer
+                    .open_json(sealed::EVIDENCE_RECORD.of(&id), &sealed)
+            })
             .transpose()
     }
 }

@@ -9,8 +9,8 @@ use sqlx::types::Json;
 use super::column::Row;
 use super::replay::{self, SignedKind};
 use super::{
-    Ended, Result, Store, Tx, access_token, code, commit, on, person, pushed_request,
-    refresh_token, rollback, session,
+    Ended, NumberIndex, Result, Store, Tx, access_token, code, commit, on, person, pushed_request,
+    refresh_token, rollback, sealed, session,
 };
 use crate::authorize::resource::Resources;
 use crate::bankid::evidence::record::Record;
@@ -18,7 +18,7 @@ use crate::claims::release::Claim;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
-use crate::secret::{Digest, Key, Place, kind as secret};
+use crate::secret::{Digest, Key, kind as secret};
 use crate::session::Session;
 use crate::token::code::Issued;
 use crate::token::grant::{Grant, Tokens};
@@ -31,7 +31,7 @@ pub struct Finish<'a> {
     /// Its order, which must still be the current one.
     pub order: Id<kind::Order>,
     /// The index of the person's number.
-    pub index: [u8; 32],
+    pub index: NumberIndex,
     /// The cookie that the browser had, if any.
     pub old_browser: Option<Digest<secret::SessionCookie>>,
     /// The cookie that it gets.
@@ -75,33 +75,7 @@ pub enum Unissued {
     Repeated,
 }
 
-fn identity_of(grant: &str) -> Place<'_> {
-    Place {
-        table: "client_grant",
-        column: "identity",
-        row: grant,
-    }
-}
-
 impl Store {
-    /// The person with this index, if they have logged in before.
-    pub async fn person(&self, index: &[u8; 32]) -> Result<Option<Id<kind::Person>>> {
-        let id: Option<String> = on!(&self.db, |db| sqlx::query_scalar(
-            "SELECT id FROM person WHERE number_index = $1"
-        )
-        .bind(&index[..])
-        .fetch_optional(db)
-        .await)?;
-        id.map(|id| {
-            Row {
-                table: "person",
-                key: &id,
-            }
-            .id("id", &id)
-        })
-        .transpose()
-    }
-
     /// Ends a login with a code: the login is over, the person has a session, the client a grant
     /// and a code for it, all in one commit. `make` is told who the person is and says what they
     /// get. Of any number of callers one ends the login; the others get `None`, and so does
@@ -216,9 +190,11 @@ impl Store {
         }
         let grant = &issued.grant;
         let id = grant.id.to_string();
-        let identity = self
-            .sealer
-            .seal_json(identity_of(&id), &grant.identity, &self.random);
+        let identity = self.sealer.seal_json(
+            sealed::GRANT_IDENTITY.of(&id),
+            &grant.identity,
+            &self.random,
+        );
         on!(&mut *tx, |tx| sqlx::query(
             "INSERT INTO client_grant (id, client_id, session_id, subject, scope, released,
                                        identity, nonce, auth_time, txn, created_at, expires_at,
@@ -292,7 +268,7 @@ impl Store {
             released: stored.released.0,
             identity: self
                 .sealer
-                .open_json(identity_of(&stored.id), &stored.identity)?,
+                .open_json(sealed::GRANT_IDENTITY.of(&stored.id), &stored.identity)?,
             nonce: stored.nonce,
             auth_time: stored.auth_time,
             txn: row.id("txn", &stored.txn)?,

@@ -3,7 +3,7 @@
 use sqlx::{FromRow, QueryBuilder};
 
 use super::column::Row;
-use super::{NodeName, Result, Store, Tx, commit, on, rollback};
+use super::{NodeName, Result, Store, Tx, commit, on, rollback, sealed};
 use crate::bankid::collect::Hint;
 use crate::bankid::message::Device;
 use crate::bankid::order::Ordered;
@@ -14,7 +14,7 @@ use crate::language::Tag;
 use crate::login::{
     Asked, Comeback, Login, Order, Progress, RENEWAL_PAUSE, RENEWAL_TRIES, Renewal, State,
 };
-use crate::secret::{Digest, Place, kind as secret};
+use crate::secret::{Digest, kind as secret};
 
 #[derive(FromRow)]
 struct LoginRow {
@@ -53,38 +53,6 @@ macro_rules! select_login {
             $rest
         )
     };
-}
-
-fn tokens_of(order: &str) -> Place<'_> {
-    Place {
-        table: "bankid_order",
-        column: "tokens",
-        row: order,
-    }
-}
-
-fn ordered_of(order: &str) -> Place<'_> {
-    Place {
-        table: "bankid_order",
-        column: "ordered",
-        row: order,
-    }
-}
-
-fn answer_of(order: &str) -> Place<'_> {
-    Place {
-        table: "bankid_order",
-        column: "answer",
-        row: order,
-    }
-}
-
-fn asked_of(login: &str) -> Place<'_> {
-    Place {
-        table: "login",
-        column: "asked",
-        row: login,
-    }
 }
 
 /// An order that is to be replaced.
@@ -149,7 +117,7 @@ impl Store {
         let id = login.id.to_string();
         let asked = self
             .sealer
-            .seal_json(asked_of(&id), &login.asked, &self.random);
+            .seal_json(sealed::LOGIN_ASKED.of(&id), &login.asked, &self.random);
         let mut tx = self.begin().await?;
         let rows = on!(&mut tx, |tx| sqlx::query(
             "INSERT INTO login (id, browser, client_id, asked, state, order_id, orders_made,
@@ -183,7 +151,9 @@ impl Store {
             language: language.clone(),
             ..login.asked.clone()
         };
-        let asked = self.sealer.seal_json(asked_of(&id), &asked, &self.random);
+        let asked = self
+            .sealer
+            .seal_json(sealed::LOGIN_ASKED.of(&id), &asked, &self.random);
         on!(&self.db, |db| sqlx::query(
             "UPDATE login SET asked = $1, version = version + 1 WHERE id = $2 AND state = 'open'"
         )
@@ -261,12 +231,12 @@ impl Store {
         node: &NodeName,
     ) -> Result<()> {
         let id = order.id.to_string();
-        let tokens = self
-            .sealer
-            .seal_json(tokens_of(&id), &order.tokens, &self.random);
-        let ordered = self
-            .sealer
-            .seal_json(ordered_of(&id), &order.ordered, &self.random);
+        let tokens =
+            self.sealer
+                .seal_json(sealed::ORDER_TOKENS.of(&id), &order.tokens, &self.random);
+        let ordered =
+            self.sealer
+                .seal_json(sealed::ORDER_ORDERED.of(&id), &order.ordered, &self.random);
         let hint = match &order.progress {
             Progress::Ordered(hint) => hint.0.as_str(),
             _ => "",
@@ -315,7 +285,7 @@ impl Store {
         };
         let answer = match progress {
             Progress::Complete(data) => Some(self.sealer.seal_json(
-                answer_of(&order_id),
+                sealed::ORDER_ANSWER.of(&order_id),
                 data,
                 &self.random,
             )),
@@ -452,16 +422,19 @@ impl Store {
             ("cancelled", _) => Progress::Cancelled,
             ("lost", _) => Progress::Lost,
             ("spent", _) => Progress::Spent,
-            ("complete", Some(answer)) => {
-                Progress::Complete(self.sealer.open_json(answer_of(&row.order_id), answer)?)
-            }
+            ("complete", Some(answer)) => Progress::Complete(
+                self.sealer
+                    .open_json(sealed::ORDER_ANSWER.of(&row.order_id), answer)?,
+            ),
             _ => return Err(at.fault("progress")),
         };
         Ok(Login {
             id: at.id("id", &row.id)?,
             browser: at.digest("browser", &row.browser)?,
             client_id: row.client_id,
-            asked: self.sealer.open_json(asked_of(&row.id), &row.asked)?,
+            asked: self
+                .sealer
+                .open_json(sealed::LOGIN_ASKED.of(&row.id), &row.asked)?,
             expires_at: row.expires_at,
             orders_made: row.orders_made,
             state: row.state,
@@ -471,9 +444,11 @@ impl Store {
                 device: row.device,
                 tokens: self
                     .sealer
-                    .open_json(tokens_of(&row.order_id), &row.tokens)?,
+                    .open_json(sealed::ORDER_TOKENS.of(&row.order_id), &row.tokens)?,
                 ordered: match &row.ordered {
-                    Some(sealed) => self.sealer.open_json(ordered_of(&row.order_id), sealed)?,
+                    Some(sealed) => self
+                        .sealer
+                        .open_json(sealed::ORDER_ORDERED.of(&row.order_id), sealed)?,
                     None => Ordered::default(),
                 },
                 received_at: row.received_at_ms,

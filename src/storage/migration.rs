@@ -43,14 +43,23 @@ pub(super) enum Standing {
 
 /// The migrations that a database has had; none where there are no tables.
 pub(super) async fn applied(db: &Database) -> Vec<Applied> {
-    let applied = on!(db, |db| {
+    read(db).await.unwrap_or_default()
+}
+
+/// The migrations that a database with tables has had.
+async fn read(db: &Database) -> Result<Vec<Applied>, sqlx::Error> {
+    on!(db, |db| {
         sqlx::query_as(
         "SELECT version, description, checksum FROM _sqlx_migrations WHERE success ORDER BY version"
     )
     .fetch_all(db)
     .await
-    });
-    applied.unwrap_or_default()
+    })
+}
+
+/// Whether a database has all tables that this version needs, and none that it cannot live with.
+pub(super) async fn is_up_to_date(db: &Database) -> Result<bool, sqlx::Error> {
+    Ok(matches!(judge(&read(db).await?), Ok(Standing::UpToDate)))
 }
 
 /// What is to be done to tables that have had these migrations, if this version may touch them at all.

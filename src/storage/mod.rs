@@ -17,9 +17,11 @@ mod column;
 mod data_key;
 mod entitlement;
 mod evidence;
+mod generations;
 mod grant;
 mod initial_access_token;
 mod job;
+mod lease;
 mod login;
 mod logo;
 mod migration;
@@ -31,6 +33,7 @@ mod refusal;
 mod registration;
 mod replay;
 mod restored;
+mod sealed;
 mod session;
 mod signing_key;
 mod sweep;
@@ -49,15 +52,16 @@ use crate::audit::seal::Notary;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
-use crate::secret::Sealer;
+use crate::secret::MasterKeys;
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
 pub use backup::{BackUp, BackupError, Installation, Returning, Snapshot};
 pub use client::{Activity, ClientFilter, Decided, object};
 pub use client_secret::{SecretChange, same_secrets};
-pub use data_key::Keys;
+pub use data_key::{Generation, IndexKeys, KEPT, Keys, NumberIndex, Purpose, SETTLING, used};
 pub use entitlement::EntitlementRequest;
+pub use generations::{Cursor, Rolled};
 pub use grant::{Exchange, Finish, Kept, Unissued};
 pub use login::Old;
 pub use node::{NodeName, Waiting};
@@ -88,7 +92,10 @@ pub type Result<T> = std::result::Result<T, Fault>;
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Backend<SqlitePool, PgPool>,
-    sealer: Sealer,
+    sealer: data_key::Seals,
+    index: IndexKeys,
+    wrapper: data_key::Wrapper,
+    needs_former: bool,
     notary: Arc<Notary>,
     random: Random,
 }
@@ -110,6 +117,11 @@ pub enum OpenError {
     /// Its tables cannot be made.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Its keys were wrapped by a key that is not at hand.
+    #[error(
+        "keys: this database was made with another master key, and none of the former ones opens it either"
+    )]
+    MasterKey,
     /// Its keys cannot be read.
     #[error(transparent)]
     Keys(#[from] Fault),
@@ -178,10 +190,11 @@ pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
 
 impl Store {
     /// Opens the database at `url`, makes or updates its tables, and opens its keys with the
-    /// master key; the keys are made when there are none.
+    /// master keys; the keys are made when there are none, and wrapped anew where a former master key
+    /// did it.
     pub async fn open(
         url: &str,
-        master: &crate::secret::Key,
+        master: &MasterKeys,
         random: &Random,
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
@@ -190,15 +203,23 @@ impl Store {
 
     async fn on(
         db: Backend<SqlitePool, PgPool>,
-        master: &crate::secret::Key,
+        master: &MasterKeys,
         random: &Random,
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
         migration::bring_up_to_date(&db).await?;
-        let keys = data_key::open_or_make(&db, master, random, now).await?;
+        let data_key::Opened {
+            keys,
+            seals,
+            wrapper,
+            needs_former,
+        } = data_key::open_or_make(&db, master, random, now).await?;
         let store = Store {
             db,
-            sealer: keys.sealer.clone(),
+            sealer: seals,
+            index: keys.index.clone(),
+            wrapper,
+            needs_former,
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
         };
@@ -245,6 +266,22 @@ impl Store {
         }
     }
 
+    /// Whether a former master key is still needed to open this database.
+    pub fn needs_former_master_key(&self) -> bool {
+        self.needs_former
+    }
+
+    /// Whether every connection that there may be is in use.
+    pub fn is_full(&self) -> bool {
+        on!(&self.db, |db| db.num_idle() == 0
+            && db.size() >= db.options().get_max_connections())
+    }
+
+    /// Whether the tables are those that this version needs. A newer version may have made more.
+    pub async fn is_migrated(&self) -> Result<bool> {
+        Ok(migration::is_up_to_date(&self.db).await?)
+    }
+
     /// Whether several nodes may share this database.
     pub fn is_shared(&self) -> bool {
         matches!(self.db, Backend::Postgres(_))
@@ -258,11 +295,15 @@ impl Store {
     /// A transaction; on SQLite one that takes the write lock at once, so that it cannot fail in
     /// the middle for want of it.
     async fn begin(&self) -> Result<Tx> {
-        Ok(match &self.db {
-            Backend::Sqlite(db) => Backend::Sqlite(db.begin_with("BEGIN IMMEDIATE").await?),
-            Backend::Postgres(db) => Backend::Postgres(db.begin().await?),
-        })
+        begin(&self.db).await
     }
+}
+
+async fn begin(db: &Backend<SqlitePool, PgPool>) -> Result<Tx> {
+    Ok(match db {
+        Backend::Sqlite(db) => Backend::Sqlite(db.begin_with("BEGIN IMMEDIATE").await?),
+        Backend::Postgres(db) => Backend::Postgres(db.begin().await?),
+    })
 }
 
 async fn commit(tx: Tx) -> Result<()> {

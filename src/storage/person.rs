@@ -1,31 +1,95 @@
 //! The table `person`.
 
 use super::column::Row;
-use super::{Result, Tx, on};
+use super::data_key::NumberIndex;
+use super::{Backend, Result, Store, Tx, on};
 use crate::clock::Timestamp;
 use crate::id::{Id, kind};
 
-/// The person with this index, who is given a random name at their first login.
+impl Store {
+    /// The person with this index, if they have logged in before.
+    pub async fn person(&self, index: &NumberIndex) -> Result<Option<Id<kind::Person>>> {
+        for value in index.others.iter().chain([&index.written]) {
+            let id: Option<String> = on!(&self.db, |db| sqlx::query_scalar(
+                "SELECT id FROM person WHERE number_index = $1"
+            )
+            .bind(&value[..])
+            .fetch_optional(db)
+            .await)?;
+            if let Some(id) = id {
+                return Ok(Some(read(&id)?));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The person with this index, who is given a random name at their first login. Who is found by an older key
+/// is found by the newest one from now on.
 pub(super) async fn find_or_make(
     tx: &mut Tx,
-    index: &[u8; 32],
+    index: &NumberIndex,
     fresh: Id<kind::Person>,
     now: Timestamp,
 ) -> Result<Id<kind::Person>> {
+    if !index.others.is_empty() {
+        one_at_a_time(tx, &index.oldest).await?;
+        for other in &index.others {
+            if let Some(id) = moved(tx, other, index).await? {
+                return read(&id);
+            }
+        }
+    }
     // The update that changes nothing makes RETURNING answer for a row that was there.
     let id: String = on!(tx, |tx| sqlx::query_scalar(
-        "INSERT INTO person (id, number_index, created_at) VALUES ($1, $2, $3)
+        "INSERT INTO person (id, number_index, index_generation, created_at)
+         VALUES ($1, $2, $3, $4)
          ON CONFLICT (number_index) DO UPDATE SET created_at = person.created_at
          RETURNING id"
     )
     .bind(fresh.to_string())
-    .bind(&index[..])
+    .bind(&index.written[..])
+    .bind(index.generation)
     .bind(now)
     .fetch_one(&mut **tx)
     .await)?;
+    read(&id)
+}
+
+/// Has the row that is found by another key be found by the one of today; never back to an older one, which
+/// a node wants that does not use the newest yet.
+async fn moved(tx: &mut Tx, other: &[u8; 32], index: &NumberIndex) -> Result<Option<String>> {
+    Ok(on!(tx, |tx| sqlx::query_scalar(
+        "UPDATE person
+            SET number_index = CASE WHEN index_generation < $3 THEN $2 ELSE number_index END,
+                index_generation = CASE WHEN index_generation < $3 THEN $3 ELSE index_generation END
+          WHERE number_index = $1 RETURNING id"
+    )
+    .bind(&other[..])
+    .bind(&index.written[..])
+    .bind(index.generation)
+    .fetch_optional(&mut **tx)
+    .await)?)
+}
+
+/// While a number has several indexes, no unique index keeps two first logins of one person apart that
+/// write different ones. All nodes know the oldest key, whichever they write with, and lock the same.
+async fn one_at_a_time(tx: &mut Tx, index: &[u8; 32]) -> Result<()> {
+    if let Backend::Postgres(tx) = tx {
+        let [a, b, c, d, e, f, g, h, ..] = *index;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
+            .execute(&mut **tx)
+            .await?;
+    }
+    // SQLite has one writer.
+    Ok(())
+}
+
+fn read(id: &str) -> Result<Id<kind::Person>> {
     Row {
         table: "person",
-        key: &id,
+        key: id,
     }
-    .id("id", &id)
+    .id("id", id)
 }

@@ -1,21 +1,13 @@
 //! The table `pushed_request`.
 
 use super::replay::{self, SignedKind};
-use super::{Result, Store, Tx, commit, on, rollback};
+use super::{Result, Store, Tx, commit, on, rollback, sealed};
 use crate::authorize::pushed::Pushed;
 use crate::authorize::request::Parameters;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::jose::jwt::Once;
-use crate::secret::{Digest, Place, kind as secret};
-
-fn parameters_of(request: &str) -> Place<'_> {
-    Place {
-        table: "pushed_request",
-        column: "parameters",
-        row: request,
-    }
-}
+use crate::secret::{Digest, kind as secret};
 
 impl Store {
     /// Keeps a request until a browser brings its name. `false`: it was signed, and was pushed
@@ -29,9 +21,11 @@ impl Store {
         once: Option<&Once>,
     ) -> Result<bool> {
         let place = hex::encode(digest.as_bytes());
-        let sealed = self
-            .sealer
-            .seal_json(parameters_of(&place), parameters, &self.random);
+        let sealed = self.sealer.seal_json(
+            sealed::PUSHED_PARAMETERS.of(&place),
+            parameters,
+            &self.random,
+        );
         let mut tx = self.begin().await?;
         if let Some(once) = once
             && !replay::spend(&mut tx, SignedKind::RequestObject, client_id.as_str(), once).await?
@@ -71,7 +65,9 @@ impl Store {
         let place = hex::encode(digest.as_bytes());
         row.map(|(sealed, expires_at)| {
             Ok(Pushed {
-                parameters: self.sealer.open_json(parameters_of(&place), &sealed)?,
+                parameters: self
+                    .sealer
+                    .open_json(sealed::PUSHED_PARAMETERS.of(&place), &sealed)?,
                 expires_at,
             })
         })

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::grant::{self, Finish};
-use super::{Result, Store, Tx, commit, job, on, rollback};
+use super::{Result, Store, Tx, commit, job, on, rollback, sealed};
 use crate::admin::session::Seen;
 use crate::audit::Event;
 use crate::claims::release::{Claim, Identity};
@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
 use crate::job::Job;
-use crate::secret::{Digest, Key, Place, kind as secret};
+use crate::secret::{Digest, Key, kind as secret};
 use crate::session::logout::Held;
 use crate::session::{Session, notice};
 
@@ -50,14 +50,6 @@ struct Stored {
     expires_at: Timestamp,
     claims: Option<Json<BTreeSet<Claim>>>,
     offline_access: Option<bool>,
-}
-
-fn identity_of(session: &str) -> Place<'_> {
-    Place {
-        table: "session",
-        column: "identity",
-        row: session,
-    }
 }
 
 impl Store {
@@ -168,7 +160,10 @@ impl Store {
         .bind(&id)
         .fetch_optional(db)
         .await)?;
-        let open = |sealed: Vec<u8>| self.sealer.open_json(identity_of(&id), &sealed);
+        let open = |sealed: Vec<u8>| {
+            self.sealer
+                .open_json(sealed::SESSION_IDENTITY.of(&id), &sealed)
+        };
         sealed.map(open).transpose()
     }
 
@@ -277,7 +272,7 @@ impl Store {
                 person: row.id("person_id", &stored.person_id)?,
                 identity: self
                     .sealer
-                    .open_json(identity_of(&stored.id), &stored.identity)?,
+                    .open_json(sealed::SESSION_IDENTITY.of(&stored.id), &stored.identity)?,
                 auth_time: stored.auth_time,
                 txn: row.id("txn", &stored.txn)?,
                 expires_at: stored.expires_at,
@@ -289,7 +284,7 @@ impl Store {
 
     pub(super) fn sealed_identity(&self, session: &str, identity: &Identity) -> Vec<u8> {
         self.sealer
-            .seal_json(identity_of(session), identity, &self.random)
+            .seal_json(sealed::SESSION_IDENTITY.of(session), identity, &self.random)
     }
 }
 

@@ -5,14 +5,13 @@ use sqlx::FromRow;
 use zeroize::Zeroizing;
 
 use super::column::Row;
-use super::{Result, Store, Tx, commit, on, rollback};
+use super::{Result, Store, Tx, commit, on, rollback, sealed};
 use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::NewKey;
 use crate::jose::rotation::{KeyRecord, State};
-use crate::secret::Place;
 
 /// What came of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +24,6 @@ pub enum Revoked {
     Fresh(String),
     /// There is no such key, or it is gone already.
     Unknown,
-}
-
-fn private_of(kid: &str) -> Place<'_> {
-    Place {
-        table: "signing_key",
-        column: "private",
-        row: kid,
-    }
 }
 
 #[derive(FromRow)]
@@ -86,7 +77,9 @@ impl Store {
         .await)?;
         sealed
             .map(|sealed| {
-                let plain = self.sealer.open(private_of(kid), &sealed);
+                let plain = self
+                    .sealer
+                    .open(sealed::SIGNING_KEY_PRIVATE.of(kid), &sealed);
                 let plain = plain.ok_or(Fault::Sealed("signing_key", "private"))?;
                 Ok(plain.into())
             })
@@ -136,7 +129,7 @@ impl Store {
         active_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool> {
-        let place = private_of(&key.kid);
+        let place = sealed::SIGNING_KEY_PRIVATE.of(&key.kid);
         let private = self.sealer.seal(place, &key.pkcs8, &self.random);
         on!(tx, |tx| sqlx::query(
             "INSERT INTO signing_key (kid, algorithm, state, private, created_at, active_at)

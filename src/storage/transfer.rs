@@ -16,7 +16,7 @@ use crate::audit::Event;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
 use crate::random::Random;
-use crate::secret::Key;
+use crate::secret::MasterKeys;
 
 /// How long ago a node that serves may last have been heard of.
 const ALIVE: Seconds = Seconds(15);
@@ -79,7 +79,7 @@ pub struct Moved {
 pub async fn move_database(
     url: &str,
     to: &str,
-    master: &Key,
+    master: &MasterKeys,
     random: &Random,
     event: &Event,
 ) -> Result<Vec<Moved>> {

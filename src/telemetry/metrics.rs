@@ -30,6 +30,8 @@ pub struct Metrics {
     refusals_dropped: Counter,
     certificate_days_left: Family<Profile, Gauge>,
     signing_key_days_left: Family<Signs, Gauge>,
+    key_generations: Family<Purpose, Gauge>,
+    resealed: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -67,6 +69,11 @@ struct Profile {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Signs {
     algorithm: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Purpose {
+    purpose: &'static str,
 }
 
 /// How long BankID takes, in seconds: usually a tenth, at most ten.
@@ -163,7 +170,21 @@ impl Default for Metrics {
             "Days until another key of this algorithm takes over",
             signing_key_days_left.clone(),
         );
+        let key_generations = Family::default();
+        registry.register(
+            "data_key_generations",
+            "Generations of a key of the database; more than one while it is being replaced",
+            key_generations.clone(),
+        );
+        let resealed = Counter::default();
+        registry.register(
+            "values_resealed",
+            "Values that this node sealed anew with the newest key",
+            resealed.clone(),
+        );
         Metrics {
+            key_generations,
+            resealed,
             registry,
             answers,
             answer_seconds,
@@ -260,6 +281,17 @@ impl Metrics {
         self.signing_key_days_left
             .get_or_create(&labels)
             .set(days_left);
+    }
+
+    /// How many generations a key of the database has.
+    pub fn key_generations(&self, purpose: &'static str, count: i64) {
+        let labels = Purpose { purpose };
+        self.key_generations.get_or_create(&labels).set(count);
+    }
+
+    /// Values were sealed anew.
+    pub fn resealed(&self, count: u64) {
+        self.resealed.inc_by(count);
     }
 
     /// All of it, in the OpenMetrics text format 1.0.

@@ -94,8 +94,18 @@ impl Serving {
 
     /// SIGTERM, and whether it ended well.
     pub fn stop(&mut self) -> bool {
+        self.tell_to_stop();
+        self.has_ended_well()
+    }
+
+    /// SIGTERM.
+    pub fn tell_to_stop(&self) {
         let pid = self.child.id().to_string();
         Command::new("kill").arg(pid).status().expect("kill runs");
+    }
+
+    /// Waits for its end.
+    pub fn has_ended_well(&mut self) -> bool {
         self.child.wait().expect("it is gone").success()
     }
 }

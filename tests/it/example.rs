@@ -11,7 +11,11 @@ fn the_example_configuration_holds_together() {
     let _shows = shows!(accepting "PV-CONFIG-1");
     let directory = tempfile::tempdir().expect("a directory");
     let write = |name: &str, text: &str| {
-        std::fs::write(directory.path().join(name), text).expect("written");
+        use std::os::unix::fs::PermissionsExt;
+        let file = directory.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&file, private).expect("set");
     };
     let bank = Authority::new("A bank", &Random::system(), Clock::system().now()).expect("made");
     let party = bank.relying_party("Kommunen").expect("made");

@@ -135,7 +135,7 @@ pub fn command(app: &App, what: &str, arguments: &[&str]) -> (bool, String) {
 async fn store(database: &Database, app: &App) -> Store {
     let key = Key::from_bytes(&[7; 32]).expect("32 bytes");
     let url = database.url(app.directory.path());
-    let opened = Store::open(&url, &key, &Random::system(), app.clock.now()).await;
+    let opened = Store::open(&url, &key.into(), &Random::system(), app.clock.now()).await;
     opened.expect("it opens").0
 }
 
@@ -283,7 +283,7 @@ on_both!(
         let key = Key::from_bytes(&[7; 32]).expect("32 bytes");
         let url = database.url(directory.path());
         let open = async || {
-            let opened = Store::open(&url, &key, &random, clock.now()).await;
+            let opened = Store::open(&url, &key.clone().into(), &random, clock.now()).await;
             opened.expect("it opens").0
         };
         let store = open().await;
@@ -367,6 +367,6 @@ on_both!(
         assert_eq!(all_read().await, [4, 0, 0, 5]);
         // Sealed, each for its own row, and by this master key alone.
         let other = Key::from_bytes(&[8; 32]).expect("32 bytes");
-        assert!(Store::open(&url, &other, &random, clock.now()).await.is_err());
+        assert!(Store::open(&url, &other.into(), &random, clock.now()).await.is_err());
     }
 );

@@ -323,7 +323,7 @@ impl Logins {
             evidence: None,
             login: login.id,
             order: login.order.id,
-            index: [person; 32],
+            index: [person; 32].into(),
             old_browser: before.map(|before| before.browser),
             new_browser: browser,
             client_id: &login.client_id,

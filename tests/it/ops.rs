@@ -1,13 +1,17 @@
 //! What the operator's machines see.
 
-use std::time::Duration;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
+use portvakt::clock::Seconds;
+use portvakt::random::Random;
 use portvakt::shows;
+use portvakt::simulator::certificates::Authority;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::crash::{Serving, free_port};
 use crate::support::phone::TOLVAN;
-use crate::support::{App, Browser, Database, run};
+use crate::support::{Answer, App, Browser, Database, on_both, run};
 
 async fn ask(app: &App, port: u16, path: &str) -> (u16, String) {
     let answer = app.http.get(format!("http://127.0.0.1:{port}{path}"));
@@ -102,3 +106,125 @@ fn a_node_says_how_it_is_and_what_it_measured() {
         panic!("it is never ready again: {seen:?}");
     });
 }
+
+/// Asks until readiness says something, with a status.
+async fn until_it_says(app: &App, port: u16, status: u16, word: &str) {
+    let mut seen = (0, String::new());
+    for _ in 0..150 {
+        seen = ask(app, port, "/readyz").await;
+        if seen.0 == status && seen.1.contains(word) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it never says {word} with {status}: {seen:?}");
+}
+
+on_both!(
+    nobody_is_sent_to_a_node_that_cannot_serve,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-OPS-2", refusing "PV-OPS-2", accepting "P7", refusing "P7", refusing "P2");
+        let app = App::on(database.clone()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let handle = tokio::runtime::Handle::current();
+        portvakt::http::ops::serve(app.provider.clone(), listener, &handle).expect("served");
+        assert_eq!(
+            ask(&app, port, "/readyz").await,
+            (200, "ready\n".to_owned())
+        );
+        let meddle = |statement: &str| {
+            let done = database.meddle(app.directory.path(), statement);
+            assert!(done.expect("done") > 0, "{statement}");
+        };
+        // Tables that this version needs, and newer ones that it does not know.
+        meddle("UPDATE _sqlx_migrations SET success = false WHERE version = 19");
+        until_it_says(&app, port, 503, "lacks tables").await;
+        meddle("UPDATE _sqlx_migrations SET success = true, version = 9019 WHERE version = 19");
+        until_it_says(&app, port, 503, "lacks tables").await;
+        meddle("UPDATE _sqlx_migrations SET version = 19 WHERE version = 9019");
+        until_it_says(&app, port, 200, "ready").await;
+        // A key that this node cannot open.
+        meddle(
+            "INSERT INTO data_key SELECT purpose, 2, wrapped, created_at FROM data_key WHERE purpose = 'seal'",
+        );
+        until_it_says(&app, port, 503, "the keys of the database").await;
+        meddle("DELETE FROM data_key WHERE generation = 2");
+        until_it_says(&app, port, 200, "ready").await;
+        // A certificate that ends soon is told of; one that has ended takes nobody.
+        let year = Seconds(359 * 24 * 60 * 60);
+        let past = Authority::new("Test banks", &Random::system(), app.clock.now() - year);
+        let ending = past
+            .expect("made")
+            .relying_party("Testkommunen")
+            .expect("made");
+        let write = |name: &str, text: String| {
+            std::fs::write(app.directory.path().join(name), text).expect("written");
+        };
+        write("tax.key", ending.key_pem());
+        write("tax.pem", ending.certificate_pem());
+        let warning = "warning: the relying-party certificate tax ends in ";
+        until_it_says(&app, port, 200, warning).await;
+        let (_, metrics) = ask(&app, port, "/metrics").await;
+        let days = metrics
+            .split("days_left{profile=\"tax\"} ")
+            .nth(1)
+            .expect("a line");
+        assert!(days.starts_with('5') || days.starts_with('6'), "{days}");
+        // Whose clock is not the database's, judges codes wrongly.
+        if let Database::Postgres(_) = database {
+            app.clock.advance(Duration::from_secs(4));
+            assert_eq!(ask(&app, port, "/readyz").await.0, 200);
+            app.clock.advance(Duration::from_secs(3));
+            until_it_says(&app, port, 503, "off the database's").await;
+        }
+        app.clock.advance(Duration::from_secs(7 * 24 * 60 * 60));
+        until_it_says(&app, port, 503, "certificate tax cannot be used").await;
+        assert_eq!(ask(&app, port, "/healthz").await.0, 200);
+    }
+);
+
+on_both!(
+    a_node_that_is_told_to_stop_is_left_before_it_stops,
+    async |database: Database| {
+        let _shows = shows!(accepting "P8", refusing "P8");
+        let app = App::on(database.clone()).await;
+        app.stop_provider().await;
+        let port = free_port();
+        let ops =
+            format!("[ops]\naddress = \"127.0.0.1:{port}\"\n[node]\nid = \"leaving\"\n[bankid]");
+        let mut serving = Serving::start(&app, "leaving", &[("[bankid]", &ops)]).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        let told = Instant::now();
+        serving.tell_to_stop();
+        until_it_says(&app, port, 503, "stopping").await;
+        // Who is here is served, and who comes all the same, too.
+        let late = Browser::new()
+            .get(&app.authorize_url(&[("state", Some("late"))]))
+            .await;
+        assert_eq!(late.status, 200);
+        Answer::of(&browser.until_departure(&login).await).code();
+        assert!(serving.has_ended_well());
+        let took = told.elapsed();
+        let bounds = Duration::from_secs(5)..Duration::from_secs(31);
+        assert!(bounds.contains(&took), "{took:?}");
+        // Its orders and its work are anybody's at once.
+        let texts = |question: &str| database.texts(app.directory.path(), question);
+        let left = "SELECT CAST(heartbeat_at AS TEXT) FROM node WHERE id = 'leaving'";
+        assert_eq!(texts(left), ["0"]);
+        assert_eq!(texts("SELECT name FROM lease"), [] as [String; 0]);
+        let gone = app
+            .http
+            .get(format!("http://127.0.0.1:{port}/healthz"))
+            .send()
+            .await;
+        assert!(gone.is_err());
+    }
+);

@@ -25,7 +25,7 @@ async fn pushed_by_web(app: &App, changes: &[Change<'_>]) -> Told {
 }
 
 /// The name of a pushed request.
-async fn push(app: &App, changes: &[Change<'_>]) -> String {
+pub async fn push(app: &App, changes: &[Change<'_>]) -> String {
     let told = pushed_by_web(app, changes).await;
     assert_eq!(told.status, 201, "{}", told.body);
     let name = told.body["request_uri"].as_str().expect("a name");
@@ -34,7 +34,7 @@ async fn push(app: &App, changes: &[Change<'_>]) -> String {
 }
 
 /// Where a browser brings it.
-fn bring(app: &App, client: &str, name: &str, more: &[(&str, &str)]) -> String {
+pub fn bring(app: &App, client: &str, name: &str, more: &[(&str, &str)]) -> String {
     let mut url = url::Url::parse(&format!("{}/authorize", app.issuer)).expect("an address");
     url.query_pairs_mut()
         .append_pair("client_id", client)

@@ -29,7 +29,7 @@ pub async fn open(database: &Database, directory: &std::path::Path) -> (Store, C
     let (clock, random) = (Clock::system(), Random::system());
     let key = Key::from_bytes(&[7; 32]).expect("32 bytes");
     let url = database.url(directory);
-    let (store, _) = Store::open(&url, &key, &random, clock.now())
+    let (store, _) = Store::open(&url, &key.into(), &random, clock.now())
         .await
         .expect("it opens");
     (store, clock, random)
@@ -310,7 +310,7 @@ on_both!(
         assert!(
             Store::open(
                 &database.url(directory.path()),
-                &other,
+                &other.into(),
                 &random,
                 clock.now()
             )
@@ -540,7 +540,7 @@ on_both!(
                         login: login.id,
                         order: login.order.id,
                         // One person in every round, so that they are found and made at once.
-                        index: [round / 5; 32],
+                        index: [round / 5; 32].into(),
                         old_browser: None,
                         new_browser: Secret::fresh(&random).digest(),
                         client_id: &login.client_id,

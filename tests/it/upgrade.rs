@@ -172,7 +172,7 @@ on_both!(
             tokio::spawn(async move {
                 let key = Key::from_bytes(&[7; 32]).expect("32 bytes");
                 let now = Clock::system().now();
-                let opened = Store::open(&url, &key, &Random::system(), now).await;
+                let opened = Store::open(&url, &key.into(), &Random::system(), now).await;
                 opened.map(|_| ()).map_err(|error| error.to_string())
             })
         });
