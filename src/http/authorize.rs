@@ -464,6 +464,8 @@ pub fn choice_page(
     }
 }
 
+/// After how long a fresh choice page says that it will be too old.
+pub const WARNS_AFTER: Seconds = Seconds(FORM_LIFETIME.0 - NOTICE.0);
 /// How long before its time is up a page says so (WCAG 2.2, 2.2.1 asks for 20 seconds at least).
 pub const NOTICE: Seconds = Seconds(2 * 60);
 

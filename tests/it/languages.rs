@@ -407,6 +407,12 @@ fn a_page_in_another_language_opens_no_app() {
         browser.see("html[lang=sv] [data-screen=launch]").await;
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         browser.see("html[lang=sv] [data-screen=launch]").await;
+        // A switch on another screen keeps no later press from opening it.
+        browser.press("button[value=other]").await;
+        browser.press("nav.languages button[value=en]").await;
+        browser.see("html[lang=en] [data-screen=scan]").await;
+        browser.press("button[value=this]").await;
+        browser.see("#continue").await;
     });
 }
 

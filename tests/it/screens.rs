@@ -313,6 +313,17 @@ fn a_code_that_is_too_old_is_not_left_on_the_page() {
             "status"
         );
         // Out of it.
+        // However slow the network is at first: each try has its time.
+        let slowly =
+            "window.EventSource = class { constructor() { throw new Error(); } close() {} };
+          window.fetch = async (...asked) => {
+            await new Promise((done) => setTimeout(done, 1500));
+            return window.real.fetch(...asked);
+          };
+          failures = 3;";
+        browser.execute(slowly).await;
+        until(&browser, CODE_IS_SEEN, &json!(true)).await;
+        until(&browser, "return away.hidden", &json!(true)).await;
         browser.execute("Object.assign(window, window.real)").await;
         until(&browser, CODE_IS_SEEN, &json!(true)).await;
         until(&browser, "return away.hidden", &json!(true)).await;

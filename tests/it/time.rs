@@ -58,6 +58,63 @@ fn a_choice_that_was_left_open_leads_to_another_one() {
 }
 
 #[test]
+fn a_request_can_be_asked_anew_for_an_hour_and_no_longer() {
+    run(async {
+        let _shows = shows!(refusing "PV-TIME-2", refusing "PV-TIME-3");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        // By however many pages.
+        let mut choice = browser.get(&app.authorize_url(&[])).await;
+        for _ in 0..6 {
+            app.clock.advance(9 * MINUTE);
+            choice = browser.press(&choice, "renew").await;
+        }
+        let login = browser.choose(&choice, "other").await;
+        app.clock.advance(7 * MINUTE);
+        let late = browser.press(&choice, "renew").await;
+        assert_eq!(late.status, 403);
+        // A login that began in time has its time, and no other takes its place.
+        app.clock.advance(7 * MINUTE);
+        let over = browser.until(&login, "failed").await;
+        assert!(
+            over.body.contains("Tillbaka till tjänsten"),
+            "{}",
+            over.body
+        );
+        assert!(!over.body.contains("name=\"device\""), "{}", over.body);
+        let pressed = browser.press_on(&over, "order", "other").await;
+        let same = format!("/login/{}", login.login_id());
+        assert_eq!(pressed.location(), Some(same));
+        assert_eq!(app.phone.codes_on_screen().await, 0);
+    });
+}
+
+#[test]
+fn a_choice_that_is_too_old_can_still_be_cancelled() {
+    run(async {
+        let _shows = shows!(accepting "LI-07");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        app.clock.advance(20 * MINUTE);
+        let left = browser.press(&choice, "none").await;
+        let address = left.after("content=\"0;url=").expect("a way on");
+        assert!(address.contains("error=access_denied"), "{address}");
+        // Another language is no lateness, and is remembered.
+        let form = choice.value("form");
+        let fields = [("form", form.as_str()), ("language", "en")];
+        let other = browser.post(&choice.absolute("/login"), &fields).await;
+        assert!(
+            other.body.contains("Identify with BankID"),
+            "{}",
+            other.body
+        );
+        assert!(!other.body.contains("long time"), "{}", other.body);
+        assert_eq!(browser.cookie("language").as_deref(), Some("en"));
+    });
+}
+
+#[test]
 fn a_browser_without_cookies_is_told_so_and_can_go_on() {
     run(async {
         let _shows = shows!(accepting "PV-COOKIE-2", refusing "PV-COOKIE-2");

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::super::answer::Answer;
 use super::super::assets::url;
-use super::super::authorize::{Facts, choice_page};
+use super::super::authorize::{Facts, WARNS_AFTER, choice_page};
 use super::super::input::Request;
 use super::super::logo;
 use super::super::page::{Choice, Frame as PublicFrame, Logo as PublicLogo};
@@ -218,7 +218,7 @@ fn views(
                 user_agent,
                 elsewhere_before: false,
                 renewed: false,
-                warns_after: 0,
+                warns_after: WARNS_AFTER.0,
                 logo: logo.cloned(),
                 form: String::new(),
             };
