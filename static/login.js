@@ -61,7 +61,10 @@ async function ask() {
   } finally {
     asking = null;
   }
-  if (!leaving && !document.hidden && !source && !rests()) timer = setTimeout(ask, 1000);
+  if (!leaving && !document.hidden && !source && !rests()) {
+    // A second after the last one, and at once where the answer took longer.
+    timer = setTimeout(ask, Math.max(0, 1000 - (performance.now() - tried)));
+  }
 }
 
 function follow() {

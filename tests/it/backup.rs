@@ -156,7 +156,11 @@ fn a_backup_is_put_back_where_nothing_is_and_where_it_belongs() {
         let other = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [8; 32]);
         let issuer = format!("issuer = \"{}\"", app.issuer);
         for (from, to, problem) in [
-            (master.as_str(), other.as_str(), "made with another master key"),
+            (
+                master.as_str(),
+                other.as_str(),
+                "made with another master key",
+            ),
             (
                 issuer.as_str(),
                 "issuer = \"http://localhost:1\"",

@@ -302,7 +302,7 @@ fn a_code_that_is_too_old_is_not_left_on_the_page() {
         until(&browser, CODE_IS_SEEN, &json!(true)).await;
         // As in a tunnel: nothing is refused, and nothing comes.
         browser
-            .execute("window.real = { fetch, EventSource }; source.close(); source.onmessage = null; window.fetch = () => new Promise(() => {}); window.EventSource = class { close() {} };")
+            .execute("window.real = { fetch, EventSource }; source.close(); source.onmessage = null; window.fetch = (address, { signal }) => new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason))); window.EventSource = class { close() {} };")
             .await;
         until(&browser, CODE_IS_SEEN, &json!(false)).await;
         browser.read("Ingen kontakt").await;
@@ -318,7 +318,7 @@ fn a_code_that_is_too_old_is_not_left_on_the_page() {
             "window.EventSource = class { constructor() { throw new Error(); } close() {} };
           window.fetch = async (...asked) => {
             await new Promise((done) => setTimeout(done, 1500));
-            return window.real.fetch(...asked);
+            return window.real.fetch.call(window, ...asked);
           };
           failures = 3;";
         browser.execute(slowly).await;
