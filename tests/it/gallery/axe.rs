@@ -26,6 +26,7 @@ static AXE: LazyLock<Option<String>> = LazyLock::new(|| {
 
 const RUN: &str = "
   const [only, done] = arguments;
+  if (typeof axe === 'undefined') return void done({ came_anew: true });
   const all = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'];
   const colours = { type: 'rule', values: ['color-contrast', 'link-in-text-block'] };
   const found = (list) => list.flatMap(({ id, help, nodes }) => nodes.map((node) =>
@@ -71,11 +72,17 @@ async fn axe(stage: &Stage, state: &State) -> Vec<String> {
                 Scheme::Light => ("everything", 10),
                 Scheme::Dark => ("colours", 1),
             };
-            // The page may have come anew since.
-            if browser.execute("return typeof axe").await == "undefined" {
-                browser.execute(script).await;
+            // The page may have come anew since, or may do so at this very moment.
+            let mut result = Value::Null;
+            for _ in 0..10 {
+                if browser.execute("return typeof axe").await == "undefined" {
+                    browser.execute(script).await;
+                }
+                result = browser.execute_later(RUN, only).await;
+                if result["came_anew"] != true {
+                    break;
+                }
             }
-            let result = browser.execute_later(RUN, only).await;
             assert!(
                 result["rules"].as_u64() >= Some(rules),
                 "{}: {result}",

@@ -36,6 +36,7 @@ impl Browser {
 
     pub fn with_user_agent(user_agent: &'static str) -> Browser {
         let http = reqwest::Client::builder()
+            .pool_idle_timeout(Duration::from_secs(2))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))

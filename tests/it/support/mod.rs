@@ -16,6 +16,7 @@ pub mod receiver;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use base64::Engine;
@@ -322,7 +323,9 @@ impl App {
                 Some(names) => Phone::behind(&phone_url, names.phone, &pages.root()),
                 None => Phone::new(&phone_url),
             },
+            // The provider closes what was idle for a quarter of a minute.
             http: reqwest::Client::builder()
+                .pool_idle_timeout(Duration::from_secs(8))
                 .no_proxy()
                 .build()
                 .expect("a client"),

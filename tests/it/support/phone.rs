@@ -1,6 +1,7 @@
 //! A person's phone, by the simulator's REST door.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use portvakt::testing::canary;
 use rustls_pki_types::CertificateDer;
@@ -64,7 +65,9 @@ impl Phone {
         ] {
             canary(text);
         }
-        let http = http.no_proxy().build().expect("a client");
+        // The simulator closes what was idle for five seconds, and a request must not meet that.
+        let http = http.pool_idle_timeout(Duration::from_secs(2)).no_proxy();
+        let http = http.build().expect("a client");
         Phone {
             url: url.to_owned(),
             http,
