@@ -25,6 +25,8 @@
 //! Who may do what to an installation, and does it by page, API, shell or file, is in [`admin`]; what was done
 //! is in [`audit`]; how a client's requests fail, and why, in [`client::mistake`].
 //!
+//! What is kept of a person, and until when, is in [`person`]; what has had its time goes by [`sweeping`].
+//!
 //! All of that is told what time it is ([`clock`]) and given its randomness ([`random`]). The doors
 //! are in [`http`], what is kept is in [`storage`], whose keys are replaced by [`rekeying`], and
 //! [`provider`] holds it all together.
@@ -51,6 +53,7 @@ pub mod json;
 pub mod language;
 pub mod login;
 pub mod outbound;
+pub mod person;
 pub mod provider;
 pub mod random;
 pub mod refusals;
@@ -60,6 +63,7 @@ pub mod session;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod storage;
+pub mod sweeping;
 pub mod telemetry;
 pub mod token;
 

@@ -39,6 +39,7 @@ use crate::rekeying;
 use crate::secret::Digest;
 use crate::session::delivery;
 use crate::storage::{Keys, OpenError, Store};
+use crate::sweeping;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::usage::Usage;
 
@@ -128,8 +129,6 @@ pub enum StartError {
     BankId(#[from] crate::bankid::client::SetupError),
 }
 
-/// How often what expired is removed.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// How often other nodes' progress is asked for, and renewals are looked for.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often what was counted of clients is kept.
@@ -204,7 +203,7 @@ impl Provider {
         }));
         tokio::spawn(provider.collector.clone().watch_over_nodes());
         tokio::spawn(provider.clone().keep_pages_current());
-        tokio::spawn(provider.clone().sweep());
+        tokio::spawn(sweeping::look_after(provider.clone()));
         tokio::spawn(provider.clone().keep_refusals());
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
@@ -422,16 +421,6 @@ impl Provider {
                 Ok(Some(head)) => tracing::info!(%head, "the audit log was sealed"),
                 Ok(None) => {}
                 Err(fault) => tracing::error!(%fault, "the audit log could not be sealed"),
-            }
-        }
-    }
-
-    async fn sweep(self) {
-        let mut every = tokio::time::interval(SWEEP_INTERVAL);
-        loop {
-            every.tick().await;
-            if let Err(fault) = self.store.sweep(self.clock.now()).await {
-                tracing::error!(%fault, "what expired could not be removed");
             }
         }
     }

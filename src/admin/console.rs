@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::client::CONSOLE;
+use crate::claims::subject::in_sector;
 use crate::client::Client;
 use crate::config::admin::Admin;
-use crate::id::ClientId;
+use crate::id::{ClientId, Id, kind};
+use crate::secret::Key;
 use crate::storage::Keys;
 
 /// The client, as every node registers it.
@@ -24,6 +26,11 @@ pub fn client(admin: &Admin) -> Client {
         sector: CONSOLE.to_owned(),
         metadata: serde_json::from_value(metadata).expect("our own metadata is sound"),
     }
+}
+
+/// By which name somebody administers, if they do.
+pub fn subject(key: &Key, person: Id<kind::Person>) -> String {
+    in_sector(key, CONSOLE, person)
 }
 
 /// Where answers to it go.

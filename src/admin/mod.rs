@@ -13,6 +13,7 @@ pub mod failure;
 pub mod file;
 pub mod key;
 mod logo;
+pub mod person;
 pub mod preview;
 pub mod role;
 pub mod scope;

@@ -42,6 +42,10 @@ pub enum Permission {
     EndSessions,
     /// To see whose they are.
     RevealPersons,
+    /// To be told all that is kept of a person.
+    ExportPersons,
+    /// To erase it.
+    ErasePersons,
     /// To read the audit log.
     ReadAudit,
     /// To see who administers.
@@ -52,7 +56,7 @@ pub enum Permission {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 13] = [
         Permission::ReadClients,
         Permission::WriteClients,
         Permission::Entitle,
@@ -61,6 +65,8 @@ impl Permission {
         Permission::ReadSessions,
         Permission::EndSessions,
         Permission::RevealPersons,
+        Permission::ExportPersons,
+        Permission::ErasePersons,
         Permission::ReadAudit,
         Permission::ReadAdministrators,
         Permission::WriteAdministrators,
@@ -102,12 +108,16 @@ impl Role {
     /// What it is, in one line.
     pub fn meaning(self) -> &'static str {
         match self {
-            Role::Owner => "everything, and who else administers",
+            Role::Owner => {
+                "everything, and who else administers; tells and erases what is kept of people"
+            }
             Role::ClientAdministrator => {
                 "registers and changes clients: all of them, or those that are named"
             }
             Role::KeyAdministrator => "announces and revokes signing keys",
-            Role::Auditor => "reads everything, the audit log and whose a session is too",
+            Role::Auditor => {
+                "reads everything, the audit log and whose a session is too, but not all that is kept of people"
+            }
             Role::Reader => "reads clients, keys and certificates",
         }
     }
@@ -189,10 +199,13 @@ mod tests {
         let _shows = crate::shows!(accepting "M3", refusing "M3");
         for role in Role::ALL {
             assert_eq!(Role::parse(role.as_str()), Some(role));
-            assert_eq!(
-                role.may(Permission::WriteAdministrators),
-                role == Role::Owner
-            );
+            for permission in [
+                Permission::WriteAdministrators,
+                Permission::ExportPersons,
+                Permission::ErasePersons,
+            ] {
+                assert_eq!(role.may(permission), role == Role::Owner);
+            }
             // Whoever may change something may look at it.
             for (write, read) in [
                 (Permission::WriteClients, Permission::ReadClients),
@@ -200,12 +213,13 @@ mod tests {
                 (Permission::WriteKeys, Permission::ReadKeys),
                 (Permission::EndSessions, Permission::ReadSessions),
                 (Permission::RevealPersons, Permission::ReadSessions),
+                (Permission::ErasePersons, Permission::ExportPersons),
             ] {
                 assert!(!role.may(write) || role.may(read), "{role:?} {write:?}");
             }
         }
         for (role, count) in [
-            (Role::Owner, 11),
+            (Role::Owner, 13),
             (Role::ClientAdministrator, 6),
             (Role::KeyAdministrator, 3),
             (Role::Auditor, 6),

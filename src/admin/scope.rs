@@ -46,6 +46,10 @@ scopes! {
         "See people's sessions, without whose they are.";
     SessionsWrite "portvakt:sessions:write" EndSessions:
         "End people's sessions.";
+    PersonsExport "portvakt:persons:export" ExportPersons:
+        "Be told all that is kept of a person whose number is known.";
+    PersonsErase "portvakt:persons:erase" ErasePersons:
+        "Erase what is kept of a person whose number is known.";
     AuditRead "portvakt:audit:read" ReadAudit:
         "Read the audit log.";
     AdministratorsRead "portvakt:administrators:read" ReadAdministrators:

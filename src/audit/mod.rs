@@ -140,6 +140,10 @@ actions! {
     SessionEnd = "session.end",
     /// Somebody's personal number was shown to an administrator.
     PersonReveal = "person.reveal",
+    /// Somebody was told all that is kept of a person.
+    PersonExport = "person.export",
+    /// What is kept of a person was erased.
+    PersonErase = "person.erase",
     /// Old events were removed from the log.
     AuditPrune = "audit.prune",
     /// A copy of the database was made.

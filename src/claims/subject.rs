@@ -13,8 +13,16 @@ use crate::secret::Key;
 pub fn subject(key: &Key, client: &Client, person: Id<kind::Person>) -> String {
     let sector = match client.metadata.subject_type {
         SubjectType::Pairwise => client.sector.as_str(),
-        SubjectType::Public => "",
+        SubjectType::Public => PUBLIC,
     };
+    in_sector(key, sector, person)
+}
+
+/// The sector of clients that are told the same as others.
+pub const PUBLIC: &str = "";
+
+/// The same for a sector.
+pub fn in_sector(key: &Key, sector: &str, person: Id<kind::Person>) -> String {
     let person = person.to_string();
     let mac = key.mac(&[b"subject", sector.as_bytes(), person.as_bytes()]);
     URL_SAFE_NO_PAD.encode(mac)

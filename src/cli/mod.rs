@@ -1,5 +1,5 @@
 //! The command line: demo · serve · simulate · migrate · check · backup · restore · migrate-database · client · key ·
-//! language · admin · audit · evidence.
+//! language · admin · audit · evidence · person.
 
 mod admin;
 mod client;
@@ -7,6 +7,7 @@ mod database;
 mod failures;
 mod key;
 mod language;
+mod person;
 mod shell;
 mod token;
 
@@ -74,6 +75,9 @@ enum Command {
     /// What proves an identification.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// A person's rights: to be told what is kept of them, and to have it erased.
+    #[command(subcommand)]
+    Person(person::Command),
     /// The keys that tokens are signed with, and those of the database.
     #[command(subcommand)]
     Key(key::Command),
@@ -139,6 +143,7 @@ pub fn run() -> anyhow::Result<()> {
             Command::Admin(command) => admin::run(command).await,
             Command::Audit(command) => admin::audit(command).await,
             Command::Evidence(command) => evidence_of(command).await,
+            Command::Person(command) => person::run(command).await,
             Command::Key(command) => key::run(command).await,
             Command::Language(command) => language::run(command),
         }

@@ -10,12 +10,13 @@ use crate::audit::{Actor, Door, Who};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::random::Random;
-use crate::storage::Store;
+use crate::storage::{Keys, Store};
 
 /// A database that is opened for one command.
 pub struct Shell {
     pub config: Config,
     pub store: Store,
+    pub keys: Keys,
     random: Random,
     clock: Clock,
 }
@@ -24,7 +25,7 @@ impl Shell {
     pub async fn open(file: &ConfigFile) -> anyhow::Result<Shell> {
         let config = Config::read(&file.config)?;
         let (random, clock) = (Random::system(), Clock::system());
-        let (store, _) = Store::open(
+        let (store, keys) = Store::open(
             &config.database_url,
             &config.master_key,
             &random,
@@ -34,6 +35,7 @@ impl Shell {
         Ok(Shell {
             config,
             store,
+            keys,
             random,
             clock,
         })

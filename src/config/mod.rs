@@ -70,6 +70,8 @@ pub struct Config {
     pub outbound: Allowed,
     /// How logins are.
     pub login: Login,
+    /// How long a person is remembered who does not come back.
+    pub person_kept: Seconds,
     /// What the pages say of the provider.
     pub pages: Arc<Pages>,
     /// The languages that people are spoken to in.
@@ -245,6 +247,9 @@ impl Config {
         };
         let outbound = outbound::check(written.outbound, base, &mut found);
         let languages = languages::check(&written.languages, base, &mut found);
+        if !(1..=1200).contains(&written.retention.person_months) {
+            found.add("retention.person_months", "must be 1 to 1200 months");
+        }
         if !(60..=86_400).contains(&written.login.session_lifetime) {
             found.add("login.session_lifetime", "must be 60 to 86400 seconds");
         }
@@ -281,6 +286,8 @@ impl Config {
                         acr: written.login.acr,
                         session_lifetime: Seconds(written.login.session_lifetime),
                     },
+                    // No month is longer.
+                    person_kept: Seconds(written.retention.person_months * 31 * 24 * 60 * 60),
                     pages: Arc::new(pages),
                     languages,
                     second_approver: admin.as_ref().is_some_and(|admin| admin.second_approver),

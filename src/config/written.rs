@@ -52,6 +52,9 @@ pub struct Written {
     /// How logins are.
     #[serde(default)]
     pub login: Login,
+    /// How long people are remembered.
+    #[serde(default)]
+    pub retention: Retention,
     /// What the pages say of the provider.
     #[serde(default)]
     pub pages: Pages,
@@ -374,6 +377,20 @@ impl Default for Login {
             acr: "http://id.swedenconnect.se/loa/1.0/uncertified-loa3".to_owned(),
             session_lifetime: crate::session::LIFETIME.0,
         }
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// For how many months a person is remembered who does not come back.
+    pub person_months: i64,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { person_months: 36 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table `evidence`.
 
-use super::{Result, Store, Tx, on, sealed};
+use super::{Kept, Result, Store, Tx, on, sealed};
 use crate::bankid::evidence::record::Record;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -11,23 +11,25 @@ impl Store {
     pub(super) async fn insert_evidence(
         &self,
         tx: &mut Tx,
-        record: &Record,
+        kept: &Kept,
+        person: &str,
         now: Timestamp,
-        expires_at: Timestamp,
     ) -> Result<()> {
+        let record = &kept.record;
         let id = record.txn.to_string();
         let sealed = self
             .sealer
             .seal_json(sealed::EVIDENCE_RECORD.of(&id), record, &self.random);
         on!(tx, |tx| sqlx::query(
-            "INSERT INTO evidence (id, client_id, record, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5)"
+            "INSERT INTO evidence (id, client_id, record, created_at, expires_at, person_id)
+             VALUES ($1, $2, $3, $4, $5, $6)"
         )
         .bind(&id)
         .bind(&record.client_id)
         .bind(&sealed)
         .bind(now)
-        .bind(expires_at)
+        .bind(kept.until)
+        .bind(person)
         .execute(&mut **tx)
         .await
         .map(|_| ())

@@ -138,13 +138,13 @@ impl Store {
             now,
         )
         .await?;
-        if !self.insert_issued(&mut tx, &issued, now).await? {
+        let whose = person.to_string();
+        if !self.insert_issued(&mut tx, &issued, &whose, now).await? {
             rollback(tx).await?;
             return Ok(None);
         }
         if let Some(kept) = &finish.evidence {
-            self.insert_evidence(&mut tx, &kept.record, now, kept.until)
-                .await?;
+            self.insert_evidence(&mut tx, kept, &whose, now).await?;
         }
         commit(tx).await?;
         Ok(Some((outcome, ended)))
@@ -157,12 +157,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<std::result::Result<(), Unissued>> {
         let mut tx = self.begin().await?;
-        let outcome = if !session::hold(&mut tx, issued.grant.session, now).await? {
-            Err(Unissued::SessionEnded)
-        } else if !self.insert_issued(&mut tx, issued, now).await? {
-            Err(Unissued::Repeated)
-        } else {
-            Ok(())
+        let outcome = match session::hold(&mut tx, issued.grant.session, now).await? {
+            None => Err(Unissued::SessionEnded),
+            Some(whose) => match self.insert_issued(&mut tx, issued, &whose, now).await? {
+                false => Err(Unissued::Repeated),
+                true => Ok(()),
+            },
         };
         match outcome {
             Ok(()) => commit(tx).await?,
@@ -171,7 +171,13 @@ impl Store {
         Ok(outcome)
     }
 
-    async fn insert_issued(&self, tx: &mut Tx, issued: &Issued, now: Timestamp) -> Result<bool> {
+    async fn insert_issued(
+        &self,
+        tx: &mut Tx,
+        issued: &Issued,
+        person: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
         if let Some(pushed) = issued.pushed
             && !pushed_request::spend(tx, pushed).await?
         {
@@ -198,8 +204,8 @@ impl Store {
         on!(&mut *tx, |tx| sqlx::query(
             "INSERT INTO client_grant (id, client_id, session_id, subject, scope, released,
                                        identity, nonce, auth_time, txn, created_at, expires_at,
-                                       resources)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+                                       resources, person_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         )
         .bind(&id)
         .bind(&grant.client_id)
@@ -214,6 +220,7 @@ impl Store {
         .bind(now)
         .bind(grant.expires_at)
         .bind(Json(&grant.resources))
+        .bind(person)
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
@@ -293,6 +300,13 @@ pub(super) struct GrantRow {
     txn: String,
     expires_at: Timestamp,
     ended_at: Option<Timestamp>,
+}
+
+impl GrantRow {
+    /// When it was ended, if it was.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
+    }
 }
 
 /// Keeps a grant until the last of its tokens ends. `false` if it has ended before.

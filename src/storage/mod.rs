@@ -16,6 +16,7 @@ mod code;
 mod column;
 mod data_key;
 mod entitlement;
+mod erasure;
 mod evidence;
 mod generations;
 mod grant;
@@ -37,6 +38,7 @@ mod sealed;
 mod session;
 mod signing_key;
 mod sweep;
+mod traces;
 mod transfer;
 
 use std::str::FromStr;
@@ -61,6 +63,7 @@ pub use client::{Activity, ClientFilter, Decided, object};
 pub use client_secret::{SecretChange, same_secrets};
 pub use data_key::{Generation, IndexKeys, KEPT, Keys, NumberIndex, Purpose, SETTLING, used};
 pub use entitlement::EntitlementRequest;
+pub use erasure::{Erased, Erasure, Wanted};
 pub use generations::{Cursor, Rolled};
 pub use grant::{Exchange, Finish, Kept, Unissued};
 pub use login::Old;
@@ -72,6 +75,7 @@ pub use replay::SignedKind;
 pub use restored::Ended as EndedByRestore;
 pub use session::{Ended, SessionRow};
 pub use signing_key::Revoked;
+pub use traces::{GrantTrace, Known, LoginTrace, Traces};
 pub use transfer::{MoveError, Moved, move_database};
 
 /// Either database. There is no third.
@@ -156,6 +160,8 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
+            // What was removed is overwritten, so that nobody finds it in the file.
+            .pragma("secure_delete", "ON")
             .disable_statement_logging();
         SqlitePoolOptions::new()
             .max_connections(SQLITE_CONNECTIONS)

@@ -3,8 +3,11 @@
 use super::column::Row;
 use super::data_key::NumberIndex;
 use super::{Backend, Result, Store, Tx, on};
-use crate::clock::Timestamp;
+use crate::clock::{Seconds, Timestamp};
 use crate::id::{Id, kind};
+
+/// How exactly it is known when a person was last here.
+const DAY: Seconds = Seconds(24 * 60 * 60);
 
 impl Store {
     /// The person with this index, if they have logged in before.
@@ -35,22 +38,24 @@ pub(super) async fn find_or_make(
     if !index.others.is_empty() {
         one_at_a_time(tx, &index.oldest).await?;
         for other in &index.others {
-            if let Some(id) = moved(tx, other, index).await? {
+            if let Some(id) = moved(tx, other, index, now).await? {
                 return read(&id);
             }
         }
     }
-    // The update that changes nothing makes RETURNING answer for a row that was there.
+    // Once a day is enough: a column that is indexed costs more to change than one that is not.
     let id: String = on!(tx, |tx| sqlx::query_scalar(
-        "INSERT INTO person (id, number_index, index_generation, created_at)
-         VALUES ($1, $2, $3, $4)
-         ON CONFLICT (number_index) DO UPDATE SET created_at = person.created_at
+        "INSERT INTO person (id, number_index, index_generation, created_at, used_at)
+         VALUES ($1, $2, $3, $4, $4)
+         ON CONFLICT (number_index) DO UPDATE
+            SET used_at = CASE WHEN person.used_at > $5 THEN person.used_at ELSE $4 END
          RETURNING id"
     )
     .bind(fresh.to_string())
     .bind(&index.written[..])
     .bind(index.generation)
     .bind(now)
+    .bind(now - DAY)
     .fetch_one(&mut **tx)
     .await)?;
     read(&id)
@@ -58,18 +63,27 @@ pub(super) async fn find_or_make(
 
 /// Has the row that is found by another key be found by the one of today; never back to an older one, which
 /// a node wants that does not use the newest yet.
-async fn moved(tx: &mut Tx, other: &[u8; 32], index: &NumberIndex) -> Result<Option<String>> {
-    Ok(on!(tx, |tx| sqlx::query_scalar(
+async fn moved(
+    tx: &mut Tx,
+    other: &[u8; 32],
+    index: &NumberIndex,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    Ok(on!(tx, |tx| {
+        sqlx::query_scalar(
         "UPDATE person
             SET number_index = CASE WHEN index_generation < $3 THEN $2 ELSE number_index END,
-                index_generation = CASE WHEN index_generation < $3 THEN $3 ELSE index_generation END
+                index_generation = CASE WHEN index_generation < $3 THEN $3 ELSE index_generation END,
+                used_at = $4
           WHERE number_index = $1 RETURNING id"
     )
     .bind(&other[..])
     .bind(&index.written[..])
     .bind(index.generation)
+    .bind(now)
     .fetch_optional(&mut **tx)
-    .await)?)
+    .await
+    })?)
 }
 
 /// While a number has several indexes, no unique index keeps two first logins of one person apart that
@@ -86,7 +100,7 @@ async fn one_at_a_time(tx: &mut Tx, index: &[u8; 32]) -> Result<()> {
     Ok(())
 }
 
-fn read(id: &str) -> Result<Id<kind::Person>> {
+pub(super) fn read(id: &str) -> Result<Id<kind::Person>> {
     Row {
         table: "person",
         key: id,

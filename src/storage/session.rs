@@ -339,7 +339,7 @@ impl HeldRow {
 }
 
 /// These sessions with their clients. One whose client is no longer registered has nobody to tell.
-async fn held(tx: &mut Tx, ids: &[String]) -> Result<Vec<Held>> {
+pub(super) async fn held(tx: &mut Tx, ids: &[String]) -> Result<Vec<Held>> {
     let mut held = Vec::new();
     for id in ids {
         let row: Option<HeldRow> = on!(&mut *tx, |tx| sqlx::query_as(
@@ -357,24 +357,27 @@ async fn held(tx: &mut Tx, ids: &[String]) -> Result<Vec<Held>> {
     Ok(held)
 }
 
-/// Whether a session is alive; if so, until the transaction ends. A logout at the same moment comes
-/// before, or waits and ends what was made of the session meanwhile.
-pub(super) async fn hold(tx: &mut Tx, session: Id<kind::Session>, now: Timestamp) -> Result<bool> {
+/// Whose a session is, while it is alive; if it is, until the transaction ends. A logout at the same moment
+/// comes before, or waits and ends what was made of the session meanwhile.
+pub(super) async fn hold(
+    tx: &mut Tx,
+    session: Id<kind::Session>,
+    now: Timestamp,
+) -> Result<Option<String>> {
     let statement = match tx {
         // It has one writer, and this transaction is it.
         Tx::Sqlite(_) => {
-            "SELECT id FROM session WHERE id = $1 AND ended_at IS NULL AND expires_at > $2"
+            "SELECT person_id FROM session WHERE id = $1 AND ended_at IS NULL AND expires_at > $2"
         }
         Tx::Postgres(_) => {
-            "SELECT id FROM session WHERE id = $1 AND ended_at IS NULL AND expires_at > $2 FOR SHARE"
+            "SELECT person_id FROM session WHERE id = $1 AND ended_at IS NULL AND expires_at > $2 FOR SHARE"
         }
     };
-    let found: Option<String> = on!(tx, |tx| sqlx::query_scalar(statement)
+    Ok(on!(tx, |tx| sqlx::query_scalar(statement)
         .bind(session.to_string())
         .bind(now)
         .fetch_optional(&mut **tx)
-        .await)?;
-    Ok(found.is_some())
+        .await)?)
 }
 
 pub(super) async fn insert(

@@ -23,7 +23,7 @@ use crate::support::doors::{ran, ran_with};
 use crate::support::phone::TOLVAN;
 use crate::support::{Answer, App, Browser, Database, Options, SECRET, on_both};
 
-fn key(byte: u8) -> Key {
+pub fn key(byte: u8) -> Key {
     Key::from_bytes(&[byte; 32]).expect("32 bytes")
 }
 
@@ -450,7 +450,7 @@ on_both!(
 
 /// Everything that a database holds, as a thief has it: with what is written in hexadecimal also as the bytes
 /// that it stands for.
-fn dump(database: &Database, directory: &std::path::Path) -> Vec<u8> {
+pub fn dump(database: &Database, directory: &std::path::Path) -> Vec<u8> {
     match database {
         Database::Sqlite => ["test.db", "test.db-wal"]
             .iter()
@@ -481,7 +481,7 @@ fn dump(database: &Database, directory: &std::path::Path) -> Vec<u8> {
 }
 
 /// How something might stand there.
-fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
+pub fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let mut all = vec![
         secret.to_vec(),

@@ -247,6 +247,10 @@ fn no_provider_starts_with_what_must_not_be_run() {
             "login.session_lifetime: must be 60 to 86400",
         ),
         (
+            &[("person_months = 36", "person_months = 0")],
+            "retention.person_months: must be 1 to 1200",
+        ),
+        (
             &[(
                 "[admin]",
                 "[mtls]\nurl = \"https://mtls.example.se\"\n[admin]",

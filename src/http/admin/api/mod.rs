@@ -15,6 +15,7 @@ mod merge;
 mod openapi;
 mod operation;
 pub mod page;
+mod persons;
 mod problem;
 mod read;
 mod registration_tokens;

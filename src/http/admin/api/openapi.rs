@@ -44,7 +44,7 @@ pub fn document(config: &Config, admin: &Admin) -> Value {
         "info": {
             "title": "Portvakt administration",
             "version": "1",
-            "description": "Clients, keys, sessions, administrators and the audit log of one installation. \
+            "description": "Clients, keys, sessions, people's rights, administrators and the audit log of one installation. \
                 An error is a problem (RFC 9457). What has a version is written over by those alone who send \
                 the ETag that they read in If-Match.",
         },

@@ -7,12 +7,14 @@ use super::administrators::MOST_CLIENTS;
 use super::problem::Kind;
 use super::registration_tokens::{LONGEST, MOST_USES};
 use crate::admin::client::{LONGEST_OVERLAP, OVERLAP};
+use crate::admin::person::{LEAST_WHY, MOST_WHY};
 use crate::admin::role::Role;
 use crate::authorize::request::Scope;
 use crate::client::refresh::MOST_DAYS;
 use crate::client::registered::ManagedBy;
 use crate::client::setting;
 use crate::jose::algorithm::Algorithm;
+use crate::person::holdings::Part;
 
 /// Every schema by its name.
 pub fn schemas() -> Map<String, Value> {
@@ -24,6 +26,7 @@ pub fn schemas() -> Map<String, Value> {
         tokens(),
         keys(),
         people(),
+        persons(),
         audit(),
     ] {
         all.extend(part.as_object().cloned().unwrap_or_default());
@@ -367,6 +370,66 @@ fn people() -> Value {
             "expires_at": time(),
         })),
         "SessionList": list("Session"),
+    })
+}
+
+fn persons() -> Value {
+    let part = one_of(Part::ALL.iter().map(|part| part.as_str()));
+    let asked = json!({
+        "personal_number": {"type": "string", "pattern": "^[0-9]{12}$", "description": "With its century."},
+        "why": {
+            "type": "string", "minLength": LEAST_WHY, "maxLength": MOST_WHY,
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+            "description": "Why, for the audit log; without the number.",
+        },
+    });
+    let with_evidence = json!({"with_evidence": {
+        "type": "boolean", "default": false, "description": "Whether what proves logins goes, too.",
+    }});
+    let count = json!({"type": "integer", "minimum": 0});
+    let counted = [
+        "person",
+        "sessions",
+        "grants",
+        "approvals",
+        "logins",
+        "requests",
+        "evidence",
+    ];
+    let counts: Map<String, Value> = counted
+        .iter()
+        .map(|name| ((*name).to_owned(), count.clone()))
+        .collect();
+    json!({
+        "PersonExportRequest": object(&["personal_number", "why"], asked.clone()),
+        "PersonEraseRequest": with(object(&["personal_number", "why"], asked), &[], with_evidence),
+        "PersonExport": object(&["personal_number", "issuer", "at", "parts"], json!({
+            "personal_number": {"type": "string"},
+            "issuer": {"type": "string"},
+            "at": time(),
+            "parts": {"type": "array", "items": named("PersonPart"), "description": "Each part, also those of which there is nothing."},
+        })),
+        "PersonPart": object(&["part", "purpose", "until", "items"], json!({
+            "part": part.clone(),
+            "purpose": {"type": "string", "description": "What it is kept for."},
+            "until": {"type": "string", "description": "Until when it is kept."},
+            "items": {"type": "array", "items": {"type": "object"}},
+        })),
+        "PersonErased": object(&["erased", "clients", "stays"], json!({
+            "erased": object(&counted, counts.into()),
+            "clients": {
+                "type": "array", "items": visible(),
+                "description": "Clients that were told something of the person, as far as that was known. They may have kept it.",
+            },
+            "stays": {"type": "array", "items": named("PersonStaying")},
+        })),
+        "PersonStaying": object(&["part", "why", "until"], json!({
+            "part": part,
+            "id": {"type": "string"},
+            "client_id": visible(),
+            "why": {"type": "string"},
+            "until": {"type": "string"},
+        })),
     })
 }
 

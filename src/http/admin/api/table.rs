@@ -6,11 +6,13 @@ use super::operation::Operation;
 use super::problem::Kind::{Elsewhere, Stale, Taken, Unknown};
 use super::read::{Parameter, ParameterKind};
 use super::{
-    administrators, audit, clients, entitlements, failures, keys, registration_tokens, sessions,
+    administrators, audit, clients, entitlements, failures, keys, persons, registration_tokens,
+    sessions,
 };
 use crate::admin::scope::Scope::{
     AdministratorsRead, AdministratorsWrite, AuditRead, ClientsRead, ClientsWrite,
-    EntitlementsWrite, KeysRead, KeysWrite, SessionsRead, SessionsWrite,
+    EntitlementsWrite, KeysRead, KeysWrite, PersonsErase, PersonsExport, SessionsRead,
+    SessionsWrite,
 };
 
 const GET: Method = Method::GET;
@@ -36,6 +38,7 @@ pub fn table() -> Vec<Operation> {
         ("Registration tokens", registration_tokens()),
         ("Keys", keys()),
         ("Sessions", sessions()),
+        ("A person's rights", persons()),
         ("Administrators", administrators()),
         ("Audit log", audit()),
     ];
@@ -248,6 +251,20 @@ fn sessions() -> Vec<Operation> {
             sessions::end,
         )
         .gives_nothing("It has ended.", &[]),
+    ]
+}
+
+fn persons() -> Vec<Operation> {
+    use Operation as Op;
+    vec![
+        Op::new(PersonsExport, POST, "/persons/export", "exportPerson", "Tells all that is kept of a person, and why and until when. It is in the audit log, with why it was asked.", persons::export)
+            .takes("PersonExportRequest", r#"{"personal_number": "191212121212", "why": "The person asked, matter 2026/17."}"#)
+            .gives(200, "PersonExport", "All that is kept.", &[])
+            .fails(&[Unknown]),
+        Op::new(PersonsErase, POST, "/persons/erase", "erasePerson", "Erases what is kept of a person. Their sessions end, and their clients are told. What proves logins stays as long as a client has it kept, unless it is to go, too.", persons::erase)
+            .takes("PersonEraseRequest", r#"{"personal_number": "191212121212", "why": "The person asked, matter 2026/18."}"#)
+            .gives(200, "PersonErased", "What is gone, and what stays, why, and until when.", &[])
+            .fails(&[Unknown]),
     ]
 }
 
