@@ -74,15 +74,13 @@ pub async fn end(desk: &Desk<'_>, id: &str, subject_key: &Key) -> Done<Vec<Job>>
 
 /// Whose a session is. That somebody asked is told before they are answered.
 pub async fn reveal(desk: &Desk<'_>, id: &str, why: &str) -> Done<Person> {
-    if !(5..=300).contains(&why.chars().count()) || why.chars().any(char::is_control) {
-        return Err(Unmet::mistake("why", "write why, in 5 to 300 characters"));
-    }
     let seen = find(desk, id).await?;
+    let identity = desk.store.session_identity(seen.id).await?;
+    let identity = identity.ok_or(Unmet::Unknown("session"))?;
+    super::person::check_why(why, identity.personal_number())?;
     let after = json!({ "client_id": seen.client_id, "why": why });
     let event = desk.event(Action::PersonReveal, object(seen.id), None, Some(after));
     desk.store.tell_of(&event).await?;
-    let identity = desk.store.session_identity(seen.id).await?;
-    let identity = identity.ok_or(Unmet::Unknown("session"))?;
     let claims = identity.claims(&[crate::claims::release::Claim::Name].into());
     Ok(Person {
         name: claims
