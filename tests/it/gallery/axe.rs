@@ -118,10 +118,10 @@ fn look_at(name: &str, tongue: Tongue) {
         let mut all = Vec::new();
         let found = std::cell::RefCell::new(&mut all);
         walk(wing.expect("a wing"), async |stage, state| {
+            pictures::take(stage, state).await;
             let mut now = axe(stage, state).await;
             now.extend(complaints(stage, state).await);
             found.borrow_mut().extend(said(stage, state, &now));
-            pictures::take(stage, state).await;
         })
         .await;
         pictures::show();

@@ -88,13 +88,23 @@ impl Chromium {
 
     /// A picture of the whole page as PNG, what is below the window's edge included.
     pub async fn whole_picture(&self) -> Vec<u8> {
+        // The picture is taken of a window as high as the page, which has no bar to scroll with.
+        self.hide_scrollbars(true).await;
         let layout = self.devtools("Page.getLayoutMetrics", json!({})).await;
         let content = &layout["cssContentSize"];
         let clip = json!({
             "x": 0, "y": 0, "width": content["width"], "height": content["height"], "scale": 1
         });
-        self.picture(json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }))
-            .await
+        let picture = self
+            .picture(json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }))
+            .await;
+        self.hide_scrollbars(false).await;
+        picture
+    }
+
+    async fn hide_scrollbars(&self, hidden: bool) {
+        let value = json!({ "hidden": hidden });
+        self.devtools("Emulation.setScrollbarsHidden", value).await;
     }
 
     /// A picture of what the window shows.
