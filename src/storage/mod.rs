@@ -14,6 +14,7 @@ mod client_token;
 mod client_use;
 mod code;
 mod column;
+mod conflict;
 mod data_key;
 mod entitlement;
 mod evidence;
@@ -146,6 +147,36 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Runs a statement by itself, and again while the database gives it up ([`conflict`]).
+macro_rules! alone {
+    ($store:expr, |$db:ident| $query:expr) => {{
+        let mut tries = $crate::storage::conflict::Tries::default();
+        loop {
+            let done = $crate::storage::on!(&$store.db, |$db| $query);
+            if !tries.another(&done, &$store.random).await {
+                break done;
+            }
+        }
+    }};
+}
+pub(crate) use alone;
+
+/// Runs a transaction from its beginning to its commit, and again while the database gives it up
+/// ([`conflict`]). A macro, because of what an async closure borrows the compiler cannot tell yet that it may
+/// go to another thread.
+macro_rules! whole {
+    ($store:expr, { $($transaction:tt)* }) => {{
+        let mut tries = $crate::storage::conflict::Tries::default();
+        loop {
+            let done: $crate::storage::Result<_> = async { $($transaction)* }.await;
+            if !tries.another(&done, &$store.random).await {
+                break done;
+            }
+        }
+    }};
+}
+pub(crate) use whole;
+
 /// Connects, without touching the tables.
 async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, OpenError> {
     if url.starts_with("sqlite:") {
@@ -230,7 +261,7 @@ impl Store {
     /// Binds the database to one of BankID's environments, at the first start; says to which it is
     /// bound.
     pub async fn bind_environment(&self, environment: &str) -> Result<String> {
-        Ok(on!(&self.db, |db| sqlx::query_scalar(
+        Ok(alone!(self, |db| sqlx::query_scalar(
             "INSERT INTO installation (id, environment) VALUES (1, $1)
              ON CONFLICT (id) DO UPDATE SET environment = installation.environment
              RETURNING environment"
@@ -242,7 +273,7 @@ impl Store {
 
     /// Keeps whose logins the database holds.
     pub async fn note_issuer(&self, issuer: &str) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE installation SET issuer = $1 WHERE issuer IS DISTINCT FROM $1"
         )
         .bind(issuer)

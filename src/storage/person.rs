@@ -2,7 +2,7 @@
 
 use super::column::Row;
 use super::data_key::NumberIndex;
-use super::{Backend, Result, Store, Tx, on};
+use super::{Backend, Result, Store, Tx, alone, on};
 use crate::clock::Timestamp;
 use crate::id::{Id, kind};
 
@@ -10,7 +10,7 @@ impl Store {
     /// The person with this index, if they have logged in before.
     pub async fn person(&self, index: &NumberIndex) -> Result<Option<Id<kind::Person>>> {
         for value in index.others.iter().chain([&index.written]) {
-            let id: Option<String> = on!(&self.db, |db| sqlx::query_scalar(
+            let id: Option<String> = alone!(self, |db| sqlx::query_scalar(
                 "SELECT id FROM person WHERE number_index = $1"
             )
             .bind(&value[..])

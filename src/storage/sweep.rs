@@ -1,6 +1,6 @@
 //! What has expired is removed, so that personal data dies with its row.
 
-use super::{Result, Store, on, refusal};
+use super::{Result, Store, alone, refusal};
 use crate::client::registered::RESTORABLE;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
@@ -80,7 +80,7 @@ impl Store {
             ("DELETE FROM refusal WHERE at <= $1", now - refusal::KEPT),
             ("DELETE FROM node WHERE heartbeat_at < $1", long_ended),
         ] {
-            on!(&self.db, |db| sqlx::query(statement)
+            alone!(self, |db| sqlx::query(statement)
                 .bind(before)
                 .execute(db)
                 .await
