@@ -162,7 +162,7 @@ impl Provider {
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(store.given_up()));
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),

@@ -8,8 +8,10 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
+use super::Store;
 use crate::error::Fault;
-use crate::random::Random;
 
 /// How often something is done again before somebody is told that it did not succeed.
 const TRIES: u32 = 12;
@@ -41,16 +43,13 @@ pub(super) struct Tries(u32);
 
 impl Tries {
     /// Whether it is to be done again, after a pause that differs from the other side's.
-    pub async fn another<T, E: GivenUp>(
-        &mut self,
-        done: &std::result::Result<T, E>,
-        random: &Random,
-    ) -> bool {
+    pub async fn another<T, E: GivenUp>(&mut self, done: &Result<T, E>, store: &Store) -> bool {
         let is_given_up = done.as_ref().is_err_and(GivenUp::is_given_up);
         if !is_given_up || self.0 == TRIES {
             return false;
         }
-        tokio::time::sleep(pause(self.0, random.bytes())).await;
+        store.given_up.inc();
+        tokio::time::sleep(pause(self.0, store.random.bytes())).await;
         self.0 += 1;
         true
     }
@@ -60,6 +59,13 @@ impl Tries {
 fn pause(try_number: u32, random: [u8; 1]) -> Duration {
     let most = (FIRST_PAUSE * 2u32.pow(try_number)).min(LONGEST_PAUSE);
     most / 2 + (most / 2) * u32::from(random[0]) / u32::from(u8::MAX)
+}
+
+impl Store {
+    /// How often the database gave something up that was done again.
+    pub fn given_up(&self) -> Counter {
+        self.given_up.clone()
+    }
 }
 
 #[cfg(test)]

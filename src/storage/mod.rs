@@ -44,6 +44,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
@@ -99,6 +100,7 @@ pub struct Store {
     needs_former: bool,
     notary: Arc<Notary>,
     random: Random,
+    given_up: Counter,
 }
 
 /// A database that cannot be used.
@@ -153,7 +155,7 @@ macro_rules! alone {
         let mut tries = $crate::storage::conflict::Tries::default();
         loop {
             let done = $crate::storage::on!(&$store.db, |$db| $query);
-            if !tries.another(&done, &$store.random).await {
+            if !tries.another(&done, $store).await {
                 break done;
             }
         }
@@ -169,7 +171,7 @@ macro_rules! whole {
         let mut tries = $crate::storage::conflict::Tries::default();
         loop {
             let done: $crate::storage::Result<_> = async { $($transaction)* }.await;
-            if !tries.another(&done, &$store.random).await {
+            if !tries.another(&done, $store).await {
                 break done;
             }
         }
@@ -253,6 +255,7 @@ impl Store {
             needs_former,
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
+            given_up: Counter::default(),
         };
         store.index_clients().await?;
         Ok((store, keys))

@@ -88,23 +88,15 @@ impl Chromium {
 
     /// A picture of the whole page as PNG, what is below the window's edge included.
     pub async fn whole_picture(&self) -> Vec<u8> {
-        // The picture is taken of a window as high as the page, which has no bar to scroll with.
-        self.hide_scrollbars(true).await;
+        // It is taken of a window as high as the page, which has no bar to scroll with.
+        let width = self.execute("return innerWidth").await;
         let layout = self.devtools("Page.getLayoutMetrics", json!({})).await;
         let content = &layout["cssContentSize"];
         let clip = json!({
-            "x": 0, "y": 0, "width": content["width"], "height": content["height"], "scale": 1
+            "x": 0, "y": 0, "width": width, "height": content["height"], "scale": 1
         });
-        let picture = self
-            .picture(json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }))
-            .await;
-        self.hide_scrollbars(false).await;
-        picture
-    }
-
-    async fn hide_scrollbars(&self, hidden: bool) {
-        let value = json!({ "hidden": hidden });
-        self.devtools("Emulation.setScrollbarsHidden", value).await;
+        self.picture(json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }))
+            .await
     }
 
     /// A picture of what the window shows.
