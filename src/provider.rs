@@ -209,7 +209,8 @@ impl Provider {
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().seal_audit());
-        tokio::spawn(rekeying::look_after(provider.clone()));
+        tokio::spawn(rekeying::learn(provider.clone()));
+        tokio::spawn(rekeying::reseal(provider.clone()));
         tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
         for language in provider.config.languages.all() {

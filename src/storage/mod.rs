@@ -42,6 +42,7 @@ mod transfer;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -101,6 +102,8 @@ pub struct Store {
     notary: Arc<Notary>,
     random: Random,
     given_up: Counter,
+    /// Whether others may use keys that this node does not know: then it writes nothing.
+    is_behind: Arc<AtomicBool>,
 }
 
 /// A database that cannot be used.
@@ -256,6 +259,7 @@ impl Store {
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
             given_up: Counter::default(),
+            is_behind: Arc::default(),
         };
         store.index_clients().await?;
         Ok((store, keys))
@@ -326,9 +330,23 @@ impl Store {
         on!(&self.db, |db| db.close().await);
     }
 
+    /// Whether this node has not been able to read the keys of the database for so long that others may use
+    /// keys which it does not know. What it would write could be lost, and whom it does not find may be there.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    /// Says so, or that it is over.
+    pub fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::Relaxed);
+    }
+
     /// A transaction; on SQLite one that takes the write lock at once, so that it cannot fail in
     /// the middle for want of it.
     async fn begin(&self) -> Result<Tx> {
+        if self.is_behind() {
+            return Err(Fault::KeysUnknown);
+        }
         begin(&self.db).await
     }
 }

@@ -4,6 +4,7 @@ use super::column::Row;
 use super::data_key::NumberIndex;
 use super::{Backend, Result, Store, Tx, alone, on};
 use crate::clock::Timestamp;
+use crate::error::Fault;
 use crate::id::{Id, kind};
 
 impl Store {
@@ -25,7 +26,8 @@ impl Store {
 }
 
 /// The person with this index, who is given a random name at their first login. Who is found by an older key
-/// is found by the newest one from now on.
+/// is found by the newest one from now on. A node that does not know the newest key yet makes nobody: others
+/// may have found that person by it.
 pub(super) async fn find_or_make(
     tx: &mut Tx,
     index: &NumberIndex,
@@ -33,7 +35,7 @@ pub(super) async fn find_or_make(
     now: Timestamp,
 ) -> Result<Id<kind::Person>> {
     if !index.others.is_empty() {
-        one_at_a_time(tx, &index.oldest).await?;
+        one_at_a_time(tx, &index.turn).await?;
         for other in &index.others {
             if let Some(id) = moved(tx, other, index).await? {
                 return read(&id);
@@ -41,9 +43,11 @@ pub(super) async fn find_or_make(
         }
     }
     // The update that changes nothing makes RETURNING answer for a row that was there.
-    let id: String = on!(tx, |tx| sqlx::query_scalar(
+    let id: Option<String> = on!(tx, |tx| sqlx::query_scalar(
         "INSERT INTO person (id, number_index, index_generation, created_at)
-         VALUES ($1, $2, $3, $4)
+         SELECT $1, $2, $3, $4
+          WHERE NOT EXISTS
+                (SELECT 1 FROM data_key WHERE purpose = 'index' AND generation > $5)
          ON CONFLICT (number_index) DO UPDATE SET created_at = person.created_at
          RETURNING id"
     )
@@ -51,9 +55,10 @@ pub(super) async fn find_or_make(
     .bind(&index.written[..])
     .bind(index.generation)
     .bind(now)
-    .fetch_one(&mut **tx)
+    .bind(index.newest)
+    .fetch_optional(&mut **tx)
     .await)?;
-    read(&id)
+    read(&id.ok_or(Fault::KeysUnknown)?)
 }
 
 /// Has the row that is found by another key be found by the one of today; never back to an older one, which
@@ -63,7 +68,9 @@ async fn moved(tx: &mut Tx, other: &[u8; 32], index: &NumberIndex) -> Result<Opt
         "UPDATE person
             SET number_index = CASE WHEN index_generation < $3 THEN $2 ELSE number_index END,
                 index_generation = CASE WHEN index_generation < $3 THEN $3 ELSE index_generation END
-          WHERE number_index = $1 RETURNING id"
+          WHERE number_index = $1
+            AND NOT EXISTS (SELECT 1 FROM person WHERE number_index = $2)
+         RETURNING id"
     )
     .bind(&other[..])
     .bind(&index.written[..])
@@ -73,7 +80,7 @@ async fn moved(tx: &mut Tx, other: &[u8; 32], index: &NumberIndex) -> Result<Opt
 }
 
 /// While a number has several indexes, no unique index keeps two first logins of one person apart that
-/// write different ones. All nodes know the oldest key, whichever they write with, and lock the same.
+/// write different ones.
 async fn one_at_a_time(tx: &mut Tx, index: &[u8; 32]) -> Result<()> {
     if let Backend::Postgres(tx) = tx {
         let [a, b, c, d, e, f, g, h, ..] = *index;
