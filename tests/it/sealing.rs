@@ -410,7 +410,6 @@ on_both!(
     async |database: Database| {
         let _shows = shows!(accepting "PV-KEY-14", refusing "PV-KEY-14");
         let app = App::on(database).await;
-        let browser = Browser::new();
         let meddle = |statement: &str| {
             let done = app.database.meddle(app.directory.path(), statement);
             done.expect("done");
@@ -421,6 +420,7 @@ on_both!(
              SELECT 'seal', 2, wrapped, created_at FROM data_key WHERE purpose = 'form'",
         );
         let choose = async || {
+            let browser = Browser::new();
             let choice = browser.get(&app.authorize_url(&[])).await;
             browser.press(&choice, "other").await
         };
@@ -430,7 +430,7 @@ on_both!(
         until(async || choose().await.status == 503).await;
         meddle("DELETE FROM data_key WHERE purpose = 'seal' AND generation = 2");
         until(async || choose().await.status == 303).await;
-        app.log_in(&browser, TOLVAN).await;
+        app.log_in(&Browser::new(), TOLVAN).await;
     }
 );
 
