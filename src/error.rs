@@ -136,6 +136,9 @@ pub enum Fault {
     /// A sealed value that does not open with the keys at hand.
     #[error("{0}.{1} does not open: wrong master key, or the value was tampered with")]
     Sealed(&'static str, &'static str),
+    /// Others may use keys of the database that this node does not know.
+    #[error("this node does not know the newest keys of the database")]
+    KeysUnknown,
     /// BankID could not be asked, or gave an answer that means nothing.
     #[error("BankID: {0}")]
     BankId(#[from] crate::bankid::client::Failure),

@@ -161,7 +161,7 @@ impl Provider {
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(store.given_up()));
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),
@@ -208,7 +208,8 @@ impl Provider {
         tokio::spawn(delivery::tell_again(provider.clone()));
         tokio::spawn(provider.clone().look_after_keys());
         tokio::spawn(provider.clone().seal_audit());
-        tokio::spawn(rekeying::look_after(provider.clone()));
+        tokio::spawn(rekeying::learn(provider.clone()));
+        tokio::spawn(rekeying::reseal(provider.clone()));
         tokio::spawn(provider.clone().keep_usage());
         tokio::spawn(provider.clone().look_after_certificates());
         for language in provider.config.languages.all() {

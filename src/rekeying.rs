@@ -18,25 +18,51 @@ const LEASE_LENGTH: Seconds = Seconds(30);
 /// A breath between two commits, so that people who log in come first.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks after the keys until the program ends.
-pub async fn look_after(provider: Provider) {
+/// How long a node may know no news of the keys and still work: others use a new one only after
+/// [`SETTLING`].
+const BLIND: Seconds = Seconds(SETTLING.0 / 2);
+
+/// Learns of new keys until the program ends. Nothing else is done on the way, so that nothing keeps a node
+/// from learning of them.
+pub async fn learn(provider: Provider) {
     let mut every = tokio::time::interval(LOOK_INTERVAL);
-    let mut was_read = true;
+    let mut read_at = provider.clock.now();
+    loop {
+        every.tick().await;
+        let (store, asked_at) = (&provider.store, provider.clock.now());
+        let refreshed = tokio::time::timeout(LOOK_INTERVAL, store.refresh_keys(asked_at)).await;
+        let trouble = match refreshed {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(_) => Some("no answer".to_owned()),
+        };
+        let was_read = provider
+            .data_keys_are_read
+            .swap(trouble.is_none(), Ordering::Relaxed);
+        if trouble.is_none() {
+            read_at = asked_at;
+        }
+        if let Some(trouble) = trouble.filter(|_| was_read) {
+            // Once, and not every few seconds.
+            tracing::error!(%trouble, "the keys of the database cannot be read");
+        }
+        let is_behind = provider.clock.now() >= read_at + BLIND;
+        if is_behind && !store.is_behind() {
+            tracing::error!("others may use keys that this node does not know: it logs nobody in");
+        }
+        store.set_behind(is_behind);
+    }
+}
+
+/// Has what an older key sealed sealed anew, until the program ends.
+pub async fn reseal(provider: Provider) {
+    let mut every = tokio::time::interval(LOOK_INTERVAL);
     let mut rest_until = Timestamp(0);
     loop {
         every.tick().await;
-        let refreshed = provider.store.refresh_keys(provider.clock.now()).await;
-        if let Err(fault) = &refreshed
-            && was_read
+        if provider.data_keys_are_read.load(Ordering::Relaxed)
+            && let Err(fault) = take_a_turn(&provider, &mut rest_until).await
         {
-            // Once, and not every few seconds.
-            tracing::error!(%fault, "the keys of the database cannot be read");
-        }
-        was_read = refreshed.is_ok();
-        provider
-            .data_keys_are_read
-            .store(was_read, Ordering::Relaxed);
-        if was_read && let Err(fault) = take_a_turn(&provider, &mut rest_until).await {
             tracing::error!(%fault, "values could not be sealed anew: it is tried again");
         }
     }

@@ -251,8 +251,9 @@ async fn serve(file: &Path, runtime: &Runtime) -> anyhow::Result<()> {
 
 /// How long a node that will stop is still served from, while its readiness says that it will.
 const LEAVING: Duration = Duration::from_secs(5);
-/// How long a node may take to leave its work to others.
-const SIGNING_OFF: Duration = Duration::from_secs(10);
+/// How long a node may take to leave its work to others: longer than BankID may take for the answers that are
+/// still to come, because it gives each of them once.
+const SIGNING_OFF: Duration = Duration::from_secs(20);
 
 /// Who wants that the program stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -441,9 +441,8 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
                 Fault::BankId(ref failure) if failure.cause() == Cause::BankId => {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
-                Fault::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                Fault::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_))
+                | Fault::KeysUnknown => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let answer = match face {

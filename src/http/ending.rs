@@ -224,7 +224,7 @@ async fn conclude(
             let session = Session {
                 id: Id::fresh(&provider.random),
                 person,
-                identity,
+                identity: identity.clone(),
                 auth_time: login.order.answered_at.unwrap_or(now),
                 txn: login.order.id,
                 expires_at: now + lifetime,

@@ -1,6 +1,7 @@
 //! How much is done at once. Who comes when there is no room is told so at once and asked to come again,
 //! instead of waiting with all the others for a database that has no time for them. People who log in and
-//! applications that exchange tokens have room of their own: neither crowd pushes the other one out.
+//! applications that exchange tokens are counted apart: neither crowd takes the other one's places. What they
+//! share is the database.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -111,7 +112,8 @@ impl Load {
     }
 
     fn is_stuck(&self, is_full: bool) -> bool {
-        if self.under_way() == 0 {
+        // Nobody waits for the database while a connection is free, however long ago the last one came back.
+        if !is_full || self.under_way() == 0 {
             *self.moved() = Instant::now();
         }
         is_full && self.moved().elapsed() > STUCK

@@ -309,7 +309,6 @@ where
     let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
         let class = load::Class::of(request.match_pattern().as_deref());
-        let admitted = load::admit(&provider, class);
         // A body that could not be read says nothing; why is answered below.
         let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
             Ok(body) => (body, None),
@@ -321,7 +320,8 @@ where
             (false, _) => answer::misdirected(),
             (true, Some(status)) => answer::unreadable(face, status, &view),
             (true, None) => {
-                let Some(admitted) = admitted else {
+                // Not before all of it is here: whoever sends slowly takes nobody's place.
+                let Some(admitted) = load::admit(&provider, class) else {
                     let answer = answer::overloaded(face, &view);
                     return answer.into_response(&provider.config.issuer);
                 };

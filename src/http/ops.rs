@@ -12,11 +12,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::bankid::party;
-use crate::clock::Seconds;
+use crate::clock::{self, Seconds};
 use crate::provider::Provider;
 
-/// How far a node's clock may be from the database's. Codes and leases are judged by it.
-const SKEW: Seconds = Seconds(5);
 /// How long the database may take to say what time it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -60,8 +58,7 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
         Err(_) => reasons.push("the database does not answer in time".to_owned()),
         Ok(Err(fault)) => reasons.push(fault.to_string()),
         Ok(Ok(Some(theirs))) => {
-            let skew = (provider.clock.now() - theirs).0.abs();
-            if skew > SKEW.0 {
+            if let Some(Seconds(skew)) = clock::skew(provider.clock.now(), theirs) {
                 reasons.push(format!("the clock is {skew} s off the database's"));
             }
         }

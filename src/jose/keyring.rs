@@ -152,14 +152,20 @@ impl Keyring {
         for record in records.iter().filter(|key| key.state != State::Removed) {
             let key = match known.key(&record.kid) {
                 Some(key) => key.clone(),
-                None => match self.0.store.private_signing_key(&record.kid).await? {
-                    Some(pkcs8) => Arc::new(
+                None => match self.0.store.private_signing_key(&record.kid).await {
+                    Ok(Some(pkcs8)) => Arc::new(
                         SigningKey::parse(record.algorithm, &pkcs8)
                             .filter(|key| key.kid == record.kid)
                             .ok_or_else(|| Fault::Signing(record.kid.clone()))?,
                     ),
                     // Revoked a moment ago.
-                    None => continue,
+                    Ok(None) => continue,
+                    // One that is not needed yet, or no more, does not keep the others from signing.
+                    Err(fault @ Fault::Sealed(..)) if record.state != State::Active => {
+                        tracing::error!(%fault, kid = %record.kid, "a signing key does not open");
+                        continue;
+                    }
+                    Err(fault) => return Err(fault),
                 },
             };
             keys.push(key);

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::followed::Followed;
 use super::{Event, Login, Progress};
@@ -126,14 +126,23 @@ impl Collector {
             if self.state(|state| state.is_stopping) {
                 return;
             }
-            if let Err(fault) = self.beat().await {
-                self.state(|state| state.is_unsettled = true);
-                tracing::error!(%fault, "the node's heartbeat could not be written");
+            // Whoever waits longer is taken for dead by the others, and tries again.
+            match timeout(ALIVE, self.beat()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(fault)) => {
+                    tracing::error!(%fault, "the node's heartbeat could not be written");
+                }
+                Err(_) => tracing::error!("the database does not answer the node's heartbeat"),
             }
+            self.state(|state| state.is_unsettled = true);
         }
     }
 
     async fn beat(&self) -> Result<(), Fault> {
+        if self.0.store.is_behind() {
+            // What it would store nobody could open: others collect for it.
+            return Ok(());
+        }
         let asked_at = Instant::now();
         let now = self.0.clock.now();
         let node = self.node();

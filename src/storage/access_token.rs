@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::grant::GrantRow;
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, alone, on};
 use crate::authorize::resource::Resources;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -32,7 +32,7 @@ impl Store {
         token: Digest<secret::AccessToken>,
         now: Timestamp,
     ) -> Result<Option<AccessRecord>> {
-        let row: Option<AccessRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<AccessRow> = alone!(self, |db| sqlx::query_as(
             "SELECT t.expires_at AS token_expires_at, t.scope AS token_scope,
                     t.resources AS token_resources, t.cnf AS token_cnf,
                     g.id, g.client_id, g.session_id, g.subject, g.scope, g.resources, g.released,
@@ -70,7 +70,7 @@ impl Store {
         token: Digest<secret::AccessToken>,
         client_id: &ClientId,
     ) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "DELETE FROM access_token
               WHERE digest = $1
                 AND grant_id IN (SELECT id FROM client_grant WHERE client_id = $2)"

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::column::Row;
-use super::{Result, Store, Tx, commit, on, rollback};
+use super::{Result, Store, Tx, alone, commit, on, rollback, whole};
 use crate::admin::role::{Administrator, Reach, Role};
 use crate::audit::Event;
 use crate::client::Name;
@@ -63,7 +63,7 @@ impl Store {
         };
         let reach = match stored.all_clients {
             true => Reach::All,
-            false => Reach::Only(on!(&self.db, |db| sqlx::query_scalar(
+            false => Reach::Only(alone!(self, |db| sqlx::query_scalar(
                 "SELECT client_id FROM administrator_client
                   WHERE administrator_id = $1 ORDER BY client_id"
             )
@@ -91,7 +91,7 @@ impl Store {
 
     /// Everybody who may administer or is invited to, by name.
     pub async fn administrators(&self) -> Result<Vec<Administrator>> {
-        let rows: Vec<Stored> = on!(&self.db, |db| sqlx::query_as(selected!(
+        let rows: Vec<Stored> = alone!(self, |db| sqlx::query_as(selected!(
             "administrator a WHERE a.removed_at IS NULL ORDER BY a.name, a.id"
         ))
         .fetch_all(db)
@@ -108,7 +108,7 @@ impl Store {
         &self,
         id: Id<kind::Administrator>,
     ) -> Result<Option<Administrator>> {
-        let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(selected!(
+        let row: Option<Stored> = alone!(self, |db| sqlx::query_as(selected!(
             "administrator a WHERE a.id = $1 AND a.removed_at IS NULL"
         ))
         .bind(id.to_string())
@@ -119,7 +119,7 @@ impl Store {
 
     /// Who somebody is, by their subject.
     pub async fn administrator_of(&self, subject: &str) -> Result<Option<Administrator>> {
-        let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(selected!(
+        let row: Option<Stored> = alone!(self, |db| sqlx::query_as(selected!(
             "administrator a WHERE a.subject = $1 AND a.removed_at IS NULL"
         ))
         .bind(subject)
@@ -137,33 +137,35 @@ impl Store {
         event: &Event,
     ) -> Result<()> {
         let now = event.at.timestamp();
-        let mut tx = self.begin().await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO administrator (id, name, role, all_clients, version, created_at)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO administrator (id, name, role, all_clients, version, created_at)
              VALUES ($1, $2, $3, $4, 1, $5)"
-        )
-        .bind(invited.id.to_string())
-        .bind(invited.name.as_str())
-        .bind(invited.role.as_str())
-        .bind(invited.reach == Reach::All)
-        .bind(now)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        keep_reach(&mut tx, invited.id, &invited.reach).await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO invitation (digest, administrator_id, created_at, expires_at)
+            )
+            .bind(invited.id.to_string())
+            .bind(invited.name.as_str())
+            .bind(invited.role.as_str())
+            .bind(invited.reach == Reach::All)
+            .bind(now)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            keep_reach(&mut tx, invited.id, &invited.reach).await?;
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO invitation (digest, administrator_id, created_at, expires_at)
              VALUES ($1, $2, $3, $4)"
-        )
-        .bind(digest.as_bytes())
-        .bind(invited.id.to_string())
-        .bind(now)
-        .bind(expires_at)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        self.tell(&mut tx, event).await?;
-        commit(tx).await
+            )
+            .bind(digest.as_bytes())
+            .bind(invited.id.to_string())
+            .bind(now)
+            .bind(expires_at)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            self.tell(&mut tx, event).await?;
+            commit(tx).await
+        })
     }
 
     /// Whom an invitation is for, while it can be taken.
@@ -172,7 +174,7 @@ impl Store {
         digest: Digest<secret::Invitation>,
         now: Timestamp,
     ) -> Result<Option<Administrator>> {
-        let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(selected!(
+        let row: Option<Stored> = alone!(self, |db| sqlx::query_as(selected!(
             "invitation i JOIN administrator a ON a.id = i.administrator_id
               WHERE i.digest = $1 AND i.used_at IS NULL AND i.expires_at > $2
                 AND a.removed_at IS NULL"
@@ -192,51 +194,53 @@ impl Store {
         subject: &str,
         event: &Event,
     ) -> Result<Enrolment> {
-        let mut tx = self.begin().await?;
-        let used = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE invitation SET used_at = $2
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let used = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE invitation SET used_at = $2
               WHERE digest = $1 AND administrator_id = $3 AND used_at IS NULL AND expires_at > $2"
-        )
-        .bind(digest.as_bytes())
-        .bind(event.at.timestamp())
-        .bind(invited.id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if used == 0 {
-            rollback(tx).await?;
-            return Ok(Enrolment::Spent);
-        }
-        let known: Option<String> = on!(&mut tx, |tx| sqlx::query_scalar(
-            "SELECT id FROM administrator WHERE subject = $1"
-        )
-        .bind(subject)
-        .fetch_optional(&mut **tx)
-        .await)?;
-        if known.is_some() {
-            rollback(tx).await?;
-            return Ok(Enrolment::Known);
-        }
-        let enrolled = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE administrator SET subject = $2, version = version + 1
+            )
+            .bind(digest.as_bytes())
+            .bind(event.at.timestamp())
+            .bind(invited.id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if used == 0 {
+                rollback(tx).await?;
+                return Ok(Enrolment::Spent);
+            }
+            let known: Option<String> = on!(&mut tx, |tx| sqlx::query_scalar(
+                "SELECT id FROM administrator WHERE subject = $1"
+            )
+            .bind(subject)
+            .fetch_optional(&mut **tx)
+            .await)?;
+            if known.is_some() {
+                rollback(tx).await?;
+                return Ok(Enrolment::Known);
+            }
+            let enrolled = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE administrator SET subject = $2, version = version + 1
               WHERE id = $1 AND subject IS NULL AND removed_at IS NULL"
-        )
-        .bind(invited.id.to_string())
-        .bind(subject)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if enrolled == 0 {
-            rollback(tx).await?;
-            return Ok(Enrolment::Spent);
-        }
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(Enrolment::Done(Box::new(Administrator {
-            is_enrolled: true,
-            version: invited.version + 1,
-            ..invited.clone()
-        })))
+            )
+            .bind(invited.id.to_string())
+            .bind(subject)
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if enrolled == 0 {
+                rollback(tx).await?;
+                return Ok(Enrolment::Spent);
+            }
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(Enrolment::Done(Box::new(Administrator {
+                is_enrolled: true,
+                version: invited.version + 1,
+                ..invited.clone()
+            })))
+        })
     }
 
     /// Changes what somebody may do, while they are as they were read. An installation keeps an owner.
@@ -247,38 +251,42 @@ impl Store {
         reach: &Reach,
         event: &Event,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        hold_owners(&mut tx).await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE administrator SET role = $3, all_clients = $4, version = version + 1
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            hold_owners(&mut tx).await?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE administrator SET role = $3, all_clients = $4, version = version + 1
               WHERE id = $1 AND version = $2 AND removed_at IS NULL
                 AND (role <> 'owner' OR $3 = 'owner' OR EXISTS (
                     SELECT 1 FROM administrator o
                      WHERE o.role = 'owner' AND o.subject IS NOT NULL AND o.removed_at IS NULL
                        AND o.id <> $1))"
-        )
-        .bind(read.id.to_string())
-        .bind(read.version)
-        .bind(role.as_str())
-        .bind(*reach == Reach::All)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        keep_reach(&mut tx, read.id, reach).await?;
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(true)
+            )
+            .bind(read.id.to_string())
+            .bind(read.version)
+            .bind(role.as_str())
+            .bind(*reach == Reach::All)
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            keep_reach(&mut tx, read.id, reach).await?;
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Lets somebody administer no more, at once. An installation keeps an owner, as far as it has one.
     pub async fn remove_administrator(&self, read: &Administrator, event: &Event) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        hold_owners(&mut tx).await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            hold_owners(&mut tx).await?;
+            let rows = on!(&mut tx, |tx| {
+                sqlx::query(
             "UPDATE administrator SET removed_at = $2, subject = NULL, version = version + 1
               WHERE id = $1 AND version = $3 AND removed_at IS NULL
                 AND (role <> 'owner' OR subject IS NULL OR EXISTS (
@@ -291,24 +299,26 @@ impl Store {
         .bind(read.version)
         .execute(&mut **tx)
         .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        for statement in [
-            "DELETE FROM admin_session WHERE administrator_id = $1",
-            "DELETE FROM invitation WHERE administrator_id = $1",
-        ] {
-            on!(&mut tx, |tx| sqlx::query(statement)
-                .bind(read.id.to_string())
-                .execute(&mut **tx)
-                .await
-                .map(|_| ()))?;
-        }
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(true)
+        .map(|done| done.rows_affected())
+            })?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            for statement in [
+                "DELETE FROM admin_session WHERE administrator_id = $1",
+                "DELETE FROM invitation WHERE administrator_id = $1",
+            ] {
+                on!(&mut tx, |tx| sqlx::query(statement)
+                    .bind(read.id.to_string())
+                    .execute(&mut **tx)
+                    .await
+                    .map(|_| ()))?;
+            }
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Keeps that an administrator is logged in.
@@ -318,9 +328,10 @@ impl Store {
         session: &AdminSession,
         event: &Event,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        on!(&mut tx, |tx| {
-            sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            on!(&mut tx, |tx| {
+                sqlx::query(
             "INSERT INTO admin_session (digest, administrator_id, auth_time, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)"
         )
@@ -332,9 +343,10 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|_| ())
-        })?;
-        self.tell(&mut tx, event).await?;
-        commit(tx).await
+            })?;
+            self.tell(&mut tx, event).await?;
+            commit(tx).await
+        })
     }
 
     /// Who is logged in by a cookie.
@@ -343,7 +355,7 @@ impl Store {
         digest: Digest<secret::AdminCookie>,
         now: Timestamp,
     ) -> Result<Option<AdminSession>> {
-        let found: Option<(String, Timestamp, Timestamp)> = on!(&self.db, |db| sqlx::query_as(
+        let found: Option<(String, Timestamp, Timestamp)> = alone!(self, |db| sqlx::query_as(
             "SELECT administrator_id, auth_time, expires_at FROM admin_session
               WHERE digest = $1 AND expires_at > $2"
         )
@@ -372,16 +384,18 @@ impl Store {
         digest: Digest<secret::AdminCookie>,
         event: &Event,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "DELETE FROM admin_session WHERE digest = $1"
-        )
-        .bind(digest.as_bytes())
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        self.tell(&mut tx, event).await?;
-        commit(tx).await
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            on!(&mut tx, |tx| sqlx::query(
+                "DELETE FROM admin_session WHERE digest = $1"
+            )
+            .bind(digest.as_bytes())
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            self.tell(&mut tx, event).await?;
+            commit(tx).await
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder};
 use uuid::Builder;
 
 use super::column::Row;
-use super::{Backend, Result, Store, Tx, commit, on, rollback};
+use super::{Backend, Result, Store, Tx, alone, commit, on, rollback, whole};
 use crate::audit::seal::{self, Finding, Hash, Head, Line, Reader, Removal, Seal};
 use crate::audit::{Event, Record};
 use crate::clock::{Moment, Seconds, Timestamp};
@@ -132,9 +132,11 @@ impl Store {
 
     /// Tells of something that changes nothing else.
     pub async fn tell_of(&self, event: &Event) -> Result<()> {
-        let mut tx = self.begin().await?;
-        self.tell(&mut tx, event).await?;
-        commit(tx).await
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            self.tell(&mut tx, event).await?;
+            commit(tx).await
+        })
     }
 
     /// The latest events of a kind, the latest first.
@@ -176,7 +178,7 @@ impl Store {
     }
 
     async fn last_seal(&self) -> Result<Option<Seal>> {
-        let row: Option<SealRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<SealRow> = alone!(self, |db| sqlx::query_as(
             "SELECT number, sealed_at, previous, digest, signature, removed_at, removal
                FROM audit_seal ORDER BY number DESC LIMIT 1"
         )
@@ -188,7 +190,7 @@ impl Store {
     /// Before this time nothing is unsealed: the last seal that was not full took all that was there. A
     /// seal that is later than now was made by a clock that was wrong.
     async fn all_sealed_before(&self, now: Timestamp) -> Result<Timestamp> {
-        let sealed_at: Option<Timestamp> = on!(&self.db, |db| sqlx::query_scalar(
+        let sealed_at: Option<Timestamp> = alone!(self, |db| sqlx::query_scalar(
             "SELECT sealed_at FROM audit_seal
               WHERE NOT EXISTS (SELECT 1 FROM audit_sealed l
                                  WHERE l.seal = audit_seal.number AND l.position = $1)
@@ -201,7 +203,7 @@ impl Store {
     }
 
     async fn unsealed(&self, since: Timestamp, most: i64) -> Result<Vec<Record>> {
-        let rows: Vec<EventRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<EventRow> = alone!(self, |db| sqlx::query_as(
             "SELECT id, at_ms, actor, action, object, detail, mac FROM audit
               WHERE at_ms >= $1
                 AND NOT EXISTS (SELECT 1 FROM audit_sealed s WHERE s.audit_id = audit.id)
@@ -242,38 +244,40 @@ impl Store {
     }
 
     async fn keep_seal(&self, seal: &Seal, records: &[Record], hashes: &[Hash]) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO audit_seal (number, sealed_at, previous, digest, signature)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO audit_seal (number, sealed_at, previous, digest, signature)
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
-        )
-        .bind(seal.number)
-        .bind(seal.sealed_at)
-        .bind(seal.previous.as_slice())
-        .bind(seal.digest.as_slice())
-        .bind(&seal.signature)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        for (position, (record, hash)) in (0_i64..).zip(records.iter().zip(hashes)) {
-            on!(&mut tx, |tx| sqlx::query(
-                "INSERT INTO audit_sealed (audit_id, seal, position, digest)
-                 VALUES ($1, $2, $3, $4)"
             )
-            .bind(&record.id)
             .bind(seal.number)
-            .bind(position)
-            .bind(hash.as_slice())
+            .bind(seal.sealed_at)
+            .bind(seal.previous.as_slice())
+            .bind(seal.digest.as_slice())
+            .bind(&seal.signature)
             .execute(&mut **tx)
             .await
-            .map(|_| ()))?;
-        }
-        commit(tx).await?;
-        Ok(true)
+            .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            for (position, (record, hash)) in (0_i64..).zip(records.iter().zip(hashes)) {
+                on!(&mut tx, |tx| sqlx::query(
+                    "INSERT INTO audit_sealed (audit_id, seal, position, digest)
+                 VALUES ($1, $2, $3, $4)"
+                )
+                .bind(&record.id)
+                .bind(seal.number)
+                .bind(position)
+                .bind(hash.as_slice())
+                .execute(&mut **tx)
+                .await
+                .map(|_| ()))?;
+            }
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Reads the whole log and says what is wrong with it. `head` is one that it is known to have had.
@@ -281,7 +285,7 @@ impl Store {
         let mut reader = Reader::new(&self.notary, head);
         let mut number = 0;
         loop {
-            let seal: Option<SealRow> = on!(&self.db, |db| sqlx::query_as(
+            let seal: Option<SealRow> = alone!(self, |db| sqlx::query_as(
                 "SELECT number, sealed_at, previous, digest, signature, removed_at, removal
                    FROM audit_seal WHERE number > $1 ORDER BY number LIMIT 1"
             )
@@ -301,7 +305,7 @@ impl Store {
     }
 
     async fn sealed_lines(&self, seal: i64) -> Result<Vec<Line>> {
-        let rows: Vec<(String, Vec<u8>)> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<(String, Vec<u8>)> = alone!(self, |db| sqlx::query_as(
             "SELECT audit_id, digest FROM audit_sealed WHERE seal = $1 ORDER BY position"
         )
         .bind(seal)
@@ -315,7 +319,7 @@ impl Store {
     }
 
     async fn sealed_records(&self, seal: i64) -> Result<BTreeMap<String, Record>> {
-        let rows: Vec<EventRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<EventRow> = alone!(self, |db| sqlx::query_as(
             "SELECT id, at_ms, actor, action, object, detail, mac FROM audit
               WHERE id IN (SELECT audit_id FROM audit_sealed WHERE seal = $1)"
         )
@@ -329,7 +333,7 @@ impl Store {
     /// Lets go of the events of whole seals that were made before a time, and leaves a signed mark in
     /// each. How many seals those were.
     pub async fn prune_audit(&self, before: Timestamp, event: &Event) -> Result<usize> {
-        let rows: Vec<SealRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<SealRow> = alone!(self, |db| sqlx::query_as(
             "SELECT number, sealed_at, previous, digest, signature, removed_at, removal
                FROM audit_seal WHERE sealed_at < $1 AND removed_at IS NULL ORDER BY number"
         )
@@ -340,31 +344,33 @@ impl Store {
         if seals.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin().await?;
-        for seal in &seals {
-            let removal = self.notary.removal(seal, event.at.timestamp());
-            for statement in [
-                "DELETE FROM audit WHERE id IN (SELECT audit_id FROM audit_sealed WHERE seal = $1)",
-                "DELETE FROM audit_sealed WHERE seal = $1",
-            ] {
-                on!(&mut tx, |tx| sqlx::query(statement)
-                    .bind(seal.number)
-                    .execute(&mut **tx)
-                    .await
-                    .map(|_| ()))?;
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            for seal in &seals {
+                let removal = self.notary.removal(seal, event.at.timestamp());
+                for statement in [
+                    "DELETE FROM audit WHERE id IN (SELECT audit_id FROM audit_sealed WHERE seal = $1)",
+                    "DELETE FROM audit_sealed WHERE seal = $1",
+                ] {
+                    on!(&mut tx, |tx| sqlx::query(statement)
+                        .bind(seal.number)
+                        .execute(&mut **tx)
+                        .await
+                        .map(|_| ()))?;
+                }
+                on!(&mut tx, |tx| sqlx::query(
+                    "UPDATE audit_seal SET removed_at = $2, removal = $3 WHERE number = $1"
+                )
+                .bind(seal.number)
+                .bind(removal.at)
+                .bind(&removal.signature)
+                .execute(&mut **tx)
+                .await
+                .map(|_| ()))?;
             }
-            on!(&mut tx, |tx| sqlx::query(
-                "UPDATE audit_seal SET removed_at = $2, removal = $3 WHERE number = $1"
-            )
-            .bind(seal.number)
-            .bind(removal.at)
-            .bind(&removal.signature)
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
-        }
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(seals.len())
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(seals.len())
+        })
     }
 }

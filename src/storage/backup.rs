@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use thiserror::Error;
 
 use super::migration::{self, Standing};
-use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, connect, on};
+use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, alone, connect, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
@@ -396,7 +396,7 @@ fn sync_directory(of: &Path) -> Result<()> {
 impl Store {
     /// What this database is for, if a provider has used it.
     pub async fn installation(&self) -> Stored<Option<Installation>> {
-        Ok(on!(&self.db, |db| sqlx::query_as(
+        Ok(alone!(self, |db| sqlx::query_as(
             "SELECT environment, issuer FROM installation WHERE id = 1"
         )
         .fetch_optional(db)

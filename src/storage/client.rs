@@ -7,7 +7,7 @@ use super::administrator::extend_reach;
 use super::client_secret::{SecretChange, change_secrets, same_secrets};
 use super::column::Row;
 use super::logo::keep_logos;
-use super::{Backend, Result, Store, Tx, commit, on, rollback};
+use super::{Backend, Result, Store, Tx, alone, commit, on, rollback, whole};
 use crate::audit::client::{Act, acts};
 use crate::audit::{Action, Actor, Event};
 use crate::client::authentication::ClientSecret;
@@ -114,7 +114,7 @@ impl Store {
         let Some(client_id) = ClientId::parse(client_id) else {
             return Ok(None);
         };
-        let row: Option<(Json<Metadata>, String)> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<(Json<Metadata>, String)> = alone!(self, |db| sqlx::query_as(
             "SELECT metadata, sector FROM client WHERE client_id = $1 AND removed_at IS NULL"
         )
         .bind(&client_id)
@@ -129,7 +129,7 @@ impl Store {
 
     /// A client with all that is kept of it, also when it is removed and can be brought back.
     pub async fn registered(&self, client_id: &ClientId) -> Result<Option<Registered>> {
-        let row: Option<ClientRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<ClientRow> = alone!(self, |db| sqlx::query_as(
             "SELECT client_id, metadata, sector, managed_by, source, version, created_at,
                     updated_at, removed_at
                FROM client WHERE client_id = $1"
@@ -217,7 +217,7 @@ impl Store {
 
     /// How many clients there are.
     pub async fn client_count(&self) -> Result<i64> {
-        Ok(on!(&self.db, |db| sqlx::query_scalar(
+        Ok(alone!(self, |db| sqlx::query_scalar(
             "SELECT CAST(count(*) AS BIGINT) FROM client WHERE removed_at IS NULL"
         )
         .fetch_one(db)
@@ -243,18 +243,20 @@ impl Store {
         all: &[(Option<&Registered>, Decided<'_>, Vec<Event>)],
         now: Timestamp,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        for (read, decided, events) in all {
-            if !self.save(&mut tx, *read, decided, now).await? {
-                rollback(tx).await?;
-                return Ok(false);
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            for (read, decided, events) in all {
+                if !self.save(&mut tx, *read, decided, now).await? {
+                    rollback(tx).await?;
+                    return Ok(false);
+                }
+                for (nth, event) in (0..).zip(events) {
+                    self.tell_nth(&mut tx, nth, event).await?;
+                }
             }
-            for (nth, event) in (0..).zip(events) {
-                self.tell_nth(&mut tx, nth, event).await?;
-            }
-        }
-        commit(tx).await?;
-        Ok(true)
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     pub(super) async fn save(
@@ -298,7 +300,7 @@ impl Store {
 
     /// Whether a client has registered a site whose scripts may call.
     pub async fn is_web_origin(&self, origin: &WebOrigin) -> Result<bool> {
-        let found: Option<i64> = on!(&self.db, |db| sqlx::query_scalar(
+        let found: Option<i64> = alone!(self, |db| sqlx::query_scalar(
             "SELECT CAST(1 AS BIGINT) FROM client_origin WHERE origin = $1 LIMIT 1"
         )
         .bind(origin.as_str())
@@ -405,7 +407,7 @@ fn configured(act: Act, client: &Client, at: Moment) -> Event {
 impl Store {
     /// Makes what lists are searched in for clients that were registered before there was such a thing.
     pub(super) async fn index_clients(&self) -> Result<()> {
-        let rows: Vec<ClientRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<ClientRow> = alone!(self, |db| sqlx::query_as(
             "SELECT client_id, metadata, sector, managed_by, source, version, created_at,
                     updated_at, removed_at
                FROM client WHERE search = ''"
@@ -414,7 +416,7 @@ impl Store {
         .await)?;
         for row in rows {
             let read = row.read()?;
-            on!(&self.db, |db| sqlx::query(
+            alone!(self, |db| sqlx::query(
                 "UPDATE client SET search = $2 WHERE client_id = $1"
             )
             .bind(&read.client.client_id)

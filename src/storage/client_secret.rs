@@ -1,7 +1,7 @@
 //! The table `client_secret`: what clients' secrets are recognised by.
 
 use super::column::Row;
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, alone, on};
 use crate::client::authentication::ClientSecret;
 use crate::client::registered::{KeptSecret, secret_id};
 use crate::clock::Timestamp;
@@ -26,7 +26,7 @@ pub enum SecretChange {
 impl Store {
     /// What is known of a client's secrets: the one that has no end first.
     pub(super) async fn kept_secrets(&self, client_id: &ClientId) -> Result<Vec<KeptSecret>> {
-        let rows: Vec<(Vec<u8>, Timestamp, Option<Timestamp>)> = on!(&self.db, |db| {
+        let rows: Vec<(Vec<u8>, Timestamp, Option<Timestamp>)> = alone!(self, |db| {
             sqlx::query_as(
                 "SELECT digest, created_at, expires_at FROM client_secret
                   WHERE client_id = $1
@@ -56,7 +56,7 @@ impl Store {
         client_id: &ClientId,
         now: Timestamp,
     ) -> Result<Vec<Digest<ClientSecret>>> {
-        let rows: Vec<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
+        let rows: Vec<Vec<u8>> = alone!(self, |db| sqlx::query_scalar(
             "SELECT digest FROM client_secret
               WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)
               ORDER BY expires_at IS NOT NULL, created_at DESC, digest"

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use sqlx::types::Json;
 
-use super::{Result, Store, on};
+use super::{Result, Store, alone};
 use crate::authorize::resource::Resources;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -25,7 +25,7 @@ struct ClientTokenRow {
 impl Store {
     /// Keeps an access token that a client got for itself.
     pub async fn keep_client_token(&self, client_id: &ClientId, tokens: &Tokens) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "INSERT INTO client_token
                 (digest, client_id, scope, resources, cnf, kid, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -48,7 +48,7 @@ impl Store {
         token: Digest<secret::AccessToken>,
         now: Timestamp,
     ) -> Result<Option<AccessRecord>> {
-        let row: Option<ClientTokenRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<ClientTokenRow> = alone!(self, |db| sqlx::query_as(
             "SELECT client_id, scope, resources, cnf, expires_at
                FROM client_token
               WHERE digest = $1 AND expires_at > $2
@@ -76,7 +76,7 @@ impl Store {
         token: Digest<secret::AccessToken>,
         client_id: &ClientId,
     ) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "DELETE FROM client_token WHERE digest = $1 AND client_id = $2"
         )
         .bind(token.as_bytes())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::QueryBuilder;
 
-use super::{Result, Store, commit, on};
+use super::{Result, Store, alone, commit, on, whole};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::telemetry::usage::{Day, Used};
@@ -12,9 +12,11 @@ use crate::telemetry::usage::{Day, Used};
 impl Store {
     /// Adds what was counted.
     pub async fn add_use(&self, counted: &[(ClientId, Day, Used)]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        for (client_id, day, used) in counted {
-            on!(&mut tx, |tx| sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            for (client_id, day, used) in counted {
+                on!(&mut tx, |tx| {
+                    sqlx::query(
                 "INSERT INTO client_use (client_id, day, began, finished) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (client_id, day) DO UPDATE
                     SET began = client_use.began + excluded.began,
@@ -26,14 +28,16 @@ impl Store {
             .bind(used.finished)
             .execute(&mut **tx)
             .await
-            .map(|_| ()))?;
-        }
-        commit(tx).await
+            .map(|_| ())
+                })?;
+            }
+            commit(tx).await
+        })
     }
 
     /// The clients that were used most since the day of a time, the busiest first.
     pub async fn busiest(&self, since: Timestamp, most: u16) -> Result<Vec<(ClientId, Used)>> {
-        let rows: Vec<(ClientId, i64, i64)> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<(ClientId, i64, i64)> = alone!(self, |db| sqlx::query_as(
             "SELECT client_id, CAST(sum(began) AS BIGINT) AS all_began,
                     CAST(sum(finished) AS BIGINT) AS all_finished
                FROM client_use WHERE day >= $1
@@ -56,7 +60,7 @@ impl Store {
         if clients.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<(ClientId, i64, i64)> = on!(&self.db, |db| {
+        let rows: Vec<(ClientId, i64, i64)> = alone!(self, |db| {
             let mut query = QueryBuilder::new(
                 "SELECT client_id, CAST(sum(began) AS BIGINT), CAST(sum(finished) AS BIGINT)
                    FROM client_use WHERE day >= ",

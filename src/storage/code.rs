@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::column::thumbprint;
 use super::grant::GrantRow;
-use super::{Result, Store, Tx, commit, on};
+use super::{Result, Store, Tx, alone, commit, on, whole};
 use crate::authorize::pkce::Challenge;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -31,7 +31,7 @@ impl Store {
         digest: Digest<secret::Code>,
         client_id: &ClientId,
     ) -> Result<Option<CodeRecord>> {
-        let row: Option<CodeRow> = on!(&self.db, |db| {
+        let row: Option<CodeRow> = alone!(self, |db| {
             sqlx::query_as(
             "SELECT c.redirect_uri, c.challenge, c.dpop_jkt, c.expires_at AS code_expires_at, c.used_at,
                     g.id, g.client_id, g.session_id, g.subject, g.scope, g.resources, g.released,
@@ -64,9 +64,11 @@ impl Store {
         client_id: &ClientId,
         now: Timestamp,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        spend(&mut tx, digest, client_id, now).await?;
-        commit(tx).await
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            spend(&mut tx, digest, client_id, now).await?;
+            commit(tx).await
+        })
     }
 }
 

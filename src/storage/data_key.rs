@@ -98,8 +98,11 @@ pub struct NumberIndex {
     pub generation: i64,
     /// What is looked for besides, the oldest first.
     pub others: Vec<[u8; 32]>,
-    /// What the oldest key makes of it, which all nodes know.
-    pub(super) oldest: [u8; 32],
+    /// The newest generation that this node knows of.
+    pub(super) newest: i64,
+    /// What nodes take turns by that write different ones: the same for all of them, whichever generations
+    /// they know.
+    pub(super) turn: [u8; 32],
 }
 
 impl From<[u8; 32]> for NumberIndex {
@@ -109,14 +112,18 @@ impl From<[u8; 32]> for NumberIndex {
             written,
             generation: 1,
             others: Vec::new(),
-            oldest: written,
+            newest: 1,
+            turn: written,
         }
     }
 }
 
 /// The keys that index numbers. Clones learn of new generations together.
 #[derive(Clone, Debug)]
-pub struct IndexKeys(Arc<RwLock<Ring>>);
+pub struct IndexKeys {
+    ring: Arc<RwLock<Ring>>,
+    turns: Key,
+}
 
 /// The keys that seal values. Clones learn of new generations together.
 #[derive(Clone, Debug)]
@@ -150,7 +157,7 @@ impl Ring {
 impl IndexKeys {
     /// What a person is found by.
     pub fn of(&self, personal_number: &[u8]) -> NumberIndex {
-        let ring = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         let mac = |key: &Key| key.mac(&[b"personal_number", personal_number]);
         let used = ring.key(ring.used);
         let others = ring.keys.iter().filter(|(number, _)| *number != ring.used);
@@ -158,7 +165,8 @@ impl IndexKeys {
             written: mac(used.expect("the one that is used is among them")),
             generation: i64::from(ring.used),
             others: others.map(|(_, key)| mac(key)).collect(),
-            oldest: mac(&ring.keys.first().expect("there is one").1),
+            newest: i64::from(ring.keys.last().expect("there is one").0),
+            turn: mac(&self.turns),
         }
     }
 }
@@ -298,7 +306,10 @@ pub(super) async fn open_or_make(
         keys: Keys {
             csrf: Key::from_bytes(&forms.mac(&[b"csrf"])).expect("a MAC has 32 bytes"),
             forms: Sealer::new(1, &forms),
-            index: IndexKeys(Arc::new(RwLock::new(index))),
+            index: IndexKeys {
+                ring: Arc::new(RwLock::new(index)),
+                turns: Key::from_bytes(&forms.mac(&[b"turns"])).expect("a MAC has 32 bytes"),
+            },
             audit: one(Purpose::Audit)?,
             subject: one(Purpose::Subject)?,
         },
@@ -327,12 +338,12 @@ pub(super) async fn refresh(
     let ring_of_seals = ring(&rows, wrapper, Purpose::Seal, Some(&known), now)?.with_sealer()?;
     *seals.0.write().unwrap_or_else(PoisonError::into_inner) = ring_of_seals;
     let known = index
-        .0
+        .ring
         .read()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     let ring_of_index = ring(&rows, wrapper, Purpose::Index, Some(&known), now)?;
-    *index.0.write().unwrap_or_else(PoisonError::into_inner) = ring_of_index;
+    *index.ring.write().unwrap_or_else(PoisonError::into_inner) = ring_of_index;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{
     BUSY_TIMEOUT, Backend, NumberIndex, Result, Store, Traces, Tx, commit, job, on, rollback,
-    session,
+    session, whole,
 };
 use crate::audit::Event;
 use crate::clock::Timestamp;
@@ -119,72 +119,77 @@ impl Store {
         &self,
         wanted: &Wanted<'_>,
         administers_as: impl Fn(Id<kind::Person>) -> String,
-        event: impl FnOnce(&Erased) -> Event,
+        event: impl Fn(&Erased) -> Event,
     ) -> Result<Erasure> {
         let (found, now) = (wanted.found, wanted.now);
-        let mut erased = Erased::default();
-        let mut notices = Vec::new();
-        let mut tx = self.begin().await?;
-        for login in &found.logins {
-            let statement = "DELETE FROM login WHERE id = $1";
-            erased.logins += by_text(&mut tx, statement, &login.login).await?;
-        }
-        let people = hold(&mut tx, wanted.index).await?;
-        for person in &people {
-            let subject = administers_as(super::person::read(person)?);
-            if administers(&mut tx, &subject).await? {
-                rollback(tx).await?;
-                return Ok(Erasure::Administers);
+        let erasure = whole!(self, {
+            let mut erased = Erased::default();
+            let mut notices = Vec::new();
+            let mut tx = self.begin().await?;
+            for login in &found.logins {
+                let statement = "DELETE FROM login WHERE id = $1";
+                erased.logins += by_text(&mut tx, statement, &login.login).await?;
             }
-            for step in CODES {
-                take(&mut tx, *step, person, &mut erased).await?;
+            let people = hold(&mut tx, wanted.index).await?;
+            for person in &people {
+                let subject = administers_as(super::person::read(person)?);
+                if administers(&mut tx, &subject).await? {
+                    rollback(tx).await?;
+                    return Ok(Erasure::Administers);
+                }
+                for step in CODES {
+                    take(&mut tx, *step, person, &mut erased).await?;
+                }
+                let ended = end_sessions(&mut tx, person, now).await?;
+                let held = session::held(&mut tx, &ended).await?;
+                notices.extend(notice::notices(
+                    &held,
+                    wanted.subject_key,
+                    &self.random,
+                    now,
+                ));
+                let evidence = match wanted.with_evidence {
+                    true => WITH_EVIDENCE,
+                    false => WITHOUT_EVIDENCE,
+                };
+                for step in REST.iter().chain([&evidence, &PERSON]) {
+                    take(&mut tx, *step, person, &mut erased).await?;
+                }
             }
-            let ended = end_sessions(&mut tx, person, now).await?;
-            let held = session::held(&mut tx, &ended).await?;
-            notices.extend(notice::notices(
-                &held,
-                wanted.subject_key,
-                &self.random,
-                now,
-            ));
-            let evidence = match wanted.with_evidence {
-                true => WITH_EVIDENCE,
-                false => WITHOUT_EVIDENCE,
-            };
-            for step in REST.iter().chain([&evidence, &PERSON]) {
-                take(&mut tx, *step, person, &mut erased).await?;
+            // What nothing leads to from the person's row.
+            for grant in &found.grants {
+                let id = grant.grant.id.to_string();
+                by_text(&mut tx, "DELETE FROM code WHERE grant_id = $1", &id).await?;
+                erased.grants +=
+                    by_text(&mut tx, "DELETE FROM client_grant WHERE id = $1", &id).await?;
             }
+            for request in &found.requests {
+                erased.requests += on!(&mut tx, |tx| sqlx::query(
+                    "DELETE FROM pushed_request WHERE digest = $1"
+                )
+                .bind(&request.digest)
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()))?;
+            }
+            for evidence in found.evidence.iter().filter(|_| wanted.with_evidence) {
+                let (statement, txn) = (
+                    "DELETE FROM evidence WHERE id = $1",
+                    evidence.record.txn.to_string(),
+                );
+                erased.evidence += by_text(&mut tx, statement, &txn).await?;
+            }
+            for notice in &notices {
+                job::insert(&mut tx, notice, now).await?;
+            }
+            self.tell(&mut tx, &event(&erased)).await?;
+            commit(tx).await?;
+            Ok(Erasure::Done(erased, notices))
+        });
+        if let Ok(Erasure::Done(..)) = &erasure {
+            self.empty_journal().await;
         }
-        // What nothing leads to from the person's row.
-        for grant in &found.grants {
-            let id = grant.grant.id.to_string();
-            by_text(&mut tx, "DELETE FROM code WHERE grant_id = $1", &id).await?;
-            erased.grants +=
-                by_text(&mut tx, "DELETE FROM client_grant WHERE id = $1", &id).await?;
-        }
-        for request in &found.requests {
-            erased.requests += on!(&mut tx, |tx| sqlx::query(
-                "DELETE FROM pushed_request WHERE digest = $1"
-            )
-            .bind(&request.digest)
-            .execute(&mut **tx)
-            .await
-            .map(|done| done.rows_affected()))?;
-        }
-        for evidence in found.evidence.iter().filter(|_| wanted.with_evidence) {
-            let (statement, txn) = (
-                "DELETE FROM evidence WHERE id = $1",
-                evidence.record.txn.to_string(),
-            );
-            erased.evidence += by_text(&mut tx, statement, &txn).await?;
-        }
-        for notice in &notices {
-            job::insert(&mut tx, notice, now).await?;
-        }
-        self.tell(&mut tx, &event(&erased)).await?;
-        commit(tx).await?;
-        self.empty_journal().await;
-        Ok(Erasure::Done(erased, notices))
+        erasure
     }
 
     /// What was there before a change stands in SQLite's journal until that is empty. Where others read just

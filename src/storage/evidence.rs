@@ -1,6 +1,6 @@
 //! The table `evidence`.
 
-use super::{Kept, Result, Store, Tx, on, sealed};
+use super::{Kept, Result, Store, Tx, alone, on, sealed};
 use crate::bankid::evidence::record::Record;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -39,7 +39,7 @@ impl Store {
     /// The evidence of an order, if it was kept.
     pub async fn evidence(&self, txn: Id<kind::Order>) -> Result<Option<Record>> {
         let id = txn.to_string();
-        let sealed: Option<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
+        let sealed: Option<Vec<u8>> = alone!(self, |db| sqlx::query_scalar(
             "SELECT record FROM evidence WHERE id = $1"
         )
         .bind(&id)

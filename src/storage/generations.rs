@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row as _};
 
 use super::data_key::{self, Generation, KEPT, Purpose, SETTLING, used};
 use super::sealed::{ALL, KeyIs, SealedColumn};
-use super::{Result, Store, Tx, commit, on, rollback};
+use super::{Result, Store, Tx, alone, commit, on, rollback};
 use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -172,7 +172,7 @@ impl Store {
         let SealedColumn {
             table, column, key, ..
         } = of;
-        on!(&self.db, |db| {
+        alone!(self, |db| {
             let mut query = QueryBuilder::new(format!(
                 "SELECT {key}, {column} FROM {table}
                   WHERE substr({column}, 1, 1) <> "

@@ -10,7 +10,7 @@ use super::column::Row;
 use super::replay::{self, SignedKind};
 use super::{
     Ended, NumberIndex, Result, Store, Tx, access_token, code, commit, on, person, pushed_request,
-    refresh_token, rollback, sealed, session,
+    refresh_token, rollback, sealed, session, whole,
 };
 use crate::authorize::resource::Resources;
 use crate::bankid::evidence::record::Record;
@@ -86,68 +86,70 @@ impl Store {
         finish: &Finish<'_>,
         fresh: Id<kind::Person>,
         now: Timestamp,
-        make: impl FnOnce(Id<kind::Person>) -> (Session, Issued, T),
+        make: impl Fn(Id<kind::Person>) -> (Session, Issued, T),
     ) -> Result<Option<(T, Ended)>> {
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE login SET state = 'finished', version = version + 1
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE login SET state = 'finished', version = version + 1
               WHERE id = $1 AND order_id = $2 AND state = 'open' AND expires_at > $3"
-        )
-        .bind(finish.login.to_string())
-        .bind(finish.order.to_string())
-        .bind(now)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(None);
-        }
-        // The answer has done its work: who the person is lives on in session and grant alone.
-        on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET answer = NULL, progress = 'spent' WHERE id = $1"
-        )
-        .bind(finish.order.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        let person = person::find_or_make(&mut tx, &finish.index, fresh, now).await?;
-        let (made, issued, outcome) = make(person);
-        let ended = match finish.old_browser {
-            Some(old) => {
-                self.renew_browser(&mut tx, finish, old, person, now)
-                    .await?
+            )
+            .bind(finish.login.to_string())
+            .bind(finish.order.to_string())
+            .bind(now)
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(None);
             }
-            None => Ended::default(),
-        };
-        let identity = self.sealed_identity(&made.id.to_string(), &made.identity);
-        session::insert(
-            &mut tx,
-            &made,
-            &identity,
-            finish.new_browser,
-            finish.client_id,
-        )
-        .await?;
-        session::approve(
-            &mut tx,
-            person,
-            finish.client_id,
-            &finish.approved,
-            finish.approved_offline,
-            now,
-        )
-        .await?;
-        let whose = person.to_string();
-        if !self.insert_issued(&mut tx, &issued, &whose, now).await? {
-            rollback(tx).await?;
-            return Ok(None);
-        }
-        if let Some(kept) = &finish.evidence {
-            self.insert_evidence(&mut tx, kept, &whose, now).await?;
-        }
-        commit(tx).await?;
-        Ok(Some((outcome, ended)))
+            // The answer has done its work: who the person is lives on in session and grant alone.
+            on!(&mut tx, |tx| sqlx::query(
+                "UPDATE bankid_order SET answer = NULL, progress = 'spent' WHERE id = $1"
+            )
+            .bind(finish.order.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            let person = person::find_or_make(&mut tx, &finish.index, fresh, now).await?;
+            let (made, issued, outcome) = make(person);
+            let ended = match finish.old_browser {
+                Some(old) => {
+                    self.renew_browser(&mut tx, finish, old, person, now)
+                        .await?
+                }
+                None => Ended::default(),
+            };
+            let identity = self.sealed_identity(&made.id.to_string(), &made.identity);
+            session::insert(
+                &mut tx,
+                &made,
+                &identity,
+                finish.new_browser,
+                finish.client_id,
+            )
+            .await?;
+            session::approve(
+                &mut tx,
+                person,
+                finish.client_id,
+                &finish.approved,
+                finish.approved_offline,
+                now,
+            )
+            .await?;
+            let whose = person.to_string();
+            if !self.insert_issued(&mut tx, &issued, &whose, now).await? {
+                rollback(tx).await?;
+                return Ok(None);
+            }
+            if let Some(kept) = &finish.evidence {
+                self.insert_evidence(&mut tx, kept, &whose, now).await?;
+            }
+            commit(tx).await?;
+            Ok(Some((outcome, ended)))
+        })
     }
 
     /// Gives a client a code from a session that is there already, or stores nothing.
@@ -156,19 +158,21 @@ impl Store {
         issued: &Issued,
         now: Timestamp,
     ) -> Result<std::result::Result<(), Unissued>> {
-        let mut tx = self.begin().await?;
-        let outcome = match session::hold(&mut tx, issued.grant.session, now).await? {
-            None => Err(Unissued::SessionEnded),
-            Some(whose) => match self.insert_issued(&mut tx, issued, &whose, now).await? {
-                false => Err(Unissued::Repeated),
-                true => Ok(()),
-            },
-        };
-        match outcome {
-            Ok(()) => commit(tx).await?,
-            Err(_) => rollback(tx).await?,
-        }
-        Ok(outcome)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let outcome = match session::hold(&mut tx, issued.grant.session, now).await? {
+                None => Err(Unissued::SessionEnded),
+                Some(whose) => match self.insert_issued(&mut tx, issued, &whose, now).await? {
+                    false => Err(Unissued::Repeated),
+                    true => Ok(()),
+                },
+            };
+            match outcome {
+                Ok(()) => commit(tx).await?,
+                Err(_) => rollback(tx).await?,
+            }
+            Ok(outcome)
+        })
     }
 
     async fn insert_issued(
@@ -238,26 +242,30 @@ impl Store {
         tokens: &Tokens,
         now: Timestamp,
     ) -> Result<Exchange> {
-        let mut tx = self.begin().await?;
-        if !code::spend(&mut tx, code, client_id, now).await? {
-            end(&mut tx, grant, now).await?;
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            if !code::spend(&mut tx, code, client_id, now).await? {
+                end(&mut tx, grant, now).await?;
+                commit(tx).await?;
+                return Ok(Exchange::Lost);
+            }
+            access_token::insert(&mut tx, grant, tokens).await?;
+            if tokens.refresh.is_some() {
+                prolong(&mut tx, grant, tokens).await?;
+                refresh_token::insert(&mut tx, grant, client_id, tokens, None).await?;
+            }
             commit(tx).await?;
-            return Ok(Exchange::Lost);
-        }
-        access_token::insert(&mut tx, grant, tokens).await?;
-        if tokens.refresh.is_some() {
-            prolong(&mut tx, grant, tokens).await?;
-            refresh_token::insert(&mut tx, grant, client_id, tokens, None).await?;
-        }
-        commit(tx).await?;
-        Ok(Exchange::Won)
+            Ok(Exchange::Won)
+        })
     }
 
     /// Ends a grant: its code and its tokens are worth nothing from now on.
     pub async fn end_grant(&self, grant: Id<kind::Grant>, now: Timestamp) -> Result<()> {
-        let mut tx = self.begin().await?;
-        end(&mut tx, grant, now).await?;
-        commit(tx).await
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            end(&mut tx, grant, now).await?;
+            commit(tx).await
+        })
     }
 
     pub(super) fn read_grant(&self, stored: GrantRow) -> Result<Grant> {

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, Tx, commit, on, rollback};
+use super::{Result, Store, Tx, alone, commit, on, rollback, whole};
 use crate::audit::Event;
 use crate::client::registration::{Allowance, InitialAccessToken, Note};
 use crate::clock::Timestamp;
@@ -49,25 +49,27 @@ impl Store {
         digest: Digest<secret::InitialAccessToken>,
         event: &Event,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO initial_access_token
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO initial_access_token
                 (id, digest, note, allowance, uses, uses_left, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-        )
-        .bind(token.id.to_string())
-        .bind(digest.as_bytes())
-        .bind(token.note.as_str())
-        .bind(Json(&token.allowance))
-        .bind(i64::from(token.uses))
-        .bind(i64::from(token.uses_left))
-        .bind(event.at.timestamp())
-        .bind(token.expires_at)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        self.tell(&mut tx, event).await?;
-        commit(tx).await
+            )
+            .bind(token.id.to_string())
+            .bind(digest.as_bytes())
+            .bind(token.note.as_str())
+            .bind(Json(&token.allowance))
+            .bind(i64::from(token.uses))
+            .bind(i64::from(token.uses_left))
+            .bind(event.at.timestamp())
+            .bind(token.expires_at)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            self.tell(&mut tx, event).await?;
+            commit(tx).await
+        })
     }
 
     /// A token by which a client may register now.
@@ -76,7 +78,7 @@ impl Store {
         digest: Digest<secret::InitialAccessToken>,
         now: Timestamp,
     ) -> Result<Option<InitialAccessToken>> {
-        let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<Stored> = alone!(self, |db| sqlx::query_as(
             "SELECT id, note, allowance, uses, uses_left, expires_at, revoked_at
                FROM initial_access_token
               WHERE digest = $1 AND uses_left > 0 AND expires_at > $2 AND revoked_at IS NULL"
@@ -90,7 +92,7 @@ impl Store {
 
     /// All tokens, the latest first.
     pub async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>> {
-        let rows: Vec<Stored> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<Stored> = alone!(self, |db| sqlx::query_as(
             "SELECT id, note, allowance, uses, uses_left, expires_at, revoked_at
                FROM initial_access_token ORDER BY created_at DESC, id"
         )
@@ -105,9 +107,10 @@ impl Store {
         id: Id<kind::InitialAccessToken>,
         event: &Event,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| {
-            sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| {
+                sqlx::query(
             "UPDATE initial_access_token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL"
         )
         .bind(id.to_string())
@@ -115,14 +118,15 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected())
-        })?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(true)
+            })?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::column::Row;
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, alone, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{Id, kind};
@@ -55,7 +55,7 @@ impl Store {
     /// each; should it die over it, another one does.
     pub async fn claim_jobs(&self, most: i64, now: Timestamp) -> Result<Vec<Job>> {
         // Mostly there are none, and a look takes no lock.
-        let due: Option<i64> = on!(&self.db, |db| sqlx::query_scalar(
+        let due: Option<i64> = alone!(self, |db| sqlx::query_scalar(
             "SELECT next_at FROM job WHERE next_at <= $1 LIMIT 1"
         )
         .bind(now)
@@ -64,7 +64,7 @@ impl Store {
         if due.is_none() {
             return Ok(Vec::new());
         }
-        let rows: Vec<JobRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<JobRow> = alone!(self, |db| sqlx::query_as(
             "UPDATE job SET tries = tries + 1, next_at = $1
               WHERE next_at <= $2 AND expires_at > $2
                 AND id IN (SELECT id FROM job WHERE next_at <= $2 AND expires_at > $2
@@ -81,7 +81,7 @@ impl Store {
 
     /// Has a job wait for its next try.
     pub async fn postpone_job(&self, id: Id<kind::Job>, next_at: Timestamp) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE job SET next_at = $1 WHERE id = $2"
         )
         .bind(next_at)
@@ -94,7 +94,7 @@ impl Store {
 
     /// Forgets a job: it is done, or never will be.
     pub async fn forget_job(&self, id: Id<kind::Job>) -> Result<()> {
-        on!(&self.db, |db| sqlx::query("DELETE FROM job WHERE id = $1")
+        alone!(self, |db| sqlx::query("DELETE FROM job WHERE id = $1")
             .bind(id.to_string())
             .execute(db)
             .await

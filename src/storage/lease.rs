@@ -1,6 +1,6 @@
 //! The table `lease`: work that one node does at a time.
 
-use super::{Result, Store, on};
+use super::{Result, Store, alone};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 
@@ -13,7 +13,7 @@ impl Store {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<bool> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "INSERT INTO lease (name, holder, held_until) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO UPDATE
                 SET holder = excluded.holder, held_until = excluded.held_until
@@ -31,7 +31,7 @@ impl Store {
 
     /// Lets go of all that a node has taken.
     pub async fn release_leases(&self, holder: &str) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "DELETE FROM lease WHERE holder = $1"
         )
         .bind(holder)

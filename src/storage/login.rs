@@ -3,7 +3,7 @@
 use sqlx::{FromRow, QueryBuilder};
 
 use super::column::Row;
-use super::{NodeName, Result, Store, Tx, commit, on, rollback, sealed};
+use super::{NodeName, Result, Store, Tx, alone, commit, on, rollback, sealed, whole};
 use crate::bankid::collect::Hint;
 use crate::bankid::message::Device;
 use crate::bankid::order::Ordered;
@@ -67,12 +67,11 @@ pub struct Old {
 impl Store {
     /// A login with its current order.
     pub async fn login(&self, id: Id<kind::Login>) -> Result<Option<Login>> {
-        let row: Option<LoginRow> = on!(&self.db, |db| sqlx::query_as(select_login!(
-            "WHERE l.id = $1"
-        ))
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await)?;
+        let row: Option<LoginRow> =
+            alone!(self, |db| sqlx::query_as(select_login!("WHERE l.id = $1"))
+                .bind(id.to_string())
+                .fetch_optional(db)
+                .await)?;
         row.map(|row| self.read(row)).transpose()
     }
 
@@ -81,7 +80,7 @@ impl Store {
         &self,
         cookie: Digest<secret::LoginCookie>,
     ) -> Result<Option<Login>> {
-        let row: Option<LoginRow> = on!(&self.db, |db| sqlx::query_as(select_login!(
+        let row: Option<LoginRow> = alone!(self, |db| sqlx::query_as(select_login!(
             "WHERE l.browser = $1"
         ))
         .bind(cookie.as_bytes())
@@ -96,7 +95,7 @@ impl Store {
         &self,
         nonce: Digest<secret::ReturnNonce>,
     ) -> Result<Option<Login>> {
-        let row: Option<LoginRow> = on!(&self.db, |db| sqlx::query_as(select_login!(
+        let row: Option<LoginRow> = alone!(self, |db| sqlx::query_as(select_login!(
             "WHERE o.return_nonce = $1"
         ))
         .bind(nonce.as_bytes())
@@ -118,8 +117,10 @@ impl Store {
         let asked = self
             .sealer
             .seal_json(sealed::LOGIN_ASKED.of(&id), &login.asked, &self.random);
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| {
+                sqlx::query(
             "INSERT INTO login (id, browser, client_id, asked, state, order_id, orders_made,
                                 version, created_at, expires_at)
              VALUES ($1, $2, $3, $4, 'open', $5, 1, 1, $6, $7) ON CONFLICT DO NOTHING"
@@ -133,15 +134,17 @@ impl Store {
         .bind(login.expires_at)
         .execute(&mut **tx)
         .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        self.insert_order(&mut tx, login.id, &login.order, nonce, node)
-            .await?;
-        commit(tx).await?;
-        Ok(true)
+        .map(|done| done.rows_affected())
+            })?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            self.insert_order(&mut tx, login.id, &login.order, nonce, node)
+                .await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Changes the language of a login that is not over. Nothing else of what it was asked ever changes.
@@ -154,7 +157,7 @@ impl Store {
         let asked = self
             .sealer
             .seal_json(sealed::LOGIN_ASKED.of(&id), &asked, &self.random);
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE login SET asked = $1, version = version + 1 WHERE id = $2 AND state = 'open'"
         )
         .bind(&asked)
@@ -175,9 +178,10 @@ impl Store {
         node: &NodeName,
         now: Timestamp,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| {
-            sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| {
+                sqlx::query(
             "UPDATE login SET order_id = $1, orders_made = orders_made + 1, version = version + 1,
                     renewals_tried = 0, renewal_tried_at = 0
               WHERE id = $2 AND order_id = $3 AND state = 'open' AND expires_at > $4"
@@ -189,23 +193,24 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected())
-        })?;
-        // The old one may still wait for an answer: from here on a late one changes nothing. One
-        // that is about to log the person in is not replaced.
-        if rows == 0 || end_order(&mut tx, old).await? == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        self.insert_order(&mut tx, login.id, &login.order, nonce, node)
-            .await?;
-        commit(tx).await?;
-        Ok(true)
+            })?;
+            // The old one may still wait for an answer: from here on a late one changes nothing. One
+            // that is about to log the person in is not replaced.
+            if rows == 0 || end_order(&mut tx, old).await? == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            self.insert_order(&mut tx, login.id, &login.order, nonce, node)
+                .await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Sets out to renew a login's code in silence. Of any number of nodes that want to, one gets
     /// `true`, and has [`RENEWAL_PAUSE`] before the next.
     pub async fn claim_renewal(&self, login: &Login, now: Timestamp) -> Result<bool> {
-        let rows = on!(&self.db, |db| sqlx::query(
+        let rows = alone!(self, |db| sqlx::query(
             "UPDATE login SET renewals_tried = renewals_tried + 1, renewal_tried_at = $1,
                     version = version + 1
               WHERE id = $2 AND order_id = $3 AND state = 'open'
@@ -291,9 +296,11 @@ impl Store {
             )),
             _ => None,
         };
-        let mut tx = self.begin().await?;
-        lock_login(&mut tx, login).await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            lock_login(&mut tx, login).await?;
+            let rows = on!(&mut tx, |tx| {
+                sqlx::query(
             "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3, answered_at = $5
               WHERE id = $4
                 AND (progress = 'ordered' OR (progress = 'lost' AND $1 = 'complete'))"
@@ -305,8 +312,10 @@ impl Store {
         .bind(answered_at)
         .execute(&mut **tx)
         .await
-        .map(|done| done.rows_affected()))?;
-        commit_if(tx, rows > 0).await
+        .map(|done| done.rows_affected())
+            })?;
+            commit_if(tx, rows > 0).await
+        })
     }
 
     /// Gives an order up that this node collects and BankID no longer knows. `false`: it was no longer
@@ -317,19 +326,21 @@ impl Store {
         order: Id<kind::Order>,
         node: &NodeName,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        lock_login(&mut tx, login).await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET progress = 'lost', hint = ''
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            lock_login(&mut tx, login).await?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE bankid_order SET progress = 'lost', hint = ''
               WHERE id = $1 AND progress = 'ordered' AND node_id = $2 AND node_epoch = $3"
-        )
-        .bind(order.to_string())
-        .bind(&node.id)
-        .bind(node.epoch)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        commit_if(tx, rows > 0).await
+            )
+            .bind(order.to_string())
+            .bind(&node.id)
+            .bind(node.epoch)
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            commit_if(tx, rows > 0).await
+        })
     }
 
     /// Keeps that the app came back for this order, and where. The first return decides.
@@ -339,51 +350,55 @@ impl Store {
             Comeback::Vouched => (Comeback::Awaited, true),
             comeback => (comeback, false),
         };
-        let mut tx = self.begin().await?;
-        let is_current = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE login SET version = version + 1
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let is_current = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE login SET version = version + 1
               WHERE id = $1 AND order_id = $2 AND state = 'open'"
-        )
-        .bind(login.id.to_string())
-        .bind(login.order.id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected() > 0))?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET comeback = $1, vouched = $2
+            )
+            .bind(login.id.to_string())
+            .bind(login.order.id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected() > 0))?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE bankid_order SET comeback = $1, vouched = $2
               WHERE id = $3 AND comeback = 'awaited'"
-        )
-        .bind(kept)
-        .bind(i64::from(vouched))
-        .bind(login.order.id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        commit_if(tx, is_current && rows > 0).await
+            )
+            .bind(kept)
+            .bind(i64::from(vouched))
+            .bind(login.order.id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            commit_if(tx, is_current && rows > 0).await
+        })
     }
 
     /// Ends a login that is still open, and its order with it. `false`: it is over already, or has
     /// another order by now.
     pub async fn cancel_login(&self, login: &Login) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE login SET state = 'cancelled', version = version + 1
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE login SET state = 'cancelled', version = version + 1
               WHERE id = $1 AND order_id = $2 AND state = 'open'"
-        )
-        .bind(login.id.to_string())
-        .bind(login.order.id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        on!(&mut tx, |tx| sqlx::query(
-            "UPDATE bankid_order SET progress = 'cancelled', answer = NULL
+            )
+            .bind(login.id.to_string())
+            .bind(login.order.id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            on!(&mut tx, |tx| sqlx::query(
+                "UPDATE bankid_order SET progress = 'cancelled', answer = NULL
               WHERE id = $1 AND progress IN ('ordered', 'complete')"
-        )
-        .bind(login.order.id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        commit_if(tx, rows > 0).await
+            )
+            .bind(login.order.id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            commit_if(tx, rows > 0).await
+        })
     }
 
     /// Which of these logins have changed since the version that is known of them.
@@ -393,7 +408,7 @@ impl Store {
     ) -> Result<Vec<Id<kind::Login>>> {
         let mut changed = Vec::new();
         for known in known.chunks(500) {
-            let rows: Vec<(String, i64)> = on!(&self.db, |db| {
+            let rows: Vec<(String, i64)> = alone!(self, |db| {
                 let mut query = QueryBuilder::new("SELECT id, version FROM login WHERE id IN (");
                 let mut ids = query.separated(", ");
                 for (id, _) in known {

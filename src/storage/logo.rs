@@ -1,6 +1,6 @@
 //! The tables `logo` and `client_logo`.
 
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, alone, on};
 use crate::client::Client;
 use crate::client::logo::{Drawn, Logo, LogoDigest, Size};
 use crate::client::registered::Registered;
@@ -10,7 +10,7 @@ use crate::error::Fault;
 impl Store {
     /// The file of a logo.
     pub async fn logo(&self, digest: LogoDigest) -> Result<Option<Vec<u8>>> {
-        Ok(on!(&self.db, |db| sqlx::query_scalar(
+        Ok(alone!(self, |db| sqlx::query_scalar(
             "SELECT png FROM logo WHERE digest = $1"
         )
         .bind(digest.as_bytes())
@@ -20,7 +20,7 @@ impl Store {
 
     /// How large a logo is; nothing for one that is not kept.
     pub async fn logo_size(&self, digest: LogoDigest) -> Result<Option<Size>> {
-        let row: Option<(i64, i64)> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<(i64, i64)> = alone!(self, |db| sqlx::query_as(
             "SELECT width, height FROM logo WHERE digest = $1"
         )
         .bind(digest.as_bytes())

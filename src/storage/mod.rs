@@ -14,6 +14,7 @@ mod client_token;
 mod client_use;
 mod code;
 mod column;
+mod conflict;
 mod data_key;
 mod entitlement;
 mod erasure;
@@ -43,8 +44,10 @@ mod transfer;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
@@ -102,6 +105,9 @@ pub struct Store {
     needs_former: bool,
     notary: Arc<Notary>,
     random: Random,
+    given_up: Counter,
+    /// Whether others may use keys that this node does not know: then it writes nothing.
+    is_behind: Arc<AtomicBool>,
 }
 
 /// A database that cannot be used.
@@ -149,6 +155,36 @@ macro_rules! on {
     };
 }
 pub(crate) use on;
+
+/// Runs a statement by itself, and again while the database gives it up ([`conflict`]).
+macro_rules! alone {
+    ($store:expr, |$db:ident| $query:expr) => {{
+        let mut tries = $crate::storage::conflict::Tries::default();
+        loop {
+            let done = $crate::storage::on!(&$store.db, |$db| $query);
+            if !tries.another(&done, $store).await {
+                break done;
+            }
+        }
+    }};
+}
+pub(crate) use alone;
+
+/// Runs a transaction from its beginning to its commit, and again while the database gives it up
+/// ([`conflict`]). A macro, because of what an async closure borrows the compiler cannot tell yet that it may
+/// go to another thread.
+macro_rules! whole {
+    ($store:expr, { $($transaction:tt)* }) => {{
+        let mut tries = $crate::storage::conflict::Tries::default();
+        loop {
+            let done: $crate::storage::Result<_> = async { $($transaction)* }.await;
+            if !tries.another(&done, $store).await {
+                break done;
+            }
+        }
+    }};
+}
+pub(crate) use whole;
 
 /// Connects, without touching the tables.
 async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, OpenError> {
@@ -228,6 +264,8 @@ impl Store {
             needs_former,
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
+            given_up: Counter::default(),
+            is_behind: Arc::default(),
         };
         store.index_clients().await?;
         Ok((store, keys))
@@ -236,7 +274,7 @@ impl Store {
     /// Binds the database to one of BankID's environments, at the first start; says to which it is
     /// bound.
     pub async fn bind_environment(&self, environment: &str) -> Result<String> {
-        Ok(on!(&self.db, |db| sqlx::query_scalar(
+        Ok(alone!(self, |db| sqlx::query_scalar(
             "INSERT INTO installation (id, environment) VALUES (1, $1)
              ON CONFLICT (id) DO UPDATE SET environment = installation.environment
              RETURNING environment"
@@ -248,7 +286,7 @@ impl Store {
 
     /// Keeps whose logins the database holds.
     pub async fn note_issuer(&self, issuer: &str) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE installation SET issuer = $1 WHERE issuer IS DISTINCT FROM $1"
         )
         .bind(issuer)
@@ -298,9 +336,23 @@ impl Store {
         on!(&self.db, |db| db.close().await);
     }
 
+    /// Whether this node has not been able to read the keys of the database for so long that others may use
+    /// keys which it does not know. What it would write could be lost, and whom it does not find may be there.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    /// Says so, or that it is over.
+    pub fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::Relaxed);
+    }
+
     /// A transaction; on SQLite one that takes the write lock at once, so that it cannot fail in
     /// the middle for want of it.
     async fn begin(&self) -> Result<Tx> {
+        if self.is_behind() {
+            return Err(Fault::KeysUnknown);
+        }
         begin(&self.db).await
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::column::Row;
-use super::{Result, Store, on};
+use super::{Result, Store, alone};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{Id, kind};
@@ -31,7 +31,7 @@ pub struct Waiting {
 impl Store {
     /// Says that a node has started. Whatever an earlier start of it collected is free from now on.
     pub async fn start_node(&self, id: &str, now: Timestamp) -> Result<NodeName> {
-        let epoch: i64 = on!(&self.db, |db| sqlx::query_scalar(
+        let epoch: i64 = alone!(self, |db| sqlx::query_scalar(
             "INSERT INTO node (id, epoch, heartbeat_at) VALUES ($1, 1, $2)
              ON CONFLICT (id) DO UPDATE
                 SET epoch = node.epoch + 1, heartbeat_at = excluded.heartbeat_at
@@ -49,7 +49,7 @@ impl Store {
 
     /// Says that a node is alive. `false`: a later start of it has taken its place.
     pub async fn heartbeat(&self, node: &NodeName, now: Timestamp) -> Result<bool> {
-        let rows = on!(&self.db, |db| sqlx::query(
+        let rows = alone!(self, |db| sqlx::query(
             "UPDATE node SET heartbeat_at = $3 WHERE id = $1 AND epoch = $2"
         )
         .bind(&node.id)
@@ -63,7 +63,7 @@ impl Store {
 
     /// Says that a node has stopped: its orders are free at once.
     pub async fn stop_node(&self, node: &NodeName) -> Result<()> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE node SET heartbeat_at = 0 WHERE id = $1 AND epoch = $2"
         )
         .bind(&node.id)
@@ -94,7 +94,7 @@ impl Store {
     }
 
     async fn dead_nodes(&self, node: &NodeName, dead_before: Timestamp) -> Result<Vec<NodeName>> {
-        let rows: Vec<(String, i64)> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<(String, i64)> = alone!(self, |db| sqlx::query_as(
             "SELECT DISTINCT node_id, node_epoch FROM bankid_order
               WHERE progress = 'ordered'
                 AND NOT EXISTS (
@@ -119,7 +119,7 @@ impl Store {
         node: &NodeName,
         now: Timestamp,
     ) -> Result<u64> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE bankid_order SET node_id = $1, node_epoch = $2, taken_over_at = $3
               WHERE progress = 'ordered' AND node_id = $4 AND node_epoch = $5"
         )
@@ -142,7 +142,7 @@ impl Store {
             login_id: String,
             taken_over_at: Option<Timestamp>,
         }
-        let rows: Vec<WaitingRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<WaitingRow> = alone!(self, |db| sqlx::query_as(
             "SELECT id, login_id, taken_over_at FROM bankid_order
               WHERE progress = 'ordered' AND node_id = $1 AND node_epoch = $2"
         )

@@ -2,8 +2,9 @@
 
 use super::column::Row;
 use super::data_key::NumberIndex;
-use super::{Backend, Result, Store, Tx, on};
+use super::{Backend, Result, Store, Tx, alone, on};
 use crate::clock::{Seconds, Timestamp};
+use crate::error::Fault;
 use crate::id::{Id, kind};
 
 /// How exactly it is known when a person was last here.
@@ -13,7 +14,7 @@ impl Store {
     /// The person with this index, if they have logged in before.
     pub async fn person(&self, index: &NumberIndex) -> Result<Option<Id<kind::Person>>> {
         for value in index.others.iter().chain([&index.written]) {
-            let id: Option<String> = on!(&self.db, |db| sqlx::query_scalar(
+            let id: Option<String> = alone!(self, |db| sqlx::query_scalar(
                 "SELECT id FROM person WHERE number_index = $1"
             )
             .bind(&value[..])
@@ -28,7 +29,8 @@ impl Store {
 }
 
 /// The person with this index, who is given a random name at their first login. Who is found by an older key
-/// is found by the newest one from now on.
+/// is found by the newest one from now on. A node that does not know the newest key yet makes nobody: others
+/// may have found that person by it.
 pub(super) async fn find_or_make(
     tx: &mut Tx,
     index: &NumberIndex,
@@ -36,29 +38,33 @@ pub(super) async fn find_or_make(
     now: Timestamp,
 ) -> Result<Id<kind::Person>> {
     if !index.others.is_empty() {
-        one_at_a_time(tx, &index.oldest).await?;
+        one_at_a_time(tx, &index.turn).await?;
         for other in &index.others {
             if let Some(id) = moved(tx, other, index, now).await? {
                 return read(&id);
             }
         }
     }
-    // Once a day is enough: a column that is indexed costs more to change than one that is not.
-    let id: String = on!(tx, |tx| sqlx::query_scalar(
+    // Once a day is enough: a column that is indexed costs more to change than one that is not. The update
+    // that changes nothing makes RETURNING answer for a row that was there.
+    let id: Option<String> = on!(tx, |tx| sqlx::query_scalar(
         "INSERT INTO person (id, number_index, index_generation, created_at, used_at)
-         VALUES ($1, $2, $3, $4, $4)
+         SELECT $1, $2, $3, $4, $4
+          WHERE NOT EXISTS
+                (SELECT 1 FROM data_key WHERE purpose = 'index' AND generation > $5)
          ON CONFLICT (number_index) DO UPDATE
-            SET used_at = CASE WHEN person.used_at > $5 THEN person.used_at ELSE $4 END
+            SET used_at = CASE WHEN person.used_at > $6 THEN person.used_at ELSE $4 END
          RETURNING id"
     )
     .bind(fresh.to_string())
     .bind(&index.written[..])
     .bind(index.generation)
     .bind(now)
+    .bind(index.newest)
     .bind(now - DAY)
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await)?;
-    read(&id)
+    read(&id.ok_or(Fault::KeysUnknown)?)
 }
 
 /// Has the row that is found by another key be found by the one of today; never back to an older one, which
@@ -75,7 +81,9 @@ async fn moved(
             SET number_index = CASE WHEN index_generation < $3 THEN $2 ELSE number_index END,
                 index_generation = CASE WHEN index_generation < $3 THEN $3 ELSE index_generation END,
                 used_at = $4
-          WHERE number_index = $1 RETURNING id"
+          WHERE number_index = $1
+            AND NOT EXISTS (SELECT 1 FROM person WHERE number_index = $2)
+         RETURNING id"
     )
     .bind(&other[..])
     .bind(&index.written[..])
@@ -87,7 +95,7 @@ async fn moved(
 }
 
 /// While a number has several indexes, no unique index keeps two first logins of one person apart that
-/// write different ones. All nodes know the oldest key, whichever they write with, and lock the same.
+/// write different ones.
 async fn one_at_a_time(tx: &mut Tx, index: &[u8; 32]) -> Result<()> {
     if let Backend::Postgres(tx) = tx {
         let [a, b, c, d, e, f, g, h, ..] = *index;

@@ -1,7 +1,7 @@
 //! The table `pushed_request`.
 
 use super::replay::{self, SignedKind};
-use super::{Result, Store, Tx, commit, on, rollback, sealed};
+use super::{Result, Store, Tx, alone, commit, on, rollback, sealed, whole};
 use crate::authorize::pushed::Pushed;
 use crate::authorize::request::Parameters;
 use crate::clock::Timestamp;
@@ -26,26 +26,29 @@ impl Store {
             parameters,
             &self.random,
         );
-        let mut tx = self.begin().await?;
-        if let Some(once) = once
-            && !replay::spend(&mut tx, SignedKind::RequestObject, client_id.as_str(), once).await?
-        {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO pushed_request (digest, client_id, parameters, expires_at)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            if let Some(once) = once
+                && !replay::spend(&mut tx, SignedKind::RequestObject, client_id.as_str(), once)
+                    .await?
+            {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO pushed_request (digest, client_id, parameters, expires_at)
              VALUES ($1, $2, $3, $4)"
-        )
-        .bind(digest.as_bytes())
-        .bind(client_id)
-        .bind(&sealed)
-        .bind(expires_at)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        commit(tx).await?;
-        Ok(true)
+            )
+            .bind(digest.as_bytes())
+            .bind(client_id)
+            .bind(&sealed)
+            .bind(expires_at)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// A client's pushed request, old or not. Another client's is as good as none.
@@ -54,7 +57,7 @@ impl Store {
         digest: Digest<secret::PushedRequest>,
         client_id: &ClientId,
     ) -> Result<Option<Pushed>> {
-        let row: Option<(Vec<u8>, Timestamp)> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<(Vec<u8>, Timestamp)> = alone!(self, |db| sqlx::query_as(
             "SELECT parameters, expires_at FROM pushed_request
               WHERE digest = $1 AND client_id = $2"
         )

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::column::thumbprint;
 use super::grant::{self, GrantRow};
-use super::{Result, Store, Tx, access_token, commit, on, rollback};
+use super::{Result, Store, Tx, access_token, alone, commit, on, rollback, whole};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{ClientId, Id, kind};
@@ -45,7 +45,7 @@ impl Store {
         digest: Digest<secret::RefreshToken>,
         client_id: &ClientId,
     ) -> Result<Option<RefreshRecord>> {
-        let row: Option<RefreshRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<RefreshRow> = alone!(self, |db| sqlx::query_as(
             "SELECT t.expires_at AS token_expires_at, t.dpop_jkt AS token_dpop_jkt,
                     t.used_at, t.replaced_at,
                     (SELECT max(s.replaced_at) FROM refresh_token s
@@ -84,30 +84,32 @@ impl Store {
         tokens: &Tokens,
         now: Timestamp,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        // The grant comes first: who ends it at the same time either comes before this, or ends the
-        // fresh tokens with it.
-        let lives = grant::prolong(&mut tx, rotation.grant, tokens).await?;
-        let won = match rotation.turn {
-            Turn::First => lives && spend(&mut tx, rotation, now).await?,
-            Turn::Again => lives && replace_successor(&mut tx, rotation, now).await?,
-            Turn::Kept => lives && keep(&mut tx, rotation, tokens, now).await?,
-        };
-        if !won {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        access_token::insert(&mut tx, rotation.grant, tokens).await?;
-        insert(
-            &mut tx,
-            rotation.grant,
-            rotation.client_id,
-            tokens,
-            Some(rotation.shown),
-        )
-        .await?;
-        commit(tx).await?;
-        Ok(true)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            // The grant comes first: who ends it at the same time either comes before this, or ends the
+            // fresh tokens with it.
+            let lives = grant::prolong(&mut tx, rotation.grant, tokens).await?;
+            let won = match rotation.turn {
+                Turn::First => lives && spend(&mut tx, rotation, now).await?,
+                Turn::Again => lives && replace_successor(&mut tx, rotation, now).await?,
+                Turn::Kept => lives && keep(&mut tx, rotation, tokens, now).await?,
+            };
+            if !won {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            access_token::insert(&mut tx, rotation.grant, tokens).await?;
+            insert(
+                &mut tx,
+                rotation.grant,
+                rotation.client_id,
+                tokens,
+                Some(rotation.shown),
+            )
+            .await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 }
 

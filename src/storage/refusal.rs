@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
 use super::column::Row;
-use super::{Result, Store, commit, on};
+use super::{Result, Store, alone, commit, on, whole};
 use crate::client::mistake::diagnosis::{Owner, Past};
 use crate::client::mistake::{Detail, Endpoint, Reason, Received, Record};
 use crate::client::{Client, Metadata};
@@ -105,38 +105,40 @@ impl Store {
         records: &[Record],
         again: &[(Id<kind::Refusal>, i64)],
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        for record in records {
-            on!(&mut tx, |tx| sqlx::query(
-                "INSERT INTO refusal
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            for record in records {
+                on!(&mut tx, |tx| sqlx::query(
+                    "INSERT INTO refusal
                     (id, client_id, claimed, endpoint, code, kind, detail, reference, times, at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-            )
-            .bind(record.id.to_string())
-            .bind(&record.client_id)
-            .bind(&record.claimed)
-            .bind(record.endpoint.as_str())
-            .bind(&record.code)
-            .bind(record.reason.as_str())
-            .bind(Json(&record.detail))
-            .bind(&record.reference)
-            .bind(record.times)
-            .bind(record.at)
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
-        }
-        for (id, times) in again {
-            on!(&mut tx, |tx| sqlx::query(
-                "UPDATE refusal SET times = times + $2 WHERE id = $1"
-            )
-            .bind(id.to_string())
-            .bind(times)
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
-        }
-        commit(tx).await
+                )
+                .bind(record.id.to_string())
+                .bind(&record.client_id)
+                .bind(&record.claimed)
+                .bind(record.endpoint.as_str())
+                .bind(&record.code)
+                .bind(record.reason.as_str())
+                .bind(Json(&record.detail))
+                .bind(&record.reference)
+                .bind(record.times)
+                .bind(record.at)
+                .execute(&mut **tx)
+                .await
+                .map(|_| ()))?;
+            }
+            for (id, times) in again {
+                on!(&mut tx, |tx| sqlx::query(
+                    "UPDATE refusal SET times = times + $2 WHERE id = $1"
+                )
+                .bind(id.to_string())
+                .bind(times)
+                .execute(&mut **tx)
+                .await
+                .map(|_| ()))?;
+            }
+            commit(tx).await
+        })
     }
 
     /// A client's refused requests, or those that named no registered client: newest first, from a place
@@ -164,10 +166,10 @@ impl Store {
                   ORDER BY at DESC, id DESC LIMIT $3"
             }
         };
-        let rows: Vec<Stored> = on!(&self.db, |db| {
+        let rows: Vec<Stored> = alone!(self, |db| {
             let query = sqlx::query_as(query)
                 .bind(at)
-                .bind(id)
+                .bind(&id)
                 .bind(i64::from(limit) + 1);
             let query = match client_id {
                 Some(client_id) => query.bind(client_id),
@@ -201,7 +203,7 @@ impl Store {
 
     /// What the page of an error calls by this reference.
     pub async fn refusal(&self, reference: &str) -> Result<Option<Record>> {
-        let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<Stored> = alone!(self, |db| sqlx::query_as(
             "SELECT * FROM refusal WHERE reference = $1 ORDER BY at DESC LIMIT 1"
         )
         .bind(reference)
@@ -212,7 +214,7 @@ impl Store {
 
     /// How many requests of each client were refused since then, for those of which any was.
     pub async fn refusal_counts(&self, since: Timestamp) -> Result<Vec<(ClientId, i64)>> {
-        Ok(on!(&self.db, |db| sqlx::query_as(
+        Ok(alone!(self, |db| sqlx::query_as(
             "SELECT client_id, CAST(sum(times) AS BIGINT) FROM refusal
               WHERE client_id IS NOT NULL AND at >= $1 GROUP BY client_id ORDER BY client_id"
         )
@@ -230,7 +232,7 @@ impl Store {
         if clients.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<(ClientId, i64)> = on!(&self.db, |db| {
+        let rows: Vec<(ClientId, i64)> = alone!(self, |db| {
             let mut query = QueryBuilder::new(
                 "SELECT client_id, CAST(sum(times) AS BIGINT) FROM refusal WHERE at >= ",
             );
@@ -250,7 +252,7 @@ impl Store {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<(ClientId, Json<Metadata>, String)> = on!(&self.db, |db| {
+        let rows: Vec<(ClientId, Json<Metadata>, String)> = alone!(self, |db| {
             let mut query = QueryBuilder::new(
                 "SELECT client_id, metadata, sector FROM client WHERE client_id IN (",
             );
@@ -272,7 +274,7 @@ impl Store {
     /// The names of clients that are about as long as this one.
     pub async fn client_names_like(&self, name: &str) -> Result<Vec<ClientId>> {
         let length = i64::try_from(name.len()).unwrap_or(i64::MAX - 2);
-        Ok(on!(&self.db, |db| sqlx::query_scalar(
+        Ok(alone!(self, |db| sqlx::query_scalar(
             "SELECT client_id FROM client WHERE length(client_id) BETWEEN $1 AND $2 LIMIT 2000"
         )
         .bind(length - 2)
@@ -284,7 +286,7 @@ impl Store {
     /// Whether some text is the secret of a client.
     pub async fn is_client_secret(&self, text: &str) -> Result<bool> {
         let digest = Digest::<crate::client::authentication::ClientSecret>::of(text);
-        let found: Option<i64> = on!(&self.db, |db| sqlx::query_scalar(
+        let found: Option<i64> = alone!(self, |db| sqlx::query_scalar(
             "SELECT CAST(1 AS BIGINT) FROM client_secret WHERE digest = $1 LIMIT 1"
         )
         .bind(digest.as_bytes())
@@ -300,7 +302,7 @@ impl Store {
         received: &Received,
         at: Timestamp,
     ) -> Result<Option<Past>> {
-        let rows: Vec<(Vec<u8>, Option<Timestamp>)> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<(Vec<u8>, Option<Timestamp>)> = alone!(self, |db| sqlx::query_as(
             "SELECT digest, expires_at FROM client_secret WHERE client_id = $1"
         )
         .bind(client_id)
@@ -367,7 +369,7 @@ impl Store {
     }
 
     async fn owner(&self, query: &'static str, digest: &[u8]) -> Result<Option<Owner>> {
-        let row: Option<(ClientId, Timestamp, Option<i64>)> = on!(&self.db, |db| {
+        let row: Option<(ClientId, Timestamp, Option<i64>)> = alone!(self, |db| {
             sqlx::query_as(query).bind(digest).fetch_optional(db).await
         })?;
         Ok(row.map(|(client_id, expires_at, ended_at)| Owner {

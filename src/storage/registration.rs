@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::client::{Decided, object};
 use super::client_secret::SecretChange;
-use super::{Result, Store, commit, initial_access_token, on, rollback};
+use super::{Result, Store, alone, commit, initial_access_token, on, rollback, whole};
 use crate::audit::{Action, Actor, Event, difference};
 use crate::client::authentication::ClientSecret;
 use crate::client::registered::{ManagedBy, Registered, said};
@@ -57,46 +57,48 @@ impl Store {
         by: By<'_>,
     ) -> Result<bool> {
         let (client, now) = (&registration.client, registration.issued_at);
-        let mut tx = self.begin().await?;
-        if !initial_access_token::spend(&mut tx, token, now).await? {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        let decided = Decided {
-            client,
-            managed_by: ManagedBy::Registration,
-            source: "",
-            secrets: SecretChange::Exactly(client_secret.into_iter().collect()),
-            removed_at: None,
-            looked_after_by: None,
-        };
-        self.save(&mut tx, None, &decided, now).await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO client_registration
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            if !initial_access_token::spend(&mut tx, token, now).await? {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            let decided = Decided {
+                client,
+                managed_by: ManagedBy::Registration,
+                source: "",
+                secrets: SecretChange::Exactly(client_secret.into_iter().collect()),
+                removed_at: None,
+                looked_after_by: None,
+            };
+            self.save(&mut tx, None, &decided, now).await?;
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO client_registration
                 (client_id, token, initial_access_token, allowance, details)
              VALUES ($1, $2, $3, $4, $5)"
-        )
-        .bind(&client.client_id)
-        .bind(managed_by.as_bytes())
-        .bind(token.to_string())
-        .bind(Json(&registration.allowance))
-        .bind(Json(&registration.details))
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        let mut after = said(client);
-        after["initial_access_token"] = token.to_string().into();
-        let event = Event {
-            at: by.at,
-            actor: by.actor.clone(),
-            action: Action::ClientCreate,
-            object: object(&client.client_id),
-            before: None,
-            after: Some(after),
-        };
-        self.tell(&mut tx, &event).await?;
-        commit(tx).await?;
-        Ok(true)
+            )
+            .bind(&client.client_id)
+            .bind(managed_by.as_bytes())
+            .bind(token.to_string())
+            .bind(Json(&registration.allowance))
+            .bind(Json(&registration.details))
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            let mut after = said(client);
+            after["initial_access_token"] = token.to_string().into();
+            let event = Event {
+                at: by.at,
+                actor: by.actor.clone(),
+                action: Action::ClientCreate,
+                object: object(&client.client_id),
+                before: None,
+                after: Some(after),
+            };
+            self.tell(&mut tx, &event).await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// A client's registration, for whoever shows the token that manages it. A client that has come
@@ -106,7 +108,7 @@ impl Store {
         client_id: &ClientId,
         token: Digest<secret::RegistrationToken>,
     ) -> Result<Option<Managed>> {
-        let row: Option<(Json<Allowance>, Json<Details>)> = on!(&self.db, |db| {
+        let row: Option<(Json<Allowance>, Json<Details>)> = alone!(self, |db| {
             sqlx::query_as(
             "SELECT allowance, details FROM client_registration WHERE token = $1 AND client_id = $2"
         )
@@ -127,7 +129,7 @@ impl Store {
 
     /// What a client said of itself that only its registration needs.
     pub async fn registration_details(&self, client_id: &ClientId) -> Result<Option<Details>> {
-        let row: Option<Json<Details>> = on!(&self.db, |db| sqlx::query_scalar(
+        let row: Option<Json<Details>> = alone!(self, |db| sqlx::query_scalar(
             "SELECT details FROM client_registration WHERE client_id = $1"
         )
         .bind(client_id)
@@ -167,25 +169,27 @@ impl Store {
             removed_at: None,
             looked_after_by: None,
         };
-        let mut tx = self.begin().await?;
-        if !self
-            .save(&mut tx, Some(read), &decided, by.at.timestamp())
-            .await?
-        {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        on!(&mut tx, |tx| sqlx::query(
-            "UPDATE client_registration SET details = $1 WHERE client_id = $2"
-        )
-        .bind(Json(details))
-        .bind(&client.client_id)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        self.tell(&mut tx, &event).await?;
-        commit(tx).await?;
-        Ok(true)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            if !self
+                .save(&mut tx, Some(read), &decided, by.at.timestamp())
+                .await?
+            {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            on!(&mut tx, |tx| sqlx::query(
+                "UPDATE client_registration SET details = $1 WHERE client_id = $2"
+            )
+            .bind(Json(details))
+            .bind(&client.client_id)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            self.tell(&mut tx, &event).await?;
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Removes a client that removes itself, with all that it was given. `false`: it is not there any

@@ -1,6 +1,6 @@
 //! The table `replay`: what clients signed is used once, on all nodes and across starts.
 
-use super::{Result, Store, Tx, on};
+use super::{Result, Store, Tx, alone, on};
 use crate::clock::Seconds;
 use crate::jose::jwt::Once;
 
@@ -38,7 +38,7 @@ const SKEW: Seconds = Seconds(10);
 impl Store {
     /// Whether something that was signed was used before, or may have been before this database was restored.
     pub async fn is_spent(&self, kind: SignedKind, signer: &str, once: &Once) -> Result<bool> {
-        let found: Option<i64> = on!(&self.db, |db| sqlx::query_scalar(
+        let found: Option<i64> = alone!(self, |db| sqlx::query_scalar(
             "SELECT expires_at FROM replay WHERE kind = $1 AND signer = $2 AND jti = $3
              UNION ALL
              SELECT restored_at FROM installation WHERE restored_at >= $4
@@ -55,7 +55,7 @@ impl Store {
 
     /// Uses something that was signed: of any number of callers, one gets `true`.
     pub async fn spend(&self, kind: SignedKind, signer: &str, once: &Once) -> Result<bool> {
-        let rows = on!(&self.db, |db| sqlx::query(SPEND)
+        let rows = alone!(self, |db| sqlx::query(SPEND)
             .bind(kind.as_str())
             .bind(signer)
             .bind(once.jti.as_bytes())

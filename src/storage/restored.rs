@@ -2,7 +2,7 @@
 //! whatever lived when it was left behind may have been used, rotated or ended in a past that it does not
 //! know. So all of that ends, and what was signed before is not taken again.
 
-use super::{Result, Store, Tx, commit, on};
+use super::{Result, Store, Tx, commit, on, whole};
 use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -41,19 +41,20 @@ impl Store {
     /// used stay. Done again, it ends what began meanwhile.
     pub async fn end_what_lived(&self, environment: &str, event: &Event) -> Result<Ended> {
         let now = event.at.timestamp();
-        let mut tx = self.begin().await?;
-        on!(&mut tx, |tx| sqlx::query(
-            "INSERT INTO installation (id, environment, restored_at) VALUES (1, $1, $2)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            on!(&mut tx, |tx| sqlx::query(
+                "INSERT INTO installation (id, environment, restored_at) VALUES (1, $1, $2)
              ON CONFLICT (id) DO UPDATE SET restored_at = CASE
                 WHEN installation.restored_at > excluded.restored_at THEN installation.restored_at
                 ELSE excluded.restored_at END"
-        )
-        .bind(environment)
-        .bind(now)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        let ended = Ended {
+            )
+            .bind(environment)
+            .bind(now)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+            let ended = Ended {
             logins: untimed(
                 &mut tx,
                 "UPDATE login SET state = 'cancelled', version = version + 1 WHERE state = 'open'",
@@ -74,15 +75,16 @@ impl Store {
             )
             .await?,
         };
-        for statement in TIMED {
-            timed(&mut tx, statement, now).await?;
-        }
-        for statement in UNTIMED {
-            untimed(&mut tx, statement).await?;
-        }
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(ended)
+            for statement in TIMED {
+                timed(&mut tx, statement, now).await?;
+            }
+            for statement in UNTIMED {
+                untimed(&mut tx, statement).await?;
+            }
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(ended)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::column::Row;
 use super::grant::{self, Finish};
-use super::{Result, Store, Tx, commit, job, on, rollback, sealed};
+use super::{Result, Store, Tx, alone, commit, job, on, rollback, sealed, whole};
 use crate::admin::session::Seen;
 use crate::audit::Event;
 use crate::claims::release::{Claim, Identity};
@@ -60,7 +60,7 @@ impl Store {
         client_id: &ClientId,
         now: Timestamp,
     ) -> Result<Option<SessionRow>> {
-        let row: Option<Stored> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<Stored> = alone!(self, |db| sqlx::query_as(
             "SELECT s.id, s.person_id, s.identity, s.auth_time, s.txn, s.expires_at, a.claims,
                     a.offline_access
                FROM session s
@@ -83,7 +83,7 @@ impl Store {
         &self,
         browser: Digest<secret::SessionCookie>,
     ) -> Result<Vec<Held>> {
-        let rows: Vec<HeldRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<HeldRow> = alone!(self, |db| sqlx::query_as(
             "SELECT s.id, s.person_id, s.client_id, c.metadata, c.sector
                FROM session s JOIN client c ON c.client_id = s.client_id
               WHERE s.browser = $1 AND s.ended_at IS NULL ORDER BY s.auth_time, s.id"
@@ -101,10 +101,12 @@ impl Store {
         subject_key: &Key,
         now: Timestamp,
     ) -> Result<Ended> {
-        let mut tx = self.begin().await?;
-        let ended = self.end_browser(&mut tx, browser, subject_key, now).await?;
-        commit(tx).await?;
-        Ok(ended)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let ended = self.end_browser(&mut tx, browser, subject_key, now).await?;
+            commit(tx).await?;
+            Ok(ended)
+        })
     }
 
     /// Sessions that are alive, the latest first: with one client, or with those that an administrator
@@ -116,7 +118,7 @@ impl Store {
         now: Timestamp,
         most: u16,
     ) -> Result<Vec<Seen>> {
-        let rows: Vec<SeenRow> = on!(&self.db, |db| {
+        let rows: Vec<SeenRow> = alone!(self, |db| {
             sqlx::query_as(
             "SELECT id, client_id, auth_time, expires_at FROM session
               WHERE ended_at IS NULL AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
@@ -140,7 +142,7 @@ impl Store {
         id: Id<kind::Session>,
         now: Timestamp,
     ) -> Result<Option<Seen>> {
-        let row: Option<SeenRow> = on!(&self.db, |db| sqlx::query_as(
+        let row: Option<SeenRow> = alone!(self, |db| sqlx::query_as(
             "SELECT id, client_id, auth_time, expires_at FROM session
               WHERE id = $1 AND ended_at IS NULL AND expires_at > $2"
         )
@@ -154,7 +156,7 @@ impl Store {
     /// Whose a session is.
     pub async fn session_identity(&self, id: Id<kind::Session>) -> Result<Option<Identity>> {
         let id = id.to_string();
-        let sealed: Option<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
+        let sealed: Option<Vec<u8>> = alone!(self, |db| sqlx::query_scalar(
             "SELECT identity FROM session WHERE id = $1"
         )
         .bind(&id)
@@ -175,28 +177,30 @@ impl Store {
         event: &Event,
     ) -> Result<Option<Ended>> {
         let now = event.at.timestamp();
-        let mut tx = self.begin().await?;
-        let rows = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE session SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL"
-        )
-        .bind(now)
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            rollback(tx).await?;
-            return Ok(None);
-        }
-        grant::end_with_session(&mut tx, id, now).await?;
-        let sessions = held(&mut tx, &[id.to_string()]).await?;
-        let notices = notice::notices(&sessions, subject_key, &self.random, now);
-        for notice in &notices {
-            job::insert(&mut tx, notice, now).await?;
-        }
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(Some(Ended { sessions, notices }))
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let rows = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE session SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL"
+            )
+            .bind(now)
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                rollback(tx).await?;
+                return Ok(None);
+            }
+            grant::end_with_session(&mut tx, id, now).await?;
+            let sessions = held(&mut tx, &[id.to_string()]).await?;
+            let notices = notice::notices(&sessions, subject_key, &self.random, now);
+            for notice in &notices {
+                job::insert(&mut tx, notice, now).await?;
+            }
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(Some(Ended { sessions, notices }))
+        })
     }
 
     /// Ends every session of a browser, and what clients were given from them, and keeps what those

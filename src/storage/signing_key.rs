@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use zeroize::Zeroizing;
 
 use super::column::Row;
-use super::{Result, Store, Tx, commit, on, rollback, sealed};
+use super::{Result, Store, Tx, alone, commit, on, rollback, sealed, whole};
 use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -58,7 +58,7 @@ impl KeyRow {
 impl Store {
     /// All keys that ever were, the oldest first, without what is private of them.
     pub async fn signing_keys(&self) -> Result<Vec<KeyRecord>> {
-        let rows: Vec<KeyRow> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<KeyRow> = alone!(self, |db| sqlx::query_as(
             "SELECT kid, algorithm, state, created_at, active_at, retained_until, revoked_at
                FROM signing_key ORDER BY created_at, kid"
         )
@@ -69,7 +69,7 @@ impl Store {
 
     /// A key itself: PKCS#8 in DER, opened. `None` when it is gone.
     pub async fn private_signing_key(&self, kid: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let sealed: Option<Vec<u8>> = on!(&self.db, |db| sqlx::query_scalar(
+        let sealed: Option<Vec<u8>> = alone!(self, |db| sqlx::query_scalar(
             "SELECT private FROM signing_key WHERE kid = $1 AND private IS NOT NULL"
         )
         .bind(kid)
@@ -112,13 +112,15 @@ impl Store {
         now: Timestamp,
         event: Option<&Event>,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let kept = self.insert(&mut tx, key, state, active_at, now).await?;
-        if let Some(event) = event.filter(|_| kept) {
-            self.tell(&mut tx, event).await?;
-        }
-        commit(tx).await?;
-        Ok(kept)
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let kept = self.insert(&mut tx, key, state, active_at, now).await?;
+            if let Some(event) = event.filter(|_| kept) {
+                self.tell(&mut tx, event).await?;
+            }
+            commit(tx).await?;
+            Ok(kept)
+        })
     }
 
     async fn insert(
@@ -156,39 +158,41 @@ impl Store {
         retained_until: Timestamp,
         now: Timestamp,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let retained = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE signing_key SET state = 'retained', retained_until = $2
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let retained = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE signing_key SET state = 'retained', retained_until = $2
               WHERE kid = $1 AND state = 'active'"
-        )
-        .bind(old)
-        .bind(retained_until)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        let activated = match retained {
-            0 => 0,
-            _ => on!(&mut tx, |tx| sqlx::query(
-                "UPDATE signing_key SET state = 'active', active_at = $2
-                  WHERE kid = $1 AND state = 'announced' AND active_at <= $2"
             )
-            .bind(new)
-            .bind(now)
+            .bind(old)
+            .bind(retained_until)
             .execute(&mut **tx)
             .await
-            .map(|done| done.rows_affected()))?,
-        };
-        if activated == 0 {
-            rollback(tx).await?;
-            return Ok(false);
-        }
-        commit(tx).await?;
-        Ok(true)
+            .map(|done| done.rows_affected()))?;
+            let activated = match retained {
+                0 => 0,
+                _ => on!(&mut tx, |tx| sqlx::query(
+                    "UPDATE signing_key SET state = 'active', active_at = $2
+                  WHERE kid = $1 AND state = 'announced' AND active_at <= $2"
+                )
+                .bind(new)
+                .bind(now)
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()))?,
+            };
+            if activated == 0 {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            commit(tx).await?;
+            Ok(true)
+        })
     }
 
     /// Lets go of a retained key whose time is up.
     pub async fn remove_signing_key(&self, kid: &str, now: Timestamp) -> Result<bool> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE signing_key SET state = 'removed', private = NULL
               WHERE kid = $1 AND state = 'retained'
                 AND (retained_until IS NULL OR retained_until <= $2)"
@@ -231,46 +235,48 @@ impl Store {
         event: &Event,
     ) -> Result<Option<Revoked>> {
         let now = event.at.timestamp();
-        let mut tx = self.begin().await?;
-        let removed = on!(&mut tx, |tx| sqlx::query(
-            "UPDATE signing_key SET state = 'removed', private = NULL, revoked_at = $3
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let removed = on!(&mut tx, |tx| sqlx::query(
+                "UPDATE signing_key SET state = 'removed', private = NULL, revoked_at = $3
               WHERE kid = $1 AND state = $2"
-        )
-        .bind(&key.kid)
-        .bind(key.state.as_str())
-        .bind(now)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if removed == 0 {
-            rollback(tx).await?;
-            return Ok(None);
-        }
-        let revoked = match key.state {
-            State::Active => {
-                let waiting: Option<String> = on!(&mut tx, |tx| sqlx::query_scalar(
-                    "UPDATE signing_key SET state = 'active', active_at = $2
+            )
+            .bind(&key.kid)
+            .bind(key.state.as_str())
+            .bind(now)
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if removed == 0 {
+                rollback(tx).await?;
+                return Ok(None);
+            }
+            let revoked = match key.state {
+                State::Active => {
+                    let waiting: Option<String> = on!(&mut tx, |tx| sqlx::query_scalar(
+                        "UPDATE signing_key SET state = 'active', active_at = $2
                       WHERE algorithm = $1 AND state = 'announced' RETURNING kid"
-                )
-                .bind(key.algorithm.as_str())
-                .bind(now)
-                .fetch_optional(&mut **tx)
-                .await)?;
-                match waiting {
-                    Some(kid) => Revoked::Announced(kid),
-                    None => {
-                        if !self.insert(&mut tx, spare, State::Active, now, now).await? {
-                            rollback(tx).await?;
-                            return Ok(None);
+                    )
+                    .bind(key.algorithm.as_str())
+                    .bind(now)
+                    .fetch_optional(&mut **tx)
+                    .await)?;
+                    match waiting {
+                        Some(kid) => Revoked::Announced(kid),
+                        None => {
+                            if !self.insert(&mut tx, spare, State::Active, now, now).await? {
+                                rollback(tx).await?;
+                                return Ok(None);
+                            }
+                            Revoked::Fresh(spare.kid.clone())
                         }
-                        Revoked::Fresh(spare.kid.clone())
                     }
                 }
-            }
-            _ => Revoked::Gone,
-        };
-        self.tell(&mut tx, event).await?;
-        commit(tx).await?;
-        Ok(Some(revoked))
+                _ => Revoked::Gone,
+            };
+            self.tell(&mut tx, event).await?;
+            commit(tx).await?;
+            Ok(Some(revoked))
+        })
     }
 }

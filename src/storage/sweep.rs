@@ -3,7 +3,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Result, Store, commit, on, refusal};
+use super::{Result, Store, alone, commit, on, refusal, whole};
 use crate::client::registered::RESTORABLE;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
@@ -144,7 +144,7 @@ impl Store {
         for rule in RULES {
             let statement = rule.statement(self.is_shared());
             loop {
-                let rows = on!(&self.db, |db| sqlx::query(AssertSqlSafe(statement.clone()))
+                let rows = alone!(self, |db| sqlx::query(AssertSqlSafe(statement.clone()))
                     .bind(now - rule.kept)
                     .execute(db)
                     .await
@@ -159,9 +159,10 @@ impl Store {
 
     /// Drops what BankID said of people whom nobody logged in with it in time.
     pub async fn drop_answers(&self, now: Timestamp) -> Result<()> {
-        let mut tx = self.begin().await?;
-        // The login first, as everywhere; whoever looks at it is told.
-        for (statement, before) in [
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            // The login first, as everywhere; whoever looks at it is told.
+            for (statement, before) in [
             (
                 "UPDATE login SET version = version + 1
                   WHERE state = 'open' AND id IN
@@ -187,14 +188,15 @@ impl Store {
                 .await
                 .map(|_| ()))?;
         }
-        commit(tx).await
+            commit(tx).await
+        })
     }
 
     /// Keeps when people were last here whose grants are about to go: a refresh token may have been used
     /// long after its login.
     async fn note_last_use(&self, now: Timestamp) -> Result<()> {
         let over = now - KEPT;
-        on!(&self.db, |db| {
+        alone!(self, |db| {
             sqlx::query(
             "WITH gone AS (
                 SELECT person_id,
@@ -225,7 +227,7 @@ impl Store {
         let mut gone = 0;
         loop {
             // What an earlier version gave says of nobody whose it is: until it is over, nobody goes.
-            let found: Vec<String> = on!(&self.db, |db| {
+            let found: Vec<String> = alone!(self, |db| {
                 sqlx::query_scalar(
                     "SELECT id FROM person p
                       WHERE used_at < $1
@@ -255,7 +257,7 @@ impl Store {
     /// Those of an earlier version were here at some time until now.
     async fn date_undated_people(&self, now: Timestamp) -> Result<()> {
         loop {
-            let rows = on!(&self.db, |db| sqlx::query(
+            let rows = alone!(self, |db| sqlx::query(
                 "UPDATE person SET used_at = $1
                   WHERE id IN (SELECT id FROM person WHERE used_at IS NULL LIMIT 500)
                     AND used_at IS NULL"
@@ -272,7 +274,7 @@ impl Store {
 
     /// Has somebody be looked at again much later. Nobody went.
     async fn date_person(&self, person: &str, now: Timestamp) -> Result<u64> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "UPDATE person SET used_at = $1 WHERE id = $2"
         )
         .bind(now)
@@ -285,7 +287,7 @@ impl Store {
 
     /// Whoever has logged in at this moment stays.
     async fn remove_person(&self, person: &str, before: Timestamp) -> Result<u64> {
-        on!(&self.db, |db| sqlx::query(
+        alone!(self, |db| sqlx::query(
             "DELETE FROM person
               WHERE id = $1 AND used_at < $2
                 AND NOT EXISTS (SELECT 1 FROM session s WHERE s.person_id = person.id)

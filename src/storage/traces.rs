@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::grant::GrantRow;
-use super::{NumberIndex, Result, Store, on, sealed};
+use super::{NumberIndex, Result, Store, alone, sealed};
 use crate::authorize::request::Parameters;
 use crate::bankid::collect::CompletionData;
 use crate::bankid::evidence::record::Record;
@@ -249,7 +249,7 @@ impl Store {
         let mut people = Vec::new();
         for value in index.others.iter().chain([&index.written]) {
             let row: Option<(String, Timestamp, Option<Timestamp>)> =
-                on!(&self.db, |db| sqlx::query_as(
+                alone!(self, |db| sqlx::query_as(
                     "SELECT id, created_at, used_at FROM person WHERE number_index = $1"
                 )
                 .bind(&value[..])
@@ -268,7 +268,7 @@ impl Store {
 
     /// Every sector that clients are in.
     pub async fn sectors(&self) -> Result<Vec<String>> {
-        Ok(on!(&self.db, |db| sqlx::query_scalar(
+        Ok(alone!(self, |db| sqlx::query_scalar(
             "SELECT DISTINCT sector FROM client"
         )
         .fetch_all(db)
@@ -306,7 +306,7 @@ impl Store {
     }
 
     async fn sessions_of(&self, person: &str) -> Result<Vec<SessionTrace>> {
-        let rows: Vec<SessionColumns> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<SessionColumns> = alone!(self, |db| sqlx::query_as(
             "SELECT id, client_id, identity, auth_time, txn, expires_at, ended_at FROM session
               WHERE person_id = $1 ORDER BY auth_time, id"
         )
@@ -329,7 +329,7 @@ impl Store {
     }
 
     async fn grants_of(&self, person: &str) -> Result<Vec<GrantTrace>> {
-        let ids: Vec<String> = on!(&self.db, |db| sqlx::query_scalar(
+        let ids: Vec<String> = alone!(self, |db| sqlx::query_scalar(
             "SELECT id FROM client_grant WHERE person_id = $1 ORDER BY created_at, id"
         )
         .bind(person)
@@ -346,7 +346,7 @@ impl Store {
     ) -> Result<Vec<GrantTrace>> {
         let (mut ids, mut after) = (Vec::new(), String::new());
         loop {
-            let rows: Vec<(String, String, String)> = on!(&self.db, |db| sqlx::query_as(
+            let rows: Vec<(String, String, String)> = alone!(self, |db| sqlx::query_as(
                 "SELECT id, session_id, subject FROM client_grant
                   WHERE person_id IS NULL AND id > $1 ORDER BY id LIMIT 500"
             )
@@ -367,7 +367,7 @@ impl Store {
     async fn grants(&self, ids: &[String]) -> Result<Vec<GrantTrace>> {
         let mut grants = Vec::new();
         for id in ids {
-            let row: Option<GrantColumns> = on!(&self.db, |db| {
+            let row: Option<GrantColumns> = alone!(self, |db| {
                 sqlx::query_as(
                 "SELECT id, client_id, session_id, subject, scope, resources, released, identity,
                         nonce, auth_time, txn, created_at, expires_at, ended_at
@@ -380,7 +380,7 @@ impl Store {
             let Some(row) = row else {
                 continue;
             };
-            let handles: Vec<Handle> = on!(&self.db, |db| {
+            let handles: Vec<Handle> = alone!(self, |db| {
                 sqlx::query_as(
                 "SELECT 'code' AS kind, digest, expires_at, used_at FROM code WHERE grant_id = $1
                   UNION ALL
@@ -404,7 +404,7 @@ impl Store {
     }
 
     async fn approvals_of(&self, person: &str) -> Result<Vec<ApprovalTrace>> {
-        Ok(on!(&self.db, |db| sqlx::query_as(
+        Ok(alone!(self, |db| sqlx::query_as(
             "SELECT client_id, claims, approved_at, offline_access FROM approval
               WHERE person_id = $1 ORDER BY client_id"
         )
@@ -414,7 +414,7 @@ impl Store {
     }
 
     async fn evidence_of(&self, person: &str, marks: &Marks) -> Result<Vec<EvidenceTrace>> {
-        let rows: Vec<EvidenceColumns> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<EvidenceColumns> = alone!(self, |db| sqlx::query_as(
             "SELECT id, record, created_at, expires_at FROM evidence WHERE person_id = $1
               ORDER BY created_at, id"
         )
@@ -428,7 +428,7 @@ impl Store {
     async fn loose_evidence(&self, marks: &Marks) -> Result<Vec<EvidenceTrace>> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
-            let rows: Vec<EvidenceColumns> = on!(&self.db, |db| sqlx::query_as(
+            let rows: Vec<EvidenceColumns> = alone!(self, |db| sqlx::query_as(
                 "SELECT id, record, created_at, expires_at FROM evidence
                   WHERE person_id IS NULL AND id > $1 ORDER BY id LIMIT 500"
             )
@@ -462,7 +462,7 @@ impl Store {
     async fn logins_of(&self, orders: &BTreeSet<String>, marks: &Marks) -> Result<Vec<LoginTrace>> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
-            let rows: Vec<LoginColumns> = on!(&self.db, |db| {
+            let rows: Vec<LoginColumns> = alone!(self, |db| {
                 sqlx::query_as(
                 "SELECT o.id, o.login_id, l.client_id, l.asked, l.state, l.created_at, l.expires_at,
                         o.device, o.ordered, o.answer
@@ -522,7 +522,7 @@ impl Store {
     async fn requests_naming(&self, marks: &Marks) -> Result<Vec<RequestTrace>> {
         let (mut found, mut after) = (Vec::new(), Vec::new());
         loop {
-            let rows: Vec<RequestColumns> = on!(&self.db, |db| sqlx::query_as(
+            let rows: Vec<RequestColumns> = alone!(self, |db| sqlx::query_as(
                 "SELECT digest, client_id, parameters, expires_at FROM pushed_request
                   WHERE digest > $1 ORDER BY digest LIMIT 500"
             )
@@ -553,7 +553,7 @@ impl Store {
         sessions: &BTreeSet<String>,
         marks: &Marks,
     ) -> Result<Vec<NoticeTrace>> {
-        let rows: Vec<(Json<Task>, Timestamp)> = on!(&self.db, |db| sqlx::query_as(
+        let rows: Vec<(Json<Task>, Timestamp)> = alone!(self, |db| sqlx::query_as(
             "SELECT task, expires_at FROM job ORDER BY id"
         )
         .fetch_all(db)
@@ -572,7 +572,7 @@ impl Store {
         &self,
         id: Id<kind::Administrator>,
     ) -> Result<Vec<(Timestamp, Timestamp)>> {
-        Ok(on!(&self.db, |db| sqlx::query_as(
+        Ok(alone!(self, |db| sqlx::query_as(
             "SELECT auth_time, expires_at FROM admin_session
               WHERE administrator_id = $1 ORDER BY auth_time"
         )

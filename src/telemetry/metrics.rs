@@ -110,8 +110,9 @@ const ERRORS: &[&str] = &[
     "maintenance",
 ];
 
-impl Default for Metrics {
-    fn default() -> Metrics {
+impl Metrics {
+    /// Nothing is counted yet, but what the database gave up (`Store::given_up`).
+    pub fn new(given_up: Counter) -> Metrics {
         let mut registry = Registry::with_prefix("portvakt");
         let answers = Family::default();
         let answer_seconds: Family<Operation, Histogram> =
@@ -182,6 +183,11 @@ impl Default for Metrics {
             "Values that this node sealed anew with the newest key",
             resealed.clone(),
         );
+        registry.register(
+            "database_given_up",
+            "Statements and transactions that the database gave up in favour of others, and that were done again",
+            given_up,
+        );
         Metrics {
             key_generations,
             resealed,
@@ -198,9 +204,7 @@ impl Default for Metrics {
             signing_key_days_left,
         }
     }
-}
 
-impl Metrics {
     /// BankID answered, or did not.
     pub fn bankid_answered<T>(
         &self,
@@ -315,7 +319,7 @@ mod tests {
     #[test]
     fn what_a_peer_says_makes_no_new_labels() {
         let _shows = crate::shows!(refusing "BC-12");
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(Counter::default());
         for n in 0..100 {
             let failed = Progress::Failed(Hint(format!("brandNew{n}")));
             metrics.order_ended(&failed);

@@ -24,6 +24,18 @@ pub async fn app() -> App {
     App::start(options).await
 }
 
+/// A story of real browsers and a fresh app, where there is a Chromium.
+pub fn in_browsers<const N: usize>(scripts: Scripts, story: impl AsyncFnOnce(App, [Chromium; N])) {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let app = app().await;
+        let browsers = browsers(&app.certificate, scripts).await;
+        story(app, browsers).await;
+    });
+}
+
 /// From the application to the choice.
 pub async fn ask(browser: &Chromium, app: &App) {
     browser.go(&app.application).await;
@@ -161,13 +173,8 @@ fn a_logout_by_the_pages_buttons() {
 
 #[test]
 fn the_returned_tab_finishes_and_the_first_says_so() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "BP-17", accepting "PV-TAB-1");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=this]").await;
         let link = browser.attribute("#open-app", "href").await;
@@ -200,13 +207,8 @@ fn the_returned_tab_finishes_and_the_first_says_so() {
 
 #[test]
 fn a_return_in_another_browser_is_told_in_both() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser, other]| {
         let _shows = shows!(accepting "PV-ELSE-1");
-        let app = app().await;
-        let [browser, other] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=this]").await;
         let link = browser.attribute("#open-app", "href").await;
@@ -248,13 +250,8 @@ fn cancel_leads_back_to_the_application() {
 
 #[test]
 fn a_double_click_begins_one_login() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "BP-30", accepting "PV-RACE-2");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         let script =
             "const b = document.querySelector('button[value=other]'); b.click(); b.click();";

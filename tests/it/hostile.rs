@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::dpop::Prover;
 use crate::races::rows;
-use crate::support::{App, Database, SECRET, run};
+use crate::support::{App, Database, Options, SECRET, run};
 use crate::token::{Told, told};
 
 /// A client that calls from one of this machine's addresses.
@@ -212,7 +212,11 @@ fn a_request_that_two_could_read_differently_is_read_by_nobody() {
 fn those_who_send_slowly_are_cut_and_hold_nobody_up() {
     run(async {
         let _shows = shows!(accepting "O25", refusing "O25");
-        let app = App::on(Database::sqlite()).await;
+        let app = App::start(Options {
+            sections: "[limits]\ntokens_at_once = 8".to_owned(),
+            ..Options::on(Database::sqlite())
+        })
+        .await;
         let host = host(&app);
         let begun = [
             format!("GET /jwks HTTP/1.1\r\nhost: {host}\r\nx: "),
@@ -248,6 +252,10 @@ fn those_who_send_slowly_are_cut_and_hold_nobody_up() {
             for _ in 0..20 {
                 let request = app.http.get(format!("{}/jwks", app.issuer));
                 assert_eq!(request.send().await.expect("an answer").status(), 200);
+                // The slow ones take no places either.
+                let request = app.http.post(format!("{}/token", app.issuer));
+                let request = request.form(&[("grant_type", "authorization_code")]);
+                assert_eq!(request.send().await.expect("an answer").status(), 401);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };

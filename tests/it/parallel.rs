@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::client_auth::{Asserting, CALLBACK, CHALLENGE, TYPE, VERIFIER, by_key};
 use crate::crash::Serving;
 use crate::dpop::Prover;
-use crate::support::phone::TOLVAN;
+use crate::support::phone::{ASA, TOLVAN, YUSUF};
 use crate::support::{Answer, App, Browser, Database, Options, run};
-use crate::token::{Told, told};
+use crate::token::{Told, exchange, told};
 
 /// How many at once.
 const WAYS: usize = 32;
@@ -130,46 +130,79 @@ fn winners(all: Vec<Told>, won: u16, lost: (u16, &str)) -> Vec<Told> {
 
 #[test]
 fn of_many_at_two_nodes_one_wins_every_time() {
-    let Some(database) = Database::postgres() else {
+    if let Some(database) = Database::postgres() {
+        run(at_two_nodes(database));
+    }
+}
+
+#[test]
+fn what_the_database_gives_up_is_done_again_and_one_wins_all_the_same() {
+    let Some(database) = Database::strict_postgres() else {
         return;
     };
     run(async {
-        let _shows = shows!(accepting "PV-RACE-6", refusing "PV-RACE-6", accepting "GE-06", refusing "GE-06",
-            accepting "O3", refusing "O3", accepting "O13", refusing "O13", accepting "O29", refusing "O29");
-        let rounds = std::env::var("PORTVAKT_TEST_ROUNDS");
-        let rounds = rounds.map_or(ROUNDS, |text| text.parse().expect("a number of rounds"));
-        let signer = Signer::new();
-        let mut registered = by_key(&signer, "standard");
-        registered["client_id"] = json!("signing");
-        registered["refresh_tokens"] = json!(true);
-        // In the file, so that every node knows it.
-        let app = App::start(Options {
-            sections: toml::to_string(&json!({"client": [registered]})).expect("TOML"),
-            ..Options::on(database)
-        })
-        .await;
-        let second = Serving::beside(&app, "second").await;
-        let parallel = Parallel {
-            asserting: Asserting {
-                app: &app,
-                signer: &signer,
-                client_id: "signing",
-            },
-            key: Prover::new("ES256"),
-            browser: Browser::new(),
-            nodes: [
-                app.issuer.clone(),
-                format!("http://localhost:{}", second.port),
-            ],
-        };
-        // The first time the person is asked.
-        let pushed = parallel.push(0, "consent", &parallel.assertion()).await;
-        let url = parallel.authorize_url(0, &pushed);
-        app.log_in_at(&parallel.browser, TOLVAN, &url).await;
-        for _ in 0..rounds {
-            round(&parallel).await;
+        let _shows = shows!(accepting "PV-DB-2", refusing "PV-DB-5");
+        let given_up = at_two_nodes(database).await;
+        assert!(given_up > 0, "it gave nothing up");
+    });
+}
+
+#[test]
+fn logins_side_by_side_end_well_though_the_database_gives_some_of_their_work_up() {
+    let Some(database) = Database::strict_postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "PV-DB-2");
+        let app = App::on(database).await;
+        for _ in 0..3 {
+            let logins = [TOLVAN, ASA, YUSUF].map(async |person| {
+                let answer = app.log_in(&Browser::new(), person).await;
+                exchange(&app, answer.code(), &[]).await.status
+            });
+            assert_eq!(join_all(logins).await, [200; 3]);
         }
     });
+}
+
+/// How often the database gave something up at the first node.
+async fn at_two_nodes(database: Database) -> u64 {
+    let _shows = shows!(accepting "PV-RACE-6", refusing "PV-RACE-6", accepting "GE-06", refusing "GE-06",
+            accepting "O3", refusing "O3", accepting "O13", refusing "O13", accepting "O29", refusing "O29");
+    let rounds = std::env::var("PORTVAKT_TEST_ROUNDS");
+    let rounds = rounds.map_or(ROUNDS, |text| text.parse().expect("a number of rounds"));
+    let signer = Signer::new();
+    let mut registered = by_key(&signer, "standard");
+    registered["client_id"] = json!("signing");
+    registered["refresh_tokens"] = json!(true);
+    // In the file, so that every node knows it.
+    let app = App::start(Options {
+        sections: toml::to_string(&json!({"client": [registered]})).expect("TOML"),
+        ..Options::on(database)
+    })
+    .await;
+    let second = Serving::beside(&app, "second").await;
+    let parallel = Parallel {
+        asserting: Asserting {
+            app: &app,
+            signer: &signer,
+            client_id: "signing",
+        },
+        key: Prover::new("ES256"),
+        browser: Browser::new(),
+        nodes: [
+            app.issuer.clone(),
+            format!("http://localhost:{}", second.port),
+        ],
+    };
+    // The first time the person is asked.
+    let pushed = parallel.push(0, "consent", &parallel.assertion()).await;
+    let url = parallel.authorize_url(0, &pushed);
+    app.log_in_at(&parallel.browser, TOLVAN, &url).await;
+    for _ in 0..rounds {
+        round(&parallel).await;
+    }
+    app.provider.store.given_up().get()
 }
 
 async fn round(parallel: &Parallel<'_>) {

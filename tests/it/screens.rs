@@ -5,21 +5,16 @@ use std::time::Duration;
 use portvakt::shows;
 use serde_json::{Value, json};
 
-use crate::chromium::{SAFARI, app, ask, logged_in, scan_on_screen};
+use crate::chromium::{SAFARI, app, ask, in_browsers, logged_in, scan_on_screen};
 use crate::support::browser::read_qr;
-use crate::support::chromium::{Chromium, Scripts, browsers, browsers_as, is_there};
+use crate::support::chromium::{Chromium, Scripts, browsers_as, is_there};
 use crate::support::phone::TOLVAN;
 use crate::support::run;
 
 #[test]
 fn the_code_on_the_page_moves_and_its_text_can_be_pasted() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser, phone]| {
         let _shows = shows!(accepting "PV-QR-2", accepting "PV-EVENTS-1");
-        let app = app().await;
-        let [browser, phone] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=other]").await;
         let first = browser.attribute("#qr path", "d").await;
@@ -39,13 +34,8 @@ fn the_code_on_the_page_moves_and_its_text_can_be_pasted() {
 
 #[test]
 fn where_events_do_not_pass_the_page_asks() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser, phone]| {
         let _shows = shows!(accepting "PV-POLL-1");
-        let app = app().await;
-        let [browser, phone] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=other]").await;
         browser.see("[data-screen=scan]").await;
@@ -75,13 +65,8 @@ fn where_events_do_not_pass_the_page_asks() {
 
 #[test]
 fn the_code_moves_by_one_loop_and_what_has_ended_asks_no_more() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "BP-07", refusing "BP-04", accepting "BP-22");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=this]").await;
         browser.see("#not-started[hidden]").await;
@@ -143,13 +128,8 @@ fn the_app_is_opened_by_the_tab_that_was_pressed_alone() {
 
 #[test]
 fn a_page_out_of_the_browsers_memory_asks_how_things_stand() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "BP-41", refusing "BP-41", accepting "BP-30");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=other]").await;
         browser.see("[data-screen=scan]").await;
@@ -173,13 +153,8 @@ fn a_page_out_of_the_browsers_memory_asks_how_things_stand() {
 
 #[test]
 fn the_code_can_be_seen_by_those_who_enlarge_their_screen() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "BP-42", refusing "BP-42", accepting "BP-06");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=other]").await;
         browser.see("[data-screen=scan]").await;
@@ -256,13 +231,8 @@ fn the_code_can_be_seen_by_those_who_enlarge_their_screen() {
 
 #[test]
 fn a_question_that_is_broken_off_leaves_the_page_as_it_is() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "BP-19");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=this]").await;
         let link = browser.attribute("#open-app", "href").await;
@@ -288,13 +258,8 @@ const CODE_IS_SEEN: &str = "return getComputedStyle(path).opacity !== '0'";
 
 #[test]
 fn a_code_that_is_too_old_is_not_left_on_the_page() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "PV-QR-4", refusing "PV-QR-4");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=other]").await;
         browser.see("[data-screen=scan]").await;
@@ -333,13 +298,8 @@ fn a_code_that_is_too_old_is_not_left_on_the_page() {
 
 #[test]
 fn where_a_proxy_holds_events_back_the_page_asks() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser, phone]| {
         let _shows = shows!(accepting "PV-POLL-2");
-        let app = app().await;
-        let [browser, phone] = browsers(&app.certificate, Scripts::On).await;
         ask(&browser, &app).await;
         browser.press("button[value=other]").await;
         browser.see("[data-screen=scan]").await;

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portvakt::audit::{Action, Actor, Event};
 use portvakt::clock::{Clock, Seconds};
+use portvakt::error::Fault;
 use portvakt::id::{Id, kind};
 use portvakt::login::Progress;
 use portvakt::random::Random;
@@ -329,6 +330,16 @@ async fn log_in(
     random: &Random,
     index: NumberIndex,
 ) -> Id<kind::Person> {
+    let finished = try_to_log_in(store, clock, random, index).await;
+    finished.expect("no fault")
+}
+
+async fn try_to_log_in(
+    store: &Store,
+    clock: &Clock,
+    random: &Random,
+    index: NumberIndex,
+) -> Result<Id<kind::Person>, Fault> {
     let now = clock.now();
     let node = store.start_node("a", now).await.expect("started");
     let login = login(clock, random);
@@ -358,7 +369,80 @@ async fn log_in(
         };
         (session, issued, person)
     });
-    finished.await.expect("no fault").expect("finished").0
+    Ok(finished.await?.expect("finished").0)
+}
+
+on_both!(
+    a_node_that_has_missed_a_new_key_makes_nobody,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-KEY-13", refusing "PV-KEY-13");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (clock, random) = (Clock::system(), Random::system());
+        let url = database.url(directory.path());
+        let open = async || {
+            let opened = Store::open(&url, &key(7).into(), &random, clock.now()).await;
+            opened.expect("it opens")
+        };
+        let (one, one_keys) = open().await;
+        let (two, two_keys) = open().await;
+        let (anna, bo) = (b"191212121212", b"198506732399");
+        let known = log_in(&one, &clock, &random, one_keys.index.of(anna)).await;
+        let rolled = event(&clock, Action::KeyRollIndex);
+        one.roll_key(Purpose::Index, &rolled).await.expect("rolled");
+        clock.advance(Duration::from_secs(SETTLING.0.unsigned_abs()));
+        one.refresh_keys(clock.now()).await.expect("read");
+        let moved = log_in(&one, &clock, &random, one_keys.index.of(anna)).await;
+        assert_eq!(moved, known);
+        // The other node finds neither by the key that it knows, and takes neither for somebody new.
+        for number in [anna, bo] {
+            let index = two_keys.index.of(number);
+            let refused = try_to_log_in(&two, &clock, &random, index).await;
+            assert!(matches!(refused, Err(Fault::KeysUnknown)), "{refused:?}");
+        }
+        two.refresh_keys(clock.now()).await.expect("read");
+        let index = two_keys.index.of(anna);
+        assert_eq!(log_in(&two, &clock, &random, index).await, known);
+    }
+);
+
+on_both!(
+    a_node_that_cannot_read_new_keys_stops_before_others_use_them,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-KEY-14", refusing "PV-KEY-14");
+        let app = App::on(database).await;
+        let meddle = |statement: &str| {
+            let done = app.database.meddle(app.directory.path(), statement);
+            done.expect("done");
+        };
+        // As another master key would wrap it.
+        meddle(
+            "INSERT INTO data_key (purpose, generation, wrapped, created_at)
+             SELECT 'seal', 2, wrapped, created_at FROM data_key WHERE purpose = 'form'",
+        );
+        let choose = async || {
+            let browser = Browser::new();
+            let choice = browser.get(&app.authorize_url(&[])).await;
+            browser.press(&choice, "other").await
+        };
+        // For a while nobody uses it.
+        assert_eq!(choose().await.status, 303);
+        app.clock.advance(Duration::from_secs(31));
+        until(async || choose().await.status == 503).await;
+        meddle("DELETE FROM data_key WHERE purpose = 'seal' AND generation = 2");
+        until(async || choose().await.status == 303).await;
+        app.log_in(&Browser::new(), TOLVAN).await;
+    }
+);
+
+/// Waits for what a node notices by itself.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    for _ in 0..60 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("it never is");
 }
 
 on_both!(

@@ -6,9 +6,18 @@ use std::time::Duration;
 use portvakt::shows;
 
 use crate::support::phone::TOLVAN;
-use crate::support::{App, Browser, Database, on_both, run};
+use crate::support::{Answer, App, Browser, Database, Page, on_both, run};
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// Approves a login by its code, and sees it lead to the application. The state that comes back.
+async fn approved(app: &App, browser: &Browser, login: &Page) -> String {
+    let claimed = app.phone.scan(&login.qr_text(), TOLVAN).await;
+    claimed.approve().await;
+    let answer = Answer::of(&browser.until_departure(login).await);
+    answer.code();
+    answer.get("state").expect("a state").to_owned()
+}
 
 #[test]
 fn a_choice_that_was_left_open_leads_to_another_one() {
@@ -26,17 +35,7 @@ fn a_choice_that_was_left_open_leads_to_another_one() {
         assert!(browser.cookie_names().iter().all(|n| !n.starts_with("l-")));
         // What was asked is still asked.
         let login = browser.choose(&again, "other").await;
-        app.phone
-            .scan(&login.qr_text(), TOLVAN)
-            .await
-            .approve()
-            .await;
-        let departed = browser.until_departure(&login).await;
-        let location = departed.location().expect("the client");
-        assert!(
-            location.contains("state=once") && location.contains("code="),
-            "{location}"
-        );
+        assert_eq!(approved(&app, &browser, &login).await, "once");
         // Before it is too old, a press gives more time, and says nothing of being late.
         let second = browser
             .get(&app.authorize_url(&[("prompt", Some("login"))]))
@@ -212,17 +211,7 @@ on_both!(
         assert_eq!(former.screen().as_deref(), Some("failed"));
         // A stranger begins nothing.
         assert_eq!(Browser::new().post(&url, &asked).await.status, 403);
-        app.phone
-            .scan(&more.qr_text(), TOLVAN)
-            .await
-            .approve()
-            .await;
-        let departed = browser.until_departure(&more).await;
-        let location = departed.location().expect("the client");
-        assert!(
-            location.contains("state=kept") && location.contains("code="),
-            "{location}"
-        );
+        assert_eq!(approved(&app, &browser, &more).await, "kept");
         // A login that has led somewhere cannot be begun again.
         let over = browser.press_on(&more, "order", "other").await;
         let same = format!("/login/{}", more.login_id());

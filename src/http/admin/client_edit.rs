@@ -74,25 +74,11 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
     let version = caller.version()?;
     let (sent, sector) = typed(&caller);
     let read = client::open(&desk, &id, None).await?;
-    let metadata = match from_form(&sent, &read.client.metadata) {
-        Ok(metadata) => metadata,
-        Err(mistakes) => {
-            let seen = Registered {
-                version: version.unwrap_or(read.version),
-                ..read
-            };
-            return Ok(edit_page(
-                &provider,
-                &caller,
-                &seen,
-                sent,
-                &sector,
-                mistakes,
-                Vec::new(),
-            ));
-        }
+    let entered = from_form(&sent, &read.client.metadata);
+    let saved = match entered.clone() {
+        Ok(metadata) => client::change(&desk, &id, version, Some(&sector), metadata).await,
+        Err(mistakes) => Err(Unmet::Mistakes(mistakes)),
     };
-    let saved = client::change(&desk, &id, version, Some(&sector), metadata.clone()).await;
     match saved {
         Ok(made) if made.secret.is_some() => {
             let notice = Some("The settings are saved.");
@@ -102,7 +88,8 @@ pub async fn save(provider: Provider, request: Request, caller: Caller) -> Resul
         Ok(_) => Ok(back_to(&id, "saved")),
         // What was entered stays in the form, beside what somebody else saved. It can be sent again.
         Err(Unmet::Changed(now)) => {
-            let mut theirs = differences(&metadata, &now);
+            let entered = entered.map_err(Unmet::Mistakes)?;
+            let mut theirs = differences(&entered, &now);
             if sector != now.client.sector {
                 theirs.push(Difference {
                     label: "Sector".to_owned(),

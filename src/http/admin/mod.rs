@@ -622,9 +622,17 @@ fn told(unmet: &Unmet, frame: Option<Frame>, reference: &str) -> Answer {
     };
     let text = match unmet {
         Unmet::Fault(_) => format!("It is in the program's log under the reference {reference}."),
-        _ => unmet.to_string(),
+        _ => sentence(&unmet.to_string()),
     };
     Answer::page_with(status, &Told::new(frame, heading, text))
+}
+
+/// Errors are said in the middle of other sentences; here they stand alone.
+fn sentence(said: &str) -> String {
+    let mut letters = said.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let end = (!said.ends_with('.')).then_some('.');
+    first.chain(letters).chain(end).collect()
 }
 
 /// What the pages that people log in on are made of is here, too, for their previews.

@@ -1,5 +1,5 @@
 //! axe-core looks at every state, light and dark, on a phone and on a computer, in every language that
-//! it speaks.
+//! it speaks; and so do people, when pictures are asked for.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::sound::{complaints, said, text};
 use super::stage::{Stage, Tongue};
-use super::{State, WINGS, walk};
+use super::{State, WINGS, pictures, walk};
 use crate::support::chromium::is_there;
 use crate::support::devtools::Scheme;
 use crate::support::{may_leave_out, run};
@@ -118,11 +118,13 @@ fn look_at(name: &str, tongue: Tongue) {
         let mut all = Vec::new();
         let found = std::cell::RefCell::new(&mut all);
         walk(wing.expect("a wing"), async |stage, state| {
+            pictures::take(stage, state).await;
             let mut now = axe(stage, state).await;
             now.extend(complaints(stage, state).await);
             found.borrow_mut().extend(said(stage, state, &now));
         })
         .await;
+        pictures::show();
         assert!(
             all.is_empty(),
             "{} complaints:\n{}",

@@ -1,36 +1,59 @@
-//! `./test --screenshots`: every state as a picture, and a page that shows them all.
+//! What `./test --screenshots` adds to the walk through the gallery: every state as a picture, and a page
+//! that shows them all.
 
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
 
-use futures_util::future::join_all;
-
-use super::{WINGS, Wing, walk};
-use crate::support::chromium::is_there;
+use super::State;
+use super::stage::Stage;
 use crate::support::devtools::Scheme;
-use crate::support::run;
 
 pub const WIDTHS: [u32; 4] = [320, 390, 768, 1440];
 
-/// Takes the pictures of one wing. Their names.
-async fn take(wing: &Wing, folder: &Path) -> Vec<String> {
-    let mut names = Vec::new();
-    let taken = std::cell::RefCell::new(&mut names);
-    walk(wing, async |stage, state| {
-        for width in WIDTHS {
-            for scheme in Scheme::ALL {
-                stage.browser.look(width, scheme).await;
-                let (tongue, scheme) = (stage.tongue.tag(), scheme.name());
-                let name = format!("{}-{tongue}-{width}-{scheme}.png", state.name);
-                let picture = match state.name.as_str() {
-                    "scan-full-screen" => stage.browser.window_picture().await,
-                    _ => stage.browser.whole_picture().await,
-                };
-                std::fs::write(folder.join(&name), picture).expect("written");
-                taken.borrow_mut().push(name);
-            }
+/// Where pictures go, when they are asked for.
+static FOLDER: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let folder = PathBuf::from(std::env::var_os("PORTVAKT_TEST_SCREENSHOTS")?);
+    std::fs::create_dir_all(&folder).expect("made");
+    Some(folder)
+});
+
+/// Photographs a state at each width, light and dark.
+pub async fn take(stage: &Stage, state: &State) {
+    let Some(folder) = FOLDER.as_deref() else {
+        return;
+    };
+    for width in WIDTHS {
+        for scheme in Scheme::ALL {
+            stage.browser.look(width, scheme).await;
+            let (tongue, scheme) = (stage.tongue.tag(), scheme.name());
+            let name = format!("{}-{tongue}-{width}-{scheme}.png", state.name);
+            let picture = match state.name.as_str() {
+                "scan-full-screen" => stage.browser.window_picture().await,
+                _ => stage.browser.whole_picture().await,
+            };
+            std::fs::write(folder.join(name), picture).expect("written");
         }
-    })
-    .await;
+    }
+}
+
+/// Writes the page that shows what was taken so far.
+pub fn show() {
+    // Wings end at the same time, and the last one must see what all have taken.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let Some(folder) = FOLDER.as_deref() else {
+        return;
+    };
+    let _alone = ONE_AT_A_TIME.lock().expect("nobody fails while writing");
+    let sheet = contact_sheet(&names(folder));
+    std::fs::write(folder.join("index.html"), sheet).expect("written");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).expect("a folder");
+    let names = files.map(|file| file.expect("a file").file_name().into_string());
+    let mut names: Vec<String> = names.map(|name| name.expect("a name of ours")).collect();
+    names.retain(|name| name.ends_with(".png"));
+    names.sort();
     names
 }
 
@@ -46,19 +69,4 @@ fn contact_sheet(names: &[String]) -> String {
          <style>body{{display:flex;flex-wrap:wrap;gap:1rem;font:0.75rem system-ui}}\
          figure{{margin:0;width:15rem}}img{{width:100%;border:1px solid #888}}</style>\n{figures}"
     )
-}
-
-#[test]
-#[ignore = "by ./test --screenshots"]
-fn every_state_is_photographed() {
-    assert!(is_there(), "Chromium is needed");
-    let folder: PathBuf = std::env::var_os("PORTVAKT_TEST_SCREENSHOTS")
-        .expect("./test says where")
-        .into();
-    std::fs::create_dir_all(&folder).expect("made");
-    run(async {
-        let wings = join_all(WINGS.iter().map(|wing| take(wing, &folder))).await;
-        let sheet = contact_sheet(&wings.concat());
-        std::fs::write(folder.join("index.html"), sheet).expect("written");
-    });
 }

@@ -23,9 +23,13 @@ pub fn states() -> Vec<State> {
             },
         ),
         state("scan-ending", Asks::OneAtMost, async |stage: &Stage| {
-            stage.scan(&stage.request(&[])).await;
+            let claimed = stage.scanned(&stage.request(&[])).await;
+            claimed.decline().await;
+            stage.sees_screen("failed").await;
+            // Long afterwards the person tries once more.
             stage.app.clock.advance(Duration::from_secs(12 * 60));
-            stage.browser.client.refresh().await.expect("it loads");
+            stage.browser.press("button[value=other]").await;
+            stage.browser.see("#qr:not(.stale)").await;
             stage.browser.see("#ending:not([hidden])").await;
         }),
         state(

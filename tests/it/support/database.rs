@@ -24,6 +24,8 @@ pub struct Schema {
     role: Option<(String, Arc<Schema>)>,
     /// The database that it is all of, and the server that has it.
     whole: Option<(String, String)>,
+    /// How its connections isolate transactions, where not as PostgreSQL does by itself.
+    isolation: Option<&'static str>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -47,7 +49,19 @@ impl Database {
             name,
             role: None,
             whole: None,
+            isolation: None,
         })))
+    }
+
+    /// The same, with transactions isolated so strictly that some are given up in favour of others, as a
+    /// cluster may do that speaks PostgreSQL's protocol.
+    pub fn strict_postgres() -> Option<Database> {
+        let Database::Postgres(mut schema) = Database::postgres()? else {
+            unreachable!("it was asked for");
+        };
+        let own = Arc::get_mut(&mut schema).expect("nobody else has it yet");
+        own.isolation = Some("serializable");
+        Some(Database::Postgres(schema))
     }
 
     /// The same as a database of its own, for tools that take whole ones.
@@ -66,6 +80,7 @@ impl Database {
             name: "public".to_owned(),
             role: None,
             whole: Some((server, database)),
+            isolation: None,
         })))
     }
 
@@ -95,6 +110,7 @@ impl Database {
             name: schema.name.clone(),
             role: Some((role, schema.clone())),
             whole: None,
+            isolation: None,
         }))
     }
 
@@ -106,7 +122,13 @@ impl Database {
                 if let Some((role, _)) = &schema.role {
                     server.set_username(role).expect("a name");
                 }
-                format!("{server}?options=-c%20search_path%3D{}", schema.name)
+                let isolation = schema.isolation.map_or(String::new(), |isolation| {
+                    format!("%20-c%20default_transaction_isolation%3D{isolation}")
+                });
+                format!(
+                    "{server}?options=-c%20search_path%3D{}{isolation}",
+                    schema.name
+                )
             }
         }
     }

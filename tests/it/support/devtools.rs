@@ -88,10 +88,12 @@ impl Chromium {
 
     /// A picture of the whole page as PNG, what is below the window's edge included.
     pub async fn whole_picture(&self) -> Vec<u8> {
+        // It is taken of a window as high as the page, which has no bar to scroll with.
+        let width = self.execute("return innerWidth").await;
         let layout = self.devtools("Page.getLayoutMetrics", json!({})).await;
         let content = &layout["cssContentSize"];
         let clip = json!({
-            "x": 0, "y": 0, "width": content["width"], "height": content["height"], "scale": 1
+            "x": 0, "y": 0, "width": width, "height": content["height"], "scale": 1
         });
         self.picture(json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }))
             .await

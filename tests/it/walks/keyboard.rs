@@ -4,7 +4,7 @@
 use portvakt::shows;
 use serde_json::{Value, json};
 
-use crate::chromium::{app, logged_in};
+use crate::chromium::{app, in_browsers, logged_in};
 use crate::support::App;
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Chromium, Scripts, browsers, is_there};
@@ -80,13 +80,8 @@ async fn code_on_screen(browser: &Chromium) -> String {
 
 #[test]
 fn a_login_by_code_with_all_that_happens_on_the_way() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "PV-A11Y-3");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         begin(&browser, &app).await;
         // Thinks better of it.
         press(&browser, "#cancel", SPACE).await;
@@ -134,13 +129,8 @@ fn a_login_by_code_with_all_that_happens_on_the_way() {
 
 #[test]
 fn a_login_on_this_device() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "PV-A11Y-3");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         begin(&browser, &app).await;
         press(&browser, "button[value=this]", SPACE).await;
         press(&browser, "#open-app", ENTER).await;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use portvakt::shows;
 
-use crate::chromium::{app, ask, logged_in};
+use crate::chromium::{ask, in_browsers, logged_in};
+use crate::support::App;
 use crate::support::browser::read_qr;
-use crate::support::chromium::{Chromium, Scripts, browsers, is_there};
+use crate::support::chromium::{Chromium, Scripts};
 use crate::support::phone::{Claimed, TOLVAN};
-use crate::support::{App, run};
 
 /// Where somebody is when they press it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +121,8 @@ async fn lead(step: Step, browser: &Chromium, app: &App) -> String {
 
 #[test]
 fn reload_at_every_step() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "PV-STEP-1");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         for (step, sees) in [
             (Step::Choice, Sees::Choice),
             (Step::Scan, Sees::Screen("scan")),
@@ -148,13 +143,8 @@ fn reload_at_every_step() {
 
 #[test]
 fn back_at_every_step() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "PV-STEP-1");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         for (step, sees, then) in [
             (Step::Choice, Sees::UnknownThere, None),
             // The choice again, and what is chosen then goes on with the same login.
@@ -182,13 +172,8 @@ fn back_at_every_step() {
 
 #[test]
 fn another_browser_at_every_step() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser, other]| {
         let _shows = shows!(accepting "PV-STEP-2", refusing "PV-STEP-2");
-        let app = app().await;
-        let [browser, other] = browsers(&app.certificate, Scripts::On).await;
         let wrong = Sees::Page("Fel webbläsare");
         for (step, there, here) in [
             (Step::Choice, Sees::Choice, Sees::Choice),
@@ -220,13 +205,8 @@ fn another_browser_at_every_step() {
 
 #[test]
 fn the_address_of_a_login_that_has_ended() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::On, async |app, [browser]| {
         let _shows = shows!(accepting "PV-STEP-1");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::On).await;
         for (step, sees) in [
             (Step::Cancelled, Sees::UnknownThere),
             (Step::LoggedIn, Sees::Page("Inloggningen är avslutad")),

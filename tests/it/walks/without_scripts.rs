@@ -3,11 +3,11 @@
 use portvakt::shows;
 use serde_json::json;
 
-use crate::chromium::{app, ask, logged_in};
+use crate::chromium::{ask, in_browsers, logged_in};
+use crate::support::App;
 use crate::support::browser::read_qr;
-use crate::support::chromium::{Chromium, Scripts, browsers, is_there};
+use crate::support::chromium::{Chromium, Scripts};
 use crate::support::phone::{ASA, TOLVAN};
-use crate::support::{App, run};
 
 async fn scan_and_decline(browser: &Chromium, app: &App) {
     browser.see("[data-screen=scan]").await;
@@ -18,13 +18,8 @@ async fn scan_and_decline(browser: &Chromium, app: &App) {
 
 #[test]
 fn cancelled_and_failed_and_tried_again_up_to_the_end_of_the_session() {
-    if !is_there() {
-        return;
-    }
-    run(async {
+    in_browsers(Scripts::Off, async |app, [browser]| {
         let _shows = shows!(accepting "PV-NOSCRIPT-1");
-        let app = app().await;
-        let [browser] = browsers(&app.certificate, Scripts::Off).await;
         assert!(!browser.runs_scripts().await);
         // Cancelled before and after the choice.
         ask(&browser, &app).await;
