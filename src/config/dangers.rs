@@ -17,17 +17,21 @@ pub(super) fn check(written: &Written, issuer: Option<&Issuer>, base: &Path, fou
     limits(written, found);
     database(&written.database, found);
     names(written, found);
-    // What only people can be hurt by who log in with their own BankID.
-    let is_real = matches!(
-        written.bankid.environment,
-        Environment::Production | Environment::Test
-    );
-    if is_real && issuer.is_some_and(|issuer| issuer.is_secure) {
+    if is_earnest(written, issuer) {
         private_files(written, base, found);
         one_key_for_one_thing(written, base, found);
         clear_text(written, found);
         switches(written, found);
     }
+}
+
+/// Whether people log in with their own BankID, who alone can be hurt by some things.
+pub(super) fn is_earnest(written: &Written, issuer: Option<&Issuer>) -> bool {
+    let is_real = matches!(
+        written.bankid.environment,
+        Environment::Production | Environment::Test
+    );
+    is_real && issuer.is_some_and(|issuer| issuer.is_secure)
 }
 
 /// The widest network that can be somebody's own.
