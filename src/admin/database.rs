@@ -8,7 +8,7 @@ use super::Desk;
 use crate::audit::seal::Head;
 use crate::audit::{Action, Actor};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, database};
 use crate::error::Fault;
 use crate::random::Random;
 use crate::storage::{
@@ -144,9 +144,13 @@ pub async fn end_what_lived(desk: &Desk<'_>) -> Result<EndedByRestore, Fault> {
     desk.store.end_what_lived(environment, &event).await
 }
 
-/// Moves the database to PostgreSQL.
+/// Moves the database to PostgreSQL, at an address that could stand in the configuration.
 pub async fn move_to(bench: &Bench<'_>, to: &str) -> Result<Vec<Moved>, MoveError> {
     let Bench { config, random, .. } = bench;
+    let dangers = database::dangers(to, config.database_may_be_unverified);
+    if !dangers.is_empty() {
+        return Err(MoveError::Danger(dangers.join("; ")));
+    }
     let event = bench.event(Action::DatabaseMove, None);
     storage::move_database(&config.database_url, to, &config.master_key, random, &event).await
 }

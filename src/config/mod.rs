@@ -6,6 +6,7 @@ pub mod admin;
 pub mod bankid;
 pub mod client;
 mod dangers;
+pub mod database;
 pub mod identity;
 pub mod issuer;
 pub mod keys;
@@ -54,6 +55,8 @@ pub struct Config {
     pub mtls: Option<Mtls>,
     /// Where the database is.
     pub database_url: String,
+    /// Whether it may be on another machine whose certificate is not verified.
+    pub database_may_be_unverified: bool,
     /// The keys that wrap all others: the one of today, and those before it.
     pub master_key: MasterKeys,
     /// How signing keys come and go.
@@ -220,6 +223,7 @@ impl Config {
         let danger = written.bankid.danger_simulated_bankid;
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
         dangers::check(&written, issuer.as_ref(), base, &mut found);
+        let database_url = database::check(&written.database, base, &mut found);
         let holds_secrets = holds_secrets && dangers::is_earnest(&written, issuer.as_ref());
         let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
         if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
@@ -277,7 +281,8 @@ impl Config {
                     tls,
                     mtls,
                     trusted_proxies: written.listen.trusted_proxies,
-                    database_url: written.database.url,
+                    database_url,
+                    database_may_be_unverified: written.database.danger_unverified,
                     master_key,
                     rotation,
                     node_id: written.node.id,

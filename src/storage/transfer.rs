@@ -33,6 +33,9 @@ pub enum MoveError {
     /// It would be another file.
     #[error("the new database must be at an address that begins with postgres:")]
     NotPostgres,
+    /// It could not stand in a configuration.
+    #[error("the address of the new database {0}")]
+    Danger(String),
     /// What it writes meanwhile would be lost.
     #[error("the node {0} serves the database, or did so {1} seconds ago: stop it first")]
     Serving(String, i64),
