@@ -150,8 +150,12 @@ impl Provider {
         random: Random,
     ) -> Result<Provider, StartError> {
         let now = clock.now();
-        let (store, keys) =
-            Store::open(&config.database_url, &config.master_key, &random, now).await?;
+        let (url, master) = (&config.database_url, &config.master_key);
+        // One is made for a first try alone: it has another key, by which everybody has another `sub`.
+        let (store, keys) = match config.issuer.is_local {
+            true => Store::open(url, master, &random, now).await?,
+            false => Store::open_made(url, master, &random, now).await?,
+        };
         let environment = config.bankid.environment.word();
         let bound = store.bind_environment(environment).await?;
         if bound != environment {

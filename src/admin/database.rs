@@ -12,8 +12,8 @@ use crate::config::{Config, database};
 use crate::error::Fault;
 use crate::random::Random;
 use crate::storage::{
-    self, BackUp, BackupError, EndedByRestore, EventFilter, MoveError, Moved, Returning, Snapshot,
-    Store,
+    self, BackUp, BackupError, EndedByRestore, EventFilter, MoveError, Moved, OpenError, Returning,
+    Snapshot, Store,
 };
 use thiserror::Error;
 
@@ -81,13 +81,15 @@ pub async fn back_up(bench: &Bench<'_>, to: &Path) -> Result<Snapshot, BackupErr
     let Bench { config, random, .. } = bench;
     let (url, now) = (&config.database_url, bench.clock.now());
     let copy = BackUp::begin(url, to, random)?;
-    let opened = Store::open_unchanged(url, &config.master_key, random, now).await?;
-    if let Some(store) = opened {
-        let told = store
-            .tell_of(&bench.event(Action::DatabaseBackUp, None))
-            .await;
-        store.close().await;
-        told?;
+    match Store::open_unchanged(url, &config.master_key, random, now).await {
+        Ok((store, _)) => {
+            let event = bench.event(Action::DatabaseBackUp, None);
+            let told = store.tell_of(&event).await;
+            store.close().await;
+            told?;
+        }
+        Err(OpenError::Behind) => {}
+        Err(error) => return Err(error.into()),
     }
     copy.end().await
 }

@@ -52,7 +52,7 @@ enum Command {
     /// BankID's API v6.0 and a phone in the browser, for anyone's tests.
     #[cfg(feature = "simulator")]
     Simulate(crate::simulator::command::Options),
-    /// Makes or updates the database's tables.
+    /// Makes the database, or brings its tables up to date.
     Migrate(ConfigFile),
     /// Copies a SQLite database into a file, while it is served.
     Backup(database::Backup),
@@ -315,7 +315,8 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     }
     let now = Clock::system().now();
     let random = Random::system();
-    let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;
+    let (url, master) = (&config.database_url, &config.master_key);
+    let opened = storage::Store::open_unchanged(url, master, &random, now).await;
     if let Ok((store, _)) = &opened {
         print!("{}", key::master(&config, store));
     }

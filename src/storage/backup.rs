@@ -12,8 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use thiserror::Error;
 
-use super::migration::{self, Standing};
-use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, alone, connect, on};
+use super::migration;
+use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, alone, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
@@ -250,6 +250,7 @@ impl Returning {
         let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = pool.connect_with(options).await;
         let db = Backend::Sqlite(pool.map_err(OpenError::Connect)?);
+        migration::bring_up_to_date(&db).await?;
         let (store, _): (Store, Keys) = Store::on(db, master, random, now).await?;
         Ok(Returning {
             copy,
@@ -401,21 +402,5 @@ impl Store {
         )
         .fetch_optional(db)
         .await)?)
-    }
-
-    /// Opens the database at `url` if it needs no change for that.
-    pub async fn open_unchanged(
-        url: &str,
-        master: &MasterKeys,
-        random: &Random,
-        now: Timestamp,
-    ) -> std::result::Result<Option<Store>, OpenError> {
-        let db = connect(url).await?;
-        if migration::judge(&migration::applied(&db).await)? == Standing::Behind {
-            on!(&db, |db| db.close().await);
-            return Ok(None);
-        }
-        let (store, _) = Store::on(db, master, random, now).await?;
-        Ok(Some(store))
     }
 }

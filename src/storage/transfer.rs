@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row, SqliteConnection, SqlitePool};
 use thiserror::Error;
 
 use super::backup::{BackupError, file_of};
-use super::{Backend, OpenError, Store, Tx, commit, connect, migration};
+use super::{Backend, OpenError, Store, Tables, Tx, commit, connect, connect_to, migration};
 use crate::audit::Event;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
@@ -97,7 +97,7 @@ pub async fn move_database(
         return Err(MoveError::NotPostgres);
     }
     let now = event.at.timestamp();
-    let from = connect(url).await?;
+    let from = connect_to(url, Tables::Leave).await?;
     let moved = match &from {
         Backend::Sqlite(pool) => {
             refuse_served(pool, now).await?;
