@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::client::guessing::Guesses;
 use crate::client::keys::PublishedKeys;
 use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
 use crate::config::bankid::Profile;
+use crate::config::{Config, database};
 use crate::error::Fault;
 use crate::http::load::Load;
 use crate::id::ClientId;
@@ -156,6 +156,9 @@ impl Provider {
             true => Store::open(url, master, &random, now).await?,
             false => Store::open_made(url, master, &random, now).await?,
         };
+        if let Some(file) = database::open_file(url) {
+            tracing::warn!(file = %file.display(), "the database can be read by everybody on this machine");
+        }
         let environment = config.bankid.environment.word();
         let bound = store.bind_environment(environment).await?;
         if bound != environment {

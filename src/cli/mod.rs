@@ -320,6 +320,12 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     if let Ok((store, _)) = &opened {
         print!("{}", key::master(&config, store));
     }
+    if let Some(file) = crate::config::database::open_file(url) {
+        println!(
+            "database: {} can be read by everybody on this machine: chmod o= it, and what ends in -wal and -shm beside it",
+            file.display()
+        );
+    }
     let database = opened.map(|_| ()).map_err(|e| e.to_string());
     let mut results = vec![("database".to_owned(), database)];
     for party in config.bankid.parties()? {

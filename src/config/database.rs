@@ -10,9 +10,10 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::sqlite::SqliteConnectOptions;
 use url::Url;
 
-use super::{Findings, written};
+use super::{Findings, dangers, written};
 
 /// The address as the driver takes it, with the files in it beside the configuration.
 pub(super) fn check(written: &written::Database, base: &Path, found: &mut Findings) -> String {
@@ -24,6 +25,15 @@ pub(super) fn check(written: &written::Database, base: &Path, found: &mut Findin
         false => Some(postgres_beside(&written.url, base)),
     }
     .unwrap_or_default()
+}
+
+/// The file of a database, where its mode lets everybody on this machine read or change it. That is told and not
+/// refused: the folder that it is in may be closed to them.
+pub fn open_file(url: &str) -> Option<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url);
+    let options = options.ok().filter(|_| is_sqlite(url))?;
+    let file = options.get_filename();
+    dangers::is_open_to_all(file).then(|| file.to_owned())
 }
 
 fn is_sqlite(url: &str) -> bool {
@@ -215,7 +225,7 @@ mod tests {
         }
         // What SQLite opens in the end.
         let url = checked("sqlite:a%3f.db", "/what?/50%");
-        let options = sqlx::sqlite::SqliteConnectOptions::from_str(&url).expect("an address");
+        let options = SqliteConnectOptions::from_str(&url).expect("an address");
         assert_eq!(options.get_filename(), Path::new("/what?/50%/a?.db"));
         let mut found = Findings::default();
         let written = written::Database {

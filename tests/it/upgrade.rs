@@ -379,5 +379,16 @@ fn no_database_is_made_by_mistake() {
         }
         drop(serving);
         ran_with(&app, &local, &["client", "list"]).good();
+        // One that was made otherwise is told of.
+        let problem = "can be read by everybody on this machine";
+        assert!(!ran_with(&app, &local, &["check"]).good().contains(problem));
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&none, open).expect("set");
+        let said = ran_with(&app, &local, &["check"]).good();
+        assert!(said.contains(&format!("none.db {problem}")), "{said}");
+        let mut again = Serving::start(&app, "first", &[(&here, "sqlite:volume/none.db")]).await;
+        again.kill();
+        let log = std::fs::read_to_string(&again.log).expect("a log");
+        assert!(log.contains(problem), "{log}");
     });
 }
