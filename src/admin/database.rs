@@ -80,7 +80,7 @@ pub struct Restored {
 pub async fn back_up(bench: &Bench<'_>, to: &Path) -> Result<Snapshot, BackupError> {
     let Bench { config, random, .. } = bench;
     let (url, now) = (&config.database_url, bench.clock.now());
-    let copy = BackUp::begin(url, to, random)?;
+    let copy = BackUp::begin(url, to, random, now)?;
     match Store::open_unchanged(url, &config.master_key, random, now).await {
         Ok((store, _)) => {
             let event = bench.event(Action::DatabaseBackUp, None);

@@ -15,6 +15,7 @@ mod client_use;
 mod code;
 mod column;
 mod conflict;
+mod copy;
 mod data_key;
 mod entitlement;
 mod evidence;
