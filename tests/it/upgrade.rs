@@ -258,7 +258,7 @@ on_both!(
 /// What is in the tables of the migrations and of clients.
 fn seen(database: &Database, directory: &Path) -> (Vec<String>, Vec<String>) {
     let applied = "SELECT description FROM _sqlx_migrations ORDER BY version";
-    let clients = "SELECT id FROM client ORDER BY id";
+    let clients = "SELECT client_id FROM client ORDER BY client_id";
     (
         database.texts(directory, applied),
         database.texts(directory, clients),
