@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::client::guessing::Guesses;
 use crate::client::keys::PublishedKeys;
 use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
 use crate::config::bankid::Profile;
+use crate::config::{Config, database};
 use crate::error::Fault;
 use crate::http::load::Load;
 use crate::id::ClientId;
@@ -149,8 +149,15 @@ impl Provider {
         random: Random,
     ) -> Result<Provider, StartError> {
         let now = clock.now();
-        let (store, keys) =
-            Store::open(&config.database_url, &config.master_key, &random, now).await?;
+        let (url, master) = (&config.database_url, &config.master_key);
+        // One is made for a first try alone: it has another key, by which everybody has another `sub`.
+        let (store, keys) = match config.issuer.is_local {
+            true => Store::open(url, master, &random, now).await?,
+            false => Store::open_made(url, master, &random, now).await?,
+        };
+        if let Some(file) = database::open_file(url) {
+            tracing::warn!(file = %file.display(), "the database can be read by everybody on this machine");
+        }
         let environment = config.bankid.environment.word();
         let bound = store.bind_environment(environment).await?;
         if bound != environment {

@@ -8,12 +8,12 @@ use super::Desk;
 use crate::audit::seal::Head;
 use crate::audit::{Action, Actor};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, database};
 use crate::error::Fault;
 use crate::random::Random;
 use crate::storage::{
-    self, BackUp, BackupError, EndedByRestore, EventFilter, MoveError, Moved, Returning, Snapshot,
-    Store,
+    self, BackUp, BackupError, EndedByRestore, EventFilter, MoveError, Moved, OpenError, Returning,
+    Snapshot, Store,
 };
 use thiserror::Error;
 
@@ -80,14 +80,16 @@ pub struct Restored {
 pub async fn back_up(bench: &Bench<'_>, to: &Path) -> Result<Snapshot, BackupError> {
     let Bench { config, random, .. } = bench;
     let (url, now) = (&config.database_url, bench.clock.now());
-    let copy = BackUp::begin(url, to, random)?;
-    let opened = Store::open_unchanged(url, &config.master_key, random, now).await?;
-    if let Some(store) = opened {
-        let told = store
-            .tell_of(&bench.event(Action::DatabaseBackUp, None))
-            .await;
-        store.close().await;
-        told?;
+    let copy = BackUp::begin(url, to, random, now)?;
+    match Store::open_unchanged(url, &config.master_key, random, now).await {
+        Ok((store, _)) => {
+            let event = bench.event(Action::DatabaseBackUp, None);
+            let told = store.tell_of(&event).await;
+            store.close().await;
+            told?;
+        }
+        Err(OpenError::Behind) => {}
+        Err(error) => return Err(error.into()),
     }
     copy.end().await
 }
@@ -144,9 +146,13 @@ pub async fn end_what_lived(desk: &Desk<'_>) -> Result<EndedByRestore, Fault> {
     desk.store.end_what_lived(environment, &event).await
 }
 
-/// Moves the database to PostgreSQL.
+/// Moves the database to PostgreSQL, at an address that could stand in the configuration.
 pub async fn move_to(bench: &Bench<'_>, to: &str) -> Result<Vec<Moved>, MoveError> {
     let Bench { config, random, .. } = bench;
+    let dangers = database::dangers(to, config.database_may_be_unverified);
+    if !dangers.is_empty() {
+        return Err(MoveError::Danger(dangers.join("; ")));
+    }
     let event = bench.event(Action::DatabaseMove, None);
     storage::move_database(&config.database_url, to, &config.master_key, random, &event).await
 }

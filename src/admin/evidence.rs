@@ -21,7 +21,8 @@ use crate::storage::Store;
 pub async fn export(config: &Config, txn: &str) -> anyhow::Result<String> {
     let txn = Id::parse(txn).context("that is no txn: it is a UUID in small letters")?;
     let (random, now) = (Random::system(), Clock::system().now());
-    let (store, _) = Store::open(&config.database_url, &config.master_key, &random, now).await?;
+    let (url, master) = (&config.database_url, &config.master_key);
+    let (store, _) = Store::open_unchanged(url, master, &random, now).await?;
     let record = store.evidence(txn).await?;
     store.close().await;
     let record =

@@ -9,7 +9,7 @@ use crate::audit::Door;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::random::Random;
-use crate::storage::EndedByRestore;
+use crate::storage::{self, EndedByRestore};
 
 #[derive(Debug, clap::Args)]
 pub struct Backup {
@@ -84,6 +84,8 @@ pub async fn restore(command: Restore) -> anyhow::Result<()> {
     match &command.from {
         Some(from) => put_back(&command.file, from).await,
         None => {
+            let config = Config::read(&command.file.config)?;
+            storage::update(&config.database_url).await?;
             let shell = Shell::open(&command.file).await?;
             let ended = database::end_what_lived(&shell.desk(Door::Cli)).await;
             let said = ended.map(told).map_err(anyhow::Error::from);

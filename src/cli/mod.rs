@@ -53,7 +53,7 @@ enum Command {
     /// BankID's API v6.0 and a phone in the browser, for anyone's tests.
     #[cfg(feature = "simulator")]
     Simulate(crate::simulator::command::Options),
-    /// Makes or updates the database's tables.
+    /// Makes the database, or brings its tables up to date.
     Migrate(ConfigFile),
     /// Copies a SQLite database into a file, while it is served.
     Backup(database::Backup),
@@ -321,9 +321,16 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     }
     let now = Clock::system().now();
     let random = Random::system();
-    let opened = storage::Store::open(&config.database_url, &config.master_key, &random, now).await;
+    let (url, master) = (&config.database_url, &config.master_key);
+    let opened = storage::Store::open_unchanged(url, master, &random, now).await;
     if let Ok((store, _)) = &opened {
         print!("{}", key::master(&config, store));
+    }
+    if let Some(file) = crate::config::database::open_file(url) {
+        println!(
+            "database: {} can be read by everybody on this machine: chmod o= it, and what ends in -wal and -shm beside it",
+            file.display()
+        );
     }
     let database = opened.map(|_| ()).map_err(|e| e.to_string());
     let mut results = vec![("database".to_owned(), database)];

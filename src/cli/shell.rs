@@ -22,16 +22,12 @@ pub struct Shell {
 }
 
 impl Shell {
+    /// On a database that is as this version needs it.
     pub async fn open(file: &ConfigFile) -> anyhow::Result<Shell> {
         let config = Config::read(&file.config)?;
         let (random, clock) = (Random::system(), Clock::system());
-        let (store, keys) = Store::open(
-            &config.database_url,
-            &config.master_key,
-            &random,
-            clock.now(),
-        )
-        .await?;
+        let (url, master) = (&config.database_url, &config.master_key);
+        let (store, keys) = Store::open_unchanged(url, master, &random, clock.now()).await?;
         Ok(Shell {
             config,
             store,

@@ -5,29 +5,31 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use url::{Host, Url};
 
-use super::Findings;
 use super::issuer::Issuer;
 use super::written::{Environment, Written};
+use super::{Findings, database};
 
 pub(super) fn check(written: &Written, issuer: Option<&Issuer>, base: &Path, found: &mut Findings) {
     networks(written, found);
     listeners(written, found);
     limits(written, found);
-    database(&written.database, found);
     names(written, found);
-    // What only people can be hurt by who log in with their own BankID.
-    let is_real = matches!(
-        written.bankid.environment,
-        Environment::Production | Environment::Test
-    );
-    if is_real && issuer.is_some_and(|issuer| issuer.is_secure) {
+    if is_earnest(written, issuer) {
         private_files(written, base, found);
         one_key_for_one_thing(written, base, found);
         clear_text(written, found);
         switches(written, found);
     }
+}
+
+/// Whether people log in with their own BankID, who alone can be hurt by some things.
+pub(super) fn is_earnest(written: &Written, issuer: Option<&Issuer>) -> bool {
+    let is_real = matches!(
+        written.bankid.environment,
+        Environment::Production | Environment::Test
+    );
+    is_real && issuer.is_some_and(|issuer| issuer.is_secure)
 }
 
 /// The widest network that can be somebody's own.
@@ -130,61 +132,6 @@ fn limits(written: &Written, found: &mut Findings) {
             "is more than limits.orders: one client could use up what all have",
         );
     }
-}
-
-fn database(written: &super::written::Database, found: &mut Findings) {
-    let url = &written.url;
-    if url.starts_with("sqlite:") {
-        if url.contains(":memory:") || url.contains("mode=memory") {
-            let reason = "is in memory alone: keys, clients and everybody's sub would be gone at the next start";
-            found.add("database.url", reason);
-        }
-        return;
-    }
-    if !(url.starts_with("postgres:") || url.starts_with("postgresql:")) {
-        found.add("database.url", "must begin with sqlite: or postgres:");
-        return;
-    }
-    let Ok(url) = Url::parse(url) else {
-        found.add("database.url", "is not an address");
-        return;
-    };
-    let said = |name: &str| {
-        let mut pairs = url.query_pairs();
-        pairs
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let is_local = match said("host").as_deref().or(url.host_str()) {
-        None | Some("") => true,
-        Some(socket) if socket.starts_with('/') || socket.starts_with("%2F") => true,
-        Some(host) => is_local(host),
-    };
-    let mode = said("sslmode").or_else(|| said("ssl-mode"));
-    let is_verified = matches!(mode.as_deref(), Some("verify-full" | "verify-ca"));
-    if !(is_local || is_verified || written.danger_unverified) {
-        found.add(
-            "database.url",
-            "goes to another machine, and must have sslmode=verify-full (and sslrootcert=…): whoever is between could read and change everything (danger_unverified, where nobody is)",
-        );
-    }
-    let password = url.password().unwrap_or_default();
-    if !is_local && WELL_KNOWN.contains(&password.to_ascii_lowercase().as_str()) {
-        found.add("database.url", "has a password that everybody knows");
-    }
-}
-
-const WELL_KNOWN: &[&str] = &[
-    "postgres", "password", "portvakt", "secret", "changeme", "admin", "123456", "test",
-];
-
-fn is_local(host: &str) -> bool {
-    let ip = match Host::parse(host) {
-        Ok(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Ok(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        _ => return host == "localhost",
-    };
-    ip.is_loopback()
 }
 
 fn names(written: &Written, found: &mut Findings) {
@@ -307,11 +254,10 @@ pub(super) fn is_open_to_all(file: &Path) -> bool {
 pub(super) fn holds_secrets(written: &Written) -> bool {
     let bankid = &written.bankid;
     let passphrases = bankid.profile.values().map(|profile| &profile.passphrase);
-    let password = Url::parse(&written.database.url).ok();
     written.keys.master_key.is_some()
         || !written.keys.former_master_keys.is_empty()
         || passphrases.chain([&bankid.passphrase]).any(Option::is_some)
-        || password.is_some_and(|url| url.password().is_some())
+        || database::has_password(&written.database.url)
         || written
             .client
             .iter()

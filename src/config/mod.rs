@@ -6,6 +6,7 @@ pub mod admin;
 pub mod bankid;
 pub mod client;
 mod dangers;
+pub mod database;
 pub mod identity;
 pub mod issuer;
 pub mod keys;
@@ -54,6 +55,8 @@ pub struct Config {
     pub mtls: Option<Mtls>,
     /// Where the database is.
     pub database_url: String,
+    /// Whether it may be on another machine whose certificate is not verified.
+    pub database_may_be_unverified: bool,
     /// The keys that wrap all others: the one of today, and those before it.
     pub master_key: MasterKeys,
     /// How signing keys come and go.
@@ -176,10 +179,16 @@ impl Config {
     /// Reads a configuration file, and the master keys that are in the environment. Paths in the file are
     /// relative to it.
     pub fn read(file: &Path) -> Result<Config, Problems> {
+        Config::read_with(file, |name| std::env::var(name).ok())
+    }
+
+    fn read_with(
+        file: &Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, Problems> {
         let text = std::fs::read_to_string(file)
             .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
         let base = file.parent().unwrap_or(Path::new("."));
-        let variable = |name: &str| std::env::var(name).ok();
         let config = Config::parse_with(&text, base, variable)?;
         if config.holds_secrets && dangers::is_open_to_all(file) {
             let reason = "holds secrets, and can be read by everybody on this machine: chmod o= it";
@@ -201,20 +210,23 @@ impl Config {
         let mut written: Written =
             toml::from_str(text).map_err(|e| one("file", located(text, &e)))?;
         let mut found = Findings::default();
+        // Before what the environment says stands beside it: that is not in the file.
+        let holds_secrets = dangers::holds_secrets(&written);
         keys::add_from_environment(&mut written.keys, variable, &mut found);
-        Config::check(written, base, found)
+        Config::check(written, holds_secrets, base, found)
     }
 
-    fn check(written: Written, base: &Path, mut found: Findings) -> Result<Config, Problems> {
+    fn check(
+        written: Written,
+        holds_secrets: bool,
+        base: &Path,
+        mut found: Findings,
+    ) -> Result<Config, Problems> {
         let danger = written.bankid.danger_simulated_bankid;
         let issuer = found.take("issuer", Issuer::parse(&written.issuer));
         dangers::check(&written, issuer.as_ref(), base, &mut found);
-        let is_earnest = issuer.as_ref().is_some_and(|issuer| issuer.is_secure)
-            && matches!(
-                written.bankid.environment,
-                written::Environment::Production | written::Environment::Test
-            );
-        let holds_secrets = is_earnest && dangers::holds_secrets(&written);
+        let database_url = database::check(&written.database, base, &mut found);
+        let holds_secrets = holds_secrets && dangers::is_earnest(&written, issuer.as_ref());
         let bankid = BankId::check(&written.bankid, issuer.as_ref(), base, &mut found);
         if let (Some(issuer), Some(bankid)) = (&issuer, &bankid)
             && bankid.worth == Worth::Simulated
@@ -274,7 +286,8 @@ impl Config {
                     tls,
                     mtls,
                     trusted_proxies: written.listen.trusted_proxies,
-                    database_url: written.database.url,
+                    database_url,
+                    database_may_be_unverified: written.database.danger_unverified,
                     master_key,
                     rotation,
                     node_id: written.node.id,

@@ -2,9 +2,8 @@
 //!
 //! PostgreSQL has tools of its own for that.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -12,8 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use thiserror::Error;
 
-use super::migration::{self, Standing};
-use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, alone, connect, on};
+use super::copy::{BESIDE, Copy, beside, reserve};
+use super::migration;
+use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, alone, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
@@ -30,9 +30,14 @@ pub enum BackupError {
     /// There is something already.
     #[error("{} is there already, and is not overwritten", .0.display())]
     Exists(PathBuf),
-    /// A log that belongs to another file would be read into this one.
-    #[error("{} is there: it belongs to a database file, and this is done to one without it", .0.display())]
+    /// What belongs to another file would be read into this one, or somebody is at it.
+    #[error(
+        "{} is there: a database is or was used with it. Stop the provider; if nothing uses it any more, move it away with its database", .0.display()
+    )]
     Log(PathBuf),
+    /// Somebody has it open.
+    #[error("{} is in use ({}): stop the provider first", .0.display(), .1)]
+    Used(PathBuf, sqlx::Error),
     /// A file.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
@@ -50,7 +55,7 @@ pub enum BackupError {
     Fault(#[from] Fault),
 }
 
-type Result<T> = std::result::Result<T, BackupError>;
+pub(super) type Result<T> = std::result::Result<T, BackupError>;
 
 /// A copy that was made and read again.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +93,7 @@ pub struct BackUp {
 
 impl BackUp {
     /// Makes sure that the database at `url` can be copied to a file of this name, which is not there yet.
-    pub fn begin(url: &str, to: &Path, random: &Random) -> Result<BackUp> {
+    pub fn begin(url: &str, to: &Path, random: &Random, now: Timestamp) -> Result<BackUp> {
         let from = file_of(url)?;
         if !from.exists() {
             return Err(BackupError::File(from, io::ErrorKind::NotFound.into()));
@@ -97,7 +102,8 @@ impl BackUp {
         if fs::symlink_metadata(to).is_ok() {
             return Err(BackupError::Exists(to.to_owned()));
         }
-        let copy = Copy::begin(to, random)?;
+        in_utf8(to)?;
+        let copy = Copy::begin(to, random, now)?;
         let to = to.to_owned();
         Ok(BackUp { from, to, copy })
     }
@@ -108,7 +114,8 @@ impl BackUp {
         let BackUp { from, to, copy } = self;
         let failed = |error: sqlx::Error| BackupError::Database(from.clone(), error.into());
         let mut db = writable(&from).await.map_err(failed)?;
-        let (counted, was_still) = copy_into(&mut db, copy.path()).await.map_err(failed)?;
+        let name = in_utf8(copy.path())?;
+        let (counted, was_still) = copy_into(&mut db, name).await.map_err(failed)?;
         let _ = db.close().await;
         let found = verify(copy.path()).await?;
         // Compared where nobody wrote meanwhile: otherwise both are right, each at its moment.
@@ -124,15 +131,25 @@ impl BackUp {
     }
 }
 
+/// A name that SQLite can be told.
+fn in_utf8(file: &Path) -> Result<&str> {
+    let no_name = || {
+        let why = "SQLite knows files by names in UTF-8 alone";
+        let why = io::Error::new(io::ErrorKind::InvalidFilename, why);
+        BackupError::File(file.to_owned(), why)
+    };
+    file.to_str().ok_or_else(no_name)
+}
+
 /// The rows of each table before, and whether nobody has written until it was copied.
 async fn copy_into(
     db: &mut SqliteConnection,
-    to: &Path,
+    to: &str,
 ) -> std::result::Result<(Vec<(String, i64)>, bool), sqlx::Error> {
     let before = data_version(db).await?;
     let counted = rows(db).await?;
     sqlx::query("VACUUM INTO $1")
-        .bind(to.to_string_lossy())
+        .bind(to)
         .execute(&mut *db)
         .await?;
     Ok((counted, data_version(db).await? == before))
@@ -145,7 +162,9 @@ async fn data_version(db: &mut SqliteConnection) -> std::result::Result<i64, sql
         .await
 }
 
-async fn rows(db: &mut SqliteConnection) -> std::result::Result<Vec<(String, i64)>, sqlx::Error> {
+pub(super) async fn rows(
+    db: &mut SqliteConnection,
+) -> std::result::Result<Vec<(String, i64)>, sqlx::Error> {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
     )
@@ -229,8 +248,8 @@ impl Returning {
     ) -> Result<Returning> {
         let target = file_of(url)?;
         for file in [from, &target] {
-            let log = beside(file, "-wal");
-            if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            let mut logs = BESIDE.iter().map(|suffix| beside(file, suffix));
+            if let Some(log) = logs.find(|log| fs::symlink_metadata(log).is_ok()) {
                 return Err(BackupError::Log(log));
             }
         }
@@ -238,7 +257,7 @@ impl Returning {
         if replaces_an_empty_one && !is_empty(&target).await? {
             return Err(BackupError::Exists(target));
         }
-        let copy = Copy::begin(&target, random)?;
+        let copy = Copy::begin(&target, random, now)?;
         copy.fill(from)?;
         verify(copy.path()).await.map_err(|error| error.of(from))?;
         let options = SqliteConnectOptions::new()
@@ -250,6 +269,7 @@ impl Returning {
         let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = pool.connect_with(options).await;
         let db = Backend::Sqlite(pool.map_err(OpenError::Connect)?);
+        migration::bring_up_to_date(&db).await?;
         let (store, _): (Store, Keys) = Store::on(db, master, random, now).await?;
         Ok(Returning {
             copy,
@@ -275,18 +295,17 @@ impl Returning {
         .map(|_| ()));
         rest.map_err(Fault::from)?;
         self.store.close().await;
-        if self.replaces_an_empty_one {
-            return self.copy.replace(&self.target);
+        if !self.replaces_an_empty_one {
+            reserve(&self.target)?;
         }
-        self.copy.keep(&self.target)
+        self.copy.replace(&self.target).await
     }
 }
 
 async fn is_empty(file: &Path) -> Result<bool> {
     let unread = |error: sqlx::Error| BackupError::Database(file.to_owned(), error.into());
-    let options = SqliteConnectOptions::new().filename(file);
-    let options = options.read_only(true).disable_statement_logging();
-    let mut db = options.connect().await.map_err(unread)?;
+    // Not to read alone: who may only read leaves files beside it.
+    let mut db = writable(file).await.map_err(unread)?;
     let found = rows(&mut db).await.map_err(unread)?;
     let _ = db.close().await;
     Ok(found.is_empty())
@@ -304,95 +323,6 @@ impl BackupError {
     }
 }
 
-/// A file under another name until it is whole. It goes when it does not come to that.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn begin(for_file: &Path, random: &Random) -> Result<Copy> {
-        let of = |error| BackupError::File(for_file.to_owned(), error);
-        let name = for_file.file_name();
-        let name = name.ok_or_else(|| of(io::ErrorKind::InvalidFilename.into()))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}.part", hex::encode(random.bytes::<8>())));
-        let path = for_file.with_file_name(hidden);
-        // SQLite fills an empty file, and leaves its rights as they are.
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        options.open(&path).map_err(of)?;
-        Ok(Copy(path))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Takes what is in another file, and not who may read that.
-    fn fill(&self, from: &Path) -> Result<()> {
-        let copied = File::open(from).and_then(|mut from| {
-            let mut to = OpenOptions::new().write(true).open(&self.0)?;
-            io::copy(&mut from, &mut to)
-        });
-        copied.map_err(|error| BackupError::File(from.to_owned(), error))?;
-        Ok(())
-    }
-
-    /// Gives it its name, which must be free.
-    fn keep(self, to: &Path) -> Result<()> {
-        self.flush()?;
-        // A link, because a renamed file takes the place of what has its new name.
-        match fs::hard_link(&self.0, to) {
-            Ok(()) => sync_directory(to),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(BackupError::Exists(to.to_owned()))
-            }
-            Err(error) => Err(BackupError::File(to.to_owned(), error)),
-        }
-    }
-
-    /// Gives it the name of what was found to be empty.
-    fn replace(self, what: &Path) -> Result<()> {
-        self.flush()?;
-        let done = fs::rename(&self.0, what);
-        done.map_err(|error| BackupError::File(what.to_owned(), error))?;
-        sync_directory(what)
-    }
-
-    fn flush(&self) -> Result<()> {
-        let flushed = File::open(&self.0).and_then(|file| file.sync_all());
-        flushed.map_err(|error| BackupError::File(self.0.clone(), error))
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        for file in [
-            self.0.clone(),
-            beside(&self.0, "-journal"),
-            beside(&self.0, "-wal"),
-            beside(&self.0, "-shm"),
-        ] {
-            let _ = fs::remove_file(file);
-        }
-    }
-}
-
-/// What SQLite calls a file that belongs to another one.
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn sync_directory(of: &Path) -> Result<()> {
-    let directory = match of.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let flushed = File::open(directory).and_then(|directory| directory.sync_all());
-    flushed.map_err(|error| BackupError::File(directory.to_owned(), error))
-}
-
 impl Store {
     /// What this database is for, if a provider has used it.
     pub async fn installation(&self) -> Stored<Option<Installation>> {
@@ -401,21 +331,5 @@ impl Store {
         )
         .fetch_optional(db)
         .await)?)
-    }
-
-    /// Opens the database at `url` if it needs no change for that.
-    pub async fn open_unchanged(
-        url: &str,
-        master: &MasterKeys,
-        random: &Random,
-        now: Timestamp,
-    ) -> std::result::Result<Option<Store>, OpenError> {
-        let db = connect(url).await?;
-        if migration::judge(&migration::applied(&db).await)? == Standing::Behind {
-            on!(&db, |db| db.close().await);
-            return Ok(None);
-        }
-        let (store, _) = Store::on(db, master, random, now).await?;
-        Ok(Some(store))
     }
 }

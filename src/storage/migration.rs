@@ -37,13 +37,35 @@ pub(super) struct Applied {
 pub(super) enum Standing {
     /// Nothing.
     UpToDate,
+    /// Everything: there are none.
+    Unmade,
     /// It has migrations that the database has not had, or knows by other texts.
     Behind,
 }
 
-/// The migrations that a database has had; none where there are no tables.
-pub(super) async fn applied(db: &Database) -> Vec<Applied> {
-    read(db).await.unwrap_or_default()
+/// What is to be done to a database, if this version may touch it at all. It is only looked at.
+pub(super) async fn look(db: &Database) -> Result<Standing, OpenError> {
+    let read = match is_begun(db).await {
+        Ok(true) => read(db).await,
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    judge(&read.map_err(OpenError::Connect)?)
+}
+
+/// Whether any migration was ever begun.
+async fn is_begun(db: &Database) -> Result<bool, sqlx::Error> {
+    match db {
+        Backend::Sqlite(db) => {
+            let found = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+            let found: i64 = sqlx::query_scalar(found).fetch_one(db).await?;
+            Ok(found > 0)
+        }
+        Backend::Postgres(db) => {
+            let found = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+            sqlx::query_scalar(found).fetch_one(db).await
+        }
+    }
 }
 
 /// The migrations that a database with tables has had.
@@ -70,6 +92,9 @@ pub(super) fn judge(applied: &[Applied]) -> Result<Standing, OpenError> {
     if let Some(one) = narrowing {
         return Err(OpenError::Newer(one.version, one.description.clone()));
     }
+    if applied.is_empty() {
+        return Ok(Standing::Unmade);
+    }
     let has = |version: i64, checksum: &[u8]| {
         let mut same = applied.iter();
         same.any(|one| one.version == version && one.checksum == checksum)
@@ -83,7 +108,7 @@ pub(super) fn judge(applied: &[Applied]) -> Result<Standing, OpenError> {
 
 /// Makes or updates the tables where that is needed. Looking is all that a role needs that may make none.
 pub(super) async fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
-    if judge(&applied(db).await)? == Standing::UpToDate {
+    if look(db).await? == Standing::UpToDate {
         return Ok(());
     }
     match db {
@@ -105,7 +130,7 @@ pub(super) async fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
         }
     }
     // A newer version may have been before us.
-    judge(&applied(db).await).map(|_| ())
+    look(db).await.map(|_| ())
 }
 
 /// Makes the tables in a transaction of PostgreSQL.
@@ -141,7 +166,7 @@ mod tests {
         let _shows = crate::shows!(accepting "PV-UPGRADE-2", refusing "PV-UPGRADE-2");
         let judged = |applied: &[Applied]| judge(applied).map_err(|error| error.to_string());
         assert_eq!(judged(&ours()), Ok(Standing::UpToDate));
-        assert_eq!(judged(&[]), Ok(Standing::Behind));
+        assert_eq!(judged(&[]), Ok(Standing::Unmade));
         assert_eq!(judged(&ours()[..3]), Ok(Standing::Behind));
         assert_eq!(judged(&with("expand more")), Ok(Standing::UpToDate));
         for narrowing in ["contract more", "more", "expanded"] {

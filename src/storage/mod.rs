@@ -15,6 +15,7 @@ mod client_use;
 mod code;
 mod column;
 mod conflict;
+mod copy;
 mod data_key;
 mod entitlement;
 mod erasure;
@@ -42,6 +43,10 @@ mod sweep;
 mod traces;
 mod transfer;
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +63,7 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
 use crate::secret::MasterKeys;
+use migration::Standing;
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
@@ -116,6 +122,24 @@ pub enum OpenError {
     /// Neither `sqlite:` nor `postgres:`.
     #[error("database.url must begin with sqlite: or postgres:")]
     Scheme,
+    /// There is no such file.
+    #[error(
+        "there is no database at {}: `portvakt migrate` makes one. If there was one, look whether its volume is mounted and where database.url leads", .0.display()
+    )]
+    Missing(PathBuf),
+    /// There is nothing in it.
+    #[error(
+        "the database has no tables: `portvakt migrate` makes them. If it had some, look whether its volume is mounted and where database.url leads"
+    )]
+    Unmade,
+    /// An older version made its tables.
+    #[error(
+        "the database is as an older version of this program left it: take a backup, and bring it up to date by `portvakt migrate`, or by starting a node"
+    )]
+    Behind,
+    /// Its file cannot be made.
+    #[error("the database cannot be made: {}: {}", .0.display(), .1)]
+    Make(PathBuf, io::Error),
     /// It cannot be reached.
     #[error("the database cannot be opened: {0}")]
     Connect(sqlx::Error),
@@ -186,12 +210,12 @@ macro_rules! whole {
 }
 pub(crate) use whole;
 
-/// Connects, without touching the tables.
+/// Connects to what there is, without touching the tables.
 async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, OpenError> {
     if url.starts_with("sqlite:") {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(OpenError::Connect)?
-            .create_if_missing(true)
+            .create_if_missing(false)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -199,6 +223,10 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
             // What was removed is overwritten, so that nobody finds it in the file.
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
+        let file = options.get_filename();
+        if matches!(file.try_exists(), Ok(false)) {
+            return Err(OpenError::Missing(file.to_owned()));
+        }
         SqlitePoolOptions::new()
             .max_connections(SQLITE_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT + BUSY_TIMEOUT)
@@ -222,34 +250,114 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
     }
 }
 
-/// Makes or updates the tables.
-pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
+/// What is done where a database is not as this version needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    /// It is made, where there is none, and brought up to date.
+    Make,
+    /// It is brought up to date, and must have been made before.
+    Update,
+    /// Nothing.
+    Leave,
+}
+
+async fn connect_to(
+    url: &str,
+    tables: Tables,
+) -> std::result::Result<Backend<SqlitePool, PgPool>, OpenError> {
+    if tables == Tables::Make {
+        make_file(url)?;
+    }
     let db = connect(url).await?;
-    let done = migration::bring_up_to_date(&db).await;
+    let ready = match (migration::look(&db).await, tables) {
+        (Ok(Standing::UpToDate), _) => Ok(()),
+        (Ok(_), Tables::Make) | (Ok(Standing::Behind), Tables::Update) => {
+            migration::bring_up_to_date(&db).await
+        }
+        (Ok(Standing::Unmade), _) => Err(OpenError::Unmade),
+        (Ok(Standing::Behind), Tables::Leave) => Err(OpenError::Behind),
+        (Err(error), _) => Err(error),
+    };
+    if let Err(error) = ready {
+        on!(&db, |db| db.close().await);
+        return Err(error);
+    }
+    Ok(db)
+}
+
+/// Makes the file of a SQLite database where there is none.
+fn make_file(url: &str) -> std::result::Result<(), OpenError> {
+    if !url.starts_with("sqlite:") {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Connect)?;
+    let file = options.get_filename();
+    // Nobody else may read it. What SQLite puts beside it gets the same mode.
+    let mut private = OpenOptions::new();
+    private.write(true).create_new(true).mode(0o600);
+    match private.open(file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(OpenError::Make(file.to_owned(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes or updates the database and its tables.
+pub async fn migrate(url: &str) -> std::result::Result<(), OpenError> {
+    let db = connect_to(url, Tables::Make).await?;
     on!(&db, |db| db.close().await);
-    done
+    Ok(())
+}
+
+/// Updates the tables of a database that was made before.
+pub async fn update(url: &str) -> std::result::Result<(), OpenError> {
+    let db = connect_to(url, Tables::Update).await?;
+    on!(&db, |db| db.close().await);
+    Ok(())
 }
 
 impl Store {
-    /// Opens the database at `url`, makes or updates its tables, and opens its keys with the
-    /// master keys; the keys are made when there are none, and wrapped anew where a former master key
-    /// did it.
+    /// Opens the database at `url`, and its keys with the master keys. The database is made where there is
+    /// none, and brought up to date; the keys are made when there are none, and wrapped anew where a former
+    /// master key did it.
     pub async fn open(
         url: &str,
         master: &MasterKeys,
         random: &Random,
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
-        Store::on(connect(url).await?, master, random, now).await
+        Store::on(connect_to(url, Tables::Make).await?, master, random, now).await
     }
 
+    /// The same for a database that was made before. An empty one in its place, as where a volume is not
+    /// mounted, would make everybody somebody else.
+    pub async fn open_made(
+        url: &str,
+        master: &MasterKeys,
+        random: &Random,
+        now: crate::clock::Timestamp,
+    ) -> std::result::Result<(Store, Keys), OpenError> {
+        Store::on(connect_to(url, Tables::Update).await?, master, random, now).await
+    }
+
+    /// The same without a change to its tables: one that is behind is refused.
+    pub async fn open_unchanged(
+        url: &str,
+        master: &MasterKeys,
+        random: &Random,
+        now: crate::clock::Timestamp,
+    ) -> std::result::Result<(Store, Keys), OpenError> {
+        Store::on(connect_to(url, Tables::Leave).await?, master, random, now).await
+    }
+
+    /// On tables that are as this version needs them.
     async fn on(
         db: Backend<SqlitePool, PgPool>,
         master: &MasterKeys,
         random: &Random,
         now: crate::clock::Timestamp,
     ) -> std::result::Result<(Store, Keys), OpenError> {
-        migration::bring_up_to_date(&db).await?;
         let data_key::Opened {
             keys,
             seals,

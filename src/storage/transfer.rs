@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row, SqliteConnection, SqlitePool};
 use thiserror::Error;
 
 use super::backup::{BackupError, file_of};
-use super::{Backend, OpenError, Store, Tx, commit, connect, migration};
+use super::{Backend, OpenError, Store, Tables, Tx, commit, connect, connect_to, migration};
 use crate::audit::Event;
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
@@ -33,6 +33,9 @@ pub enum MoveError {
     /// It would be another file.
     #[error("the new database must be at an address that begins with postgres:")]
     NotPostgres,
+    /// It could not stand in a configuration.
+    #[error("the address of the new database {0}")]
+    Danger(String),
     /// What it writes meanwhile would be lost.
     #[error("the node {0} serves the database, or did so {1} seconds ago: stop it first")]
     Serving(String, i64),
@@ -94,7 +97,7 @@ pub async fn move_database(
         return Err(MoveError::NotPostgres);
     }
     let now = event.at.timestamp();
-    let from = connect(url).await?;
+    let from = connect_to(url, Tables::Leave).await?;
     let moved = match &from {
         Backend::Sqlite(pool) => {
             refuse_served(pool, now).await?;

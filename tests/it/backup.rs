@@ -26,7 +26,7 @@ use crate::support::{App, Browser, Database, SECRET, on_both, run};
 use crate::token::{claims, exchange, redeem, told};
 
 /// What else is in a directory than before: half-made files among them.
-fn files(directory: &Path) -> Vec<String> {
+pub fn files(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let names = entries.map(|entry| entry.expect("a file").file_name());
     let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into()).collect();
@@ -35,19 +35,19 @@ fn files(directory: &Path) -> Vec<String> {
 }
 
 /// A backup by the program itself.
-fn back_up(app: &App, name: &str) -> PathBuf {
+pub fn back_up(app: &App, name: &str) -> PathBuf {
     let file = app.directory.path().join(name);
     let said = ran(app, &["backup", file.to_str().expect("a path")]).good();
     assert!(said.contains("The master key is not in it."), "{said}");
     file
 }
 
-fn restore(app: &App, file: &Path) -> crate::support::doors::Ran {
+pub fn restore(app: &App, file: &Path) -> crate::support::doors::Ran {
     ran(app, &["restore", file.to_str().expect("a path")])
 }
 
 /// The database goes, as with its disk.
-fn lose(app: &App) -> PathBuf {
+pub fn lose(app: &App) -> PathBuf {
     let file = app.directory.path().join("test.db");
     std::fs::remove_file(&file).expect("removed");
     file

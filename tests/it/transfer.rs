@@ -5,7 +5,7 @@ use portvakt::shows;
 use crate::crash::Serving;
 use crate::logout::is_logged_in;
 use crate::refresh::{refresh, text, tokens};
-use crate::support::doors::ran;
+use crate::support::doors::{ran, ran_with};
 use crate::support::phone::TOLVAN;
 use crate::support::{Answer, App, Browser, Database, Options, run};
 use crate::token::{claims, exchange, redeem};
@@ -149,6 +149,24 @@ fn a_move_that_fails_leaves_nothing_behind() {
         let said = ran(&app, &["migrate-database", "--to", &elsewhere]).bad();
         assert!(said.contains("begins with postgres:"), "{said}");
         assert!(!directory.join("other.db").exists());
+        // Nor over a network that others see.
+        let (host, rest) = (
+            "127.0.0.1:1/portvakt",
+            "postgres://portvakt@192.0.2.1:1/portvakt",
+        );
+        for remote in [
+            rest.to_owned(),
+            format!("postgres://portvakt@{host}?hostaddr=192.0.2.1&sslmode=require"),
+        ] {
+            let said = ran(&app, &["migrate-database", "--to", &remote]).bad();
+            assert!(said.contains("must have sslmode=verify-full"), "{said}");
+        }
+        let config = app
+            .config
+            .replace("[database]", "[database]\ndanger_unverified = true");
+        let unverified = format!("postgres://portvakt@{host}?hostaddr=127.0.0.1");
+        let said = ran_with(&app, &config, &["migrate-database", "--to", &unverified]).bad();
+        assert!(said.contains("cannot be opened"), "{said}");
         assert!(ran(&app, &["migrate-database", "--to", &url]).is_good);
     });
 }

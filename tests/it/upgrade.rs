@@ -14,9 +14,9 @@ use portvakt::storage::Store;
 use crate::crash::Serving;
 use crate::logout::{is_logged_in, logout_url};
 use crate::refresh::{refresh, text, tokens};
-use crate::support::doors::ran;
+use crate::support::doors::{ran, ran_with};
 use crate::support::phone::TOLVAN;
-use crate::support::{Answer, App, Browser, Database, Options, on_both};
+use crate::support::{Answer, App, Browser, Database, Options, on_both, run};
 use crate::token::{claims, exchange, redeem};
 
 const FIRST: &str = include_str!("../fixtures/upgrade/0001.sql");
@@ -254,3 +254,141 @@ on_both!(
         }
     }
 );
+
+/// What is in the tables of the migrations and of clients.
+fn seen(database: &Database, directory: &Path) -> (Vec<String>, Vec<String>) {
+    let applied = "SELECT description FROM _sqlx_migrations ORDER BY version";
+    let clients = "SELECT client_id FROM client ORDER BY client_id";
+    (
+        database.texts(directory, applied),
+        database.texts(directory, clients),
+    )
+}
+
+on_both!(
+    only_who_is_meant_to_changes_the_tables,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-UPGRADE-4", refusing "PV-UPGRADE-4");
+        // Elsewhere, so that nothing else writes to the database in question.
+        let app = App::on(Database::sqlite()).await;
+        let directory = app.directory.path().join("old");
+        std::fs::create_dir(&directory).expect("made");
+        ninth(&database, &directory, Clock::system().now());
+        let here = app.database.url(app.directory.path());
+        let config = app.config.replace(&here, &database.url(&directory));
+        assert_ne!(config, app.config);
+        let before = seen(&database, &directory);
+        let redirects = "redirect_uris=[\"https://a.example/cb\"]";
+        for arguments in [
+            &["client", "list"][..],
+            &[
+                "client",
+                "create",
+                "--client-id",
+                "a",
+                "client_name=A",
+                redirects,
+            ],
+            &["client", "export"],
+            &["client", "token", "list"],
+            &["admin", "list"],
+            &["audit", "verify"],
+            &["key", "list"],
+            &["key", "rotate"],
+            &[
+                "evidence",
+                "export",
+                "--txn",
+                "912b9d40-d0df-4f26-9566-2caaeec2049e",
+            ],
+            &["check"],
+        ] {
+            let ran = ran_with(&app, &config, arguments);
+            assert!(!ran.is_good, "{arguments:?}: {ran:?}");
+            let said = ran.out + &ran.err;
+            let mut lines = said.lines();
+            let line =
+                lines.find(|line| line.contains("as an older version of this program left it"));
+            assert!(
+                line.is_some_and(|line| line.contains("`portvakt migrate`")),
+                "{said}"
+            );
+            assert_eq!(seen(&database, &directory), before, "{arguments:?}");
+        }
+        ran_with(&app, &config, &["migrate"]).good();
+        ran_with(&app, &config, &["client", "list"]).good();
+        let after = seen(&database, &directory);
+        assert!(after.0.len() > before.0.len());
+    }
+);
+
+#[test]
+fn no_database_is_made_by_mistake() {
+    run(async {
+        let _shows = shows!(accepting "PV-UPGRADE-5", refusing "PV-UPGRADE-5");
+        let app = App::on(Database::sqlite()).await;
+        app.stop_provider().await;
+        let directory = app.directory.path();
+        let here = app.database.url(directory);
+        let none = directory.join("volume/none.db");
+        std::fs::create_dir(directory.join("volume")).expect("made");
+        // Relative to the configuration, which is not where the commands are run.
+        let local = app.config.replace(&here, "sqlite:volume/none.db");
+        assert_ne!(local, app.config);
+        let public = local.replace(&app.issuer, "https://login.example.se");
+        let refused = |config: &str, arguments: &[&str], problem: &str| {
+            let ran = ran_with(&app, config, arguments);
+            assert!(!ran.is_good, "{arguments:?}: {ran:?}");
+            let said = ran.out + &ran.err;
+            let mut lines = said.lines();
+            let line = lines.find(|line| line.contains(problem));
+            assert!(
+                line.is_some_and(|line| line.contains("`portvakt migrate`")),
+                "{said}"
+            );
+        };
+        for arguments in [
+            &["check"][..],
+            &["client", "list"],
+            &["key", "list"],
+            &["audit", "verify"],
+            &["restore", "--taken-over"],
+        ] {
+            refused(&local, arguments, "there is no database at");
+        }
+        refused(&public, &["serve"], "there is no database at");
+        assert!(!none.exists());
+        // A file that somebody made, with nothing in it, is none either.
+        std::fs::write(&none, "").expect("written");
+        refused(&public, &["serve"], "the database has no tables");
+        refused(&local, &["key", "list"], "the database has no tables");
+        std::fs::remove_file(&none).expect("removed");
+        ran_with(&app, &public, &["migrate"]).good();
+        let mode = std::fs::metadata(&none).expect("there").permissions();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+            0o600
+        );
+        // The first start of one at home needs no command before it.
+        std::fs::remove_file(&none).expect("removed");
+        let serving = Serving::start(&app, "first", &[(&here, "sqlite:volume/none.db")]).await;
+        for beside in ["volume/none.db", "volume/none.db-wal", "volume/none.db-shm"] {
+            let mode = std::fs::metadata(directory.join(beside)).expect(beside);
+            let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
+            assert_eq!(mode & 0o777, 0o600, "{beside}");
+        }
+        drop(serving);
+        ran_with(&app, &local, &["client", "list"]).good();
+        // One that was made otherwise is told of.
+        let problem = "can be read by everybody on this machine";
+        assert!(!ran_with(&app, &local, &["check"]).good().contains(problem));
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&none, open).expect("set");
+        let said = ran_with(&app, &local, &["check"]).good();
+        assert!(said.contains(&format!("none.db {problem}")), "{said}");
+        let mut again = Serving::start(&app, "first", &[(&here, "sqlite:volume/none.db")]).await;
+        again.kill();
+        let log = std::fs::read_to_string(&again.log).expect("a log");
+        assert!(log.contains(problem), "{log}");
+    });
+}

@@ -395,3 +395,33 @@ fn a_configuration_that_holds_secrets_is_for_its_owner() {
         "{told}"
     );
 }
+
+#[test]
+fn a_key_in_the_environment_is_not_in_the_file() {
+    let _shows = crate::shows!(accepting "P11", refusing "P11");
+    let directory = place();
+    let file = directory.path().join("portvakt.toml");
+    let read = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&file, open).expect("set");
+        let keys = |name: &str| match name {
+            "PORTVAKT_MASTER_KEY" => Some("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=".into()),
+            "PORTVAKT_FORMER_MASTER_KEYS" => {
+                Some("CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=".into())
+            }
+            _ => None,
+        };
+        let read = Config::read_with(&file, keys);
+        read.map(|config| config.master_key.former.len())
+            .map_err(|e| e.to_string())
+    };
+    let without = EXAMPLE.replace("master_key_file = \"master.key\"", "");
+    assert_eq!(read(&without), Ok(1));
+    let with = without.replace(
+        "client_secret_file = \"kommunen.secret\"",
+        &format!("client_secret = \"{}\"", "s".repeat(43)),
+    );
+    let told = read(&with).expect_err("refused");
+    assert!(told.contains("holds secrets"), "{told}");
+}

@@ -288,6 +288,11 @@ impl App {
             found(&options.database, directory.path(), clock.now());
         }
         let parsed = Config::parse(&config, directory.path()).expect("a good configuration");
+        if !parsed.issuer.is_local {
+            // No provider that others reach makes a database by itself.
+            let made = portvakt::storage::migrate(&parsed.database_url).await;
+            made.expect("made");
+        }
         let provider = Provider::start(parsed, clock.clone(), random.clone())
             .await
             .expect("it starts");
