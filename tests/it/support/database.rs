@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use super::left_out;
+use super::postgres::Server;
 
 #[derive(Clone)]
 pub enum Database {
@@ -24,6 +25,8 @@ pub struct Schema {
     role: Option<(String, Arc<Schema>)>,
     /// The database that it is all of, and the server that has it.
     whole: Option<(String, String)>,
+    /// A server that goes with it.
+    own: Option<Arc<Server>>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -47,7 +50,19 @@ impl Database {
             name,
             role: None,
             whole: None,
+            own: None,
         })))
+    }
+
+    /// All of a server of the test's own.
+    pub fn of(server: &Arc<Server>) -> Database {
+        Database::Postgres(Arc::new(Schema {
+            server: server.url(),
+            name: "public".to_owned(),
+            role: None,
+            whole: None,
+            own: Some(server.clone()),
+        }))
     }
 
     /// The same as a database of its own, for tools that take whole ones.
@@ -66,6 +81,7 @@ impl Database {
             name: "public".to_owned(),
             role: None,
             whole: Some((server, database)),
+            own: None,
         })))
     }
 
@@ -95,6 +111,7 @@ impl Database {
             name: schema.name.clone(),
             role: Some((role, schema.clone())),
             whole: None,
+            own: None,
         }))
     }
 
@@ -178,6 +195,9 @@ impl Database {
 
 impl Drop for Schema {
     fn drop(&mut self) {
+        if self.own.is_some() {
+            return;
+        }
         let (server, statement) = match (&self.role, &self.whole) {
             (Some((role, _)), _) => (
                 &self.server,

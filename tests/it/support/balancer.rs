@@ -1,0 +1,183 @@
+//! What stands in front of several nodes: it asks each once a second whether it is ready, sends what comes to
+//! those that are, in turn, and sends nothing twice. Where none is ready it sends to any, as many do.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, Data};
+use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
+use futures_util::stream;
+
+use super::App;
+use super::cluster::Place;
+
+pub struct Balancer {
+    nodes: Arc<Nodes>,
+    _asking: tokio::task::JoinSet<()>,
+    _served: ServerHandle,
+}
+
+struct Nodes {
+    all: Vec<Behind>,
+    turn: AtomicUsize,
+    http: reqwest::Client,
+}
+
+/// A node, as seen from here.
+struct Behind {
+    place: Place,
+    is_ready: AtomicBool,
+    sent: AtomicUsize,
+}
+
+/// How often readiness is asked for.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+impl Balancer {
+    /// Takes the place of an app's provider, which must have been stopped.
+    pub async fn before(app: &App, places: &[Place]) -> Balancer {
+        let (_, port) = app.issuer.rsplit_once(':').expect("a port");
+        let port: u16 = port.parse().expect("a port");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+        let http = reqwest::Client::builder()
+            .pool_idle_timeout(Duration::from_secs(8))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let behind = |place: &Place| Behind {
+            place: *place,
+            is_ready: AtomicBool::new(false),
+            sent: AtomicUsize::new(0),
+        };
+        let nodes = Arc::new(Nodes {
+            all: places.iter().map(behind).collect(),
+            turn: AtomicUsize::new(0),
+            http,
+        });
+        let data = Data::new(nodes.clone());
+        let server = HttpServer::new(move || {
+            Actix::new()
+                .app_data(data.clone())
+                .default_service(web::to(pass))
+        })
+        .workers(2)
+        .disable_signals()
+        // Longer than whoever comes keeps a connection for the next time.
+        .keep_alive(Duration::from_secs(15))
+        .listen(listener)
+        .expect("served")
+        .run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        let mut asking = tokio::task::JoinSet::new();
+        for index in 0..nodes.all.len() {
+            asking.spawn(nodes.clone().ask(index));
+        }
+        let balancer = Balancer {
+            nodes,
+            _asking: asking,
+            _served: handle,
+        };
+        for node in 0..places.len() {
+            balancer.until(node, true).await;
+        }
+        balancer
+    }
+
+    /// Waits until a node is sent people, or is not.
+    pub async fn until(&self, node: usize, is_ready: bool) {
+        for _ in 0..600 {
+            if self.nodes.all[node].is_ready.load(Ordering::SeqCst) == is_ready {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("node {node} is never ready = {is_ready}");
+    }
+
+    /// How many requests a node was sent.
+    pub fn sent(&self, node: usize) -> usize {
+        self.nodes.all[node].sent.load(Ordering::SeqCst)
+    }
+}
+
+impl Nodes {
+    async fn ask(self: Arc<Nodes>, index: usize) {
+        let node = &self.all[index];
+        let url = format!("http://127.0.0.1:{}/readyz", node.place.ops);
+        loop {
+            let asked = self.http.get(&url).timeout(INTERVAL * 3).send().await;
+            let is_ready = asked.is_ok_and(|answer| answer.status() == 200);
+            node.is_ready.store(is_ready, Ordering::SeqCst);
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    fn next(&self) -> &Behind {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        let ready: Vec<&Behind> = self
+            .all
+            .iter()
+            .filter(|node| node.is_ready.load(Ordering::SeqCst))
+            .collect();
+        match ready.len() {
+            0 => &self.all[turn % self.all.len()],
+            many => ready[turn % many],
+        }
+    }
+}
+
+/// Headers that are between two of the three and not for the third (RFC 9110 §7.6.1).
+const OF_THE_CONNECTION: [&str; 4] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "transfer-encoding",
+];
+
+async fn pass(nodes: Data<Arc<Nodes>>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let node = nodes.next();
+    node.sent.fetch_add(1, Ordering::SeqCst);
+    let url = format!("http://127.0.0.1:{}{}", node.place.public, request.uri());
+    let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes());
+    let mut onward = nodes
+        .http
+        .request(method.expect("a method"), url)
+        .body(body);
+    for (name, value) in request.headers() {
+        if !OF_THE_CONNECTION.contains(&name.as_str()) {
+            onward = onward.header(name.as_str(), value.as_bytes());
+        }
+    }
+    match onward.send().await {
+        Ok(answer) => passed_back(answer),
+        Err(error) => HttpResponse::BadGateway().body(format!(
+            "node {} did not answer {} {}: {error:?}",
+            node.place.public,
+            request.method(),
+            request.path()
+        )),
+    }
+}
+
+fn passed_back(answer: reqwest::Response) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status().as_u16()).expect("a status");
+    let mut back = HttpResponse::build(status);
+    for (name, value) in answer.headers() {
+        if !OF_THE_CONNECTION.contains(&name.as_str()) {
+            back.append_header((name.as_str(), value.as_bytes()));
+        }
+    }
+    back.streaming(stream::unfold(Some(answer), |answer| async {
+        let mut answer = answer?;
+        match answer.chunk().await {
+            Ok(chunk) => Some((Ok(chunk?), Some(answer))),
+            Err(error) => Some((Err(error), None)),
+        }
+    }))
+}
