@@ -17,6 +17,11 @@ use crate::provider::Provider;
 
 /// How far a node's clock may be from the database's. Codes and leases are judged by it.
 const SKEW: Seconds = Seconds(5);
+const MIB: u64 = 1024 * 1024;
+/// How little room on SQLite's disk is as good as none.
+const NO_ROOM: u64 = MIB;
+/// How little room there is a warning of.
+const LITTLE_ROOM: u64 = 256 * MIB;
 /// How long the database may take to say what time it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -81,6 +86,14 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
         reasons.push("the signing keys could not be read for too long".to_owned());
     }
     let mut warnings = String::new();
+    match provider.store.room() {
+        Some(room) if room < NO_ROOM => reasons.push("the disk of the database is full".to_owned()),
+        Some(room) if room < LITTLE_ROOM => {
+            let left = room / MIB;
+            warnings += &format!("warning: the disk of the database has {left} MiB left\n");
+        }
+        _ => {}
+    }
     for party in provider.parties.all() {
         let (profile, days_left) = (&party.profile, party.days_left(provider.clock.now()));
         if !party.is_valid(provider.clock.now()) {

@@ -25,6 +25,7 @@ mod crash;
 mod database_roles;
 mod demands;
 mod discovery;
+mod disk;
 mod doors;
 mod dpop;
 mod evidence;

@@ -126,6 +126,10 @@ impl Node {
         }
         panic!("it never says {word} with {status}: {seen:?}");
     }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.serving.log).expect("a log")
+    }
 }
 
 async fn serve(
