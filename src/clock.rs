@@ -53,12 +53,22 @@ impl Sub<Seconds> for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// How far it is from another one, whichever comes first.
+    pub fn distance(self, other: Timestamp) -> Seconds {
+        Seconds((self - other).0.saturating_abs())
+    }
+}
+
 impl Sub for Timestamp {
     type Output = Seconds;
     fn sub(self, earlier: Timestamp) -> Seconds {
         Seconds(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// How far a node's clock may be from the database's. Codes and tokens are judged by it.
+pub const SKEW: Seconds = Seconds(5);
 
 /// Milliseconds since 1970. The animated QR code needs them: its age is a number of *whole*
 /// seconds since BankID's answer, and two values that were each cut to seconds would be up to one

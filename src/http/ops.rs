@@ -12,11 +12,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::bankid::party;
-use crate::clock::Seconds;
+use crate::clock::SKEW;
 use crate::provider::Provider;
 
-/// How far a node's clock may be from the database's. Codes and leases are judged by it.
-const SKEW: Seconds = Seconds(5);
 const MIB: u64 = 1024 * 1024;
 /// How little room on SQLite's disk is as good as none.
 const NO_ROOM: u64 = MIB;
@@ -65,9 +63,9 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
         Err(_) => reasons.push("the database does not answer in time".to_owned()),
         Ok(Err(fault)) => reasons.push(fault.to_string()),
         Ok(Ok(Some(theirs))) => {
-            let skew = (provider.clock.now() - theirs).0.abs();
-            if skew > SKEW.0 {
-                reasons.push(format!("the clock is {skew} s off the database's"));
+            let skew = provider.clock.now().distance(theirs);
+            if skew > SKEW {
+                reasons.push(format!("the clock is {} s off the database's", skew.0));
             }
         }
         Ok(Ok(None)) => {}

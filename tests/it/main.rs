@@ -70,6 +70,7 @@ mod screens;
 mod sealing;
 mod signed;
 mod simulator;
+mod skew;
 mod sso;
 mod storage;
 mod time;
