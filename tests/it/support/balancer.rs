@@ -1,5 +1,5 @@
 //! What stands in front of several nodes: it asks each once a second whether it is ready, sends what comes to
-//! those that are, in turn, and sends nothing twice. Where none is ready it sends to any, as many do.
+//! those that are, in turn, and sends nothing twice that was sent. Where none is ready it sends to any, as many do.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Balancer {
 struct Nodes {
     all: Vec<Behind>,
     turn: AtomicUsize,
+    /// How much was sent while no node was ready.
+    unready: AtomicUsize,
     http: reqwest::Client,
 }
 
@@ -57,6 +59,7 @@ impl Balancer {
         let nodes = Arc::new(Nodes {
             all: places.iter().map(behind).collect(),
             turn: AtomicUsize::new(0),
+            unready: AtomicUsize::new(0),
             http,
         });
         let data = Data::new(nodes.clone());
@@ -100,6 +103,11 @@ impl Balancer {
         panic!("node {node} is never ready = {is_ready}");
     }
 
+    /// How many requests were sent to any node, because none was ready.
+    pub fn sent_unready(&self) -> usize {
+        self.nodes.unready.load(Ordering::SeqCst)
+    }
+
     /// How many requests a node was sent.
     pub fn sent(&self, node: usize) -> usize {
         self.nodes.all[node].sent.load(Ordering::SeqCst)
@@ -112,8 +120,15 @@ impl Nodes {
         let url = format!("http://127.0.0.1:{}/readyz", node.place.ops);
         loop {
             let asked = self.http.get(&url).timeout(INTERVAL * 3).send().await;
-            let is_ready = asked.is_ok_and(|answer| answer.status() == 200);
-            node.is_ready.store(is_ready, Ordering::SeqCst);
+            match asked {
+                Ok(answer) => {
+                    let is_ready = answer.status() == 200;
+                    node.is_ready.store(is_ready, Ordering::SeqCst);
+                }
+                Err(error) if error.is_connect() => node.is_ready.store(false, Ordering::SeqCst),
+                // One that takes its time, on a machine that has much to do.
+                Err(_) => {}
+            }
             tokio::time::sleep(INTERVAL).await;
         }
     }
@@ -126,7 +141,10 @@ impl Nodes {
             .filter(|node| node.is_ready.load(Ordering::SeqCst))
             .collect();
         match ready.len() {
-            0 => &self.all[turn % self.all.len()],
+            0 => {
+                self.unready.fetch_add(1, Ordering::SeqCst);
+                &self.all[turn % self.all.len()]
+            }
             many => ready[turn % many],
         }
     }
@@ -141,7 +159,34 @@ const OF_THE_CONNECTION: [&str; 4] = [
 ];
 
 async fn pass(nodes: Data<Arc<Nodes>>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let node = nodes.next();
+    let mut tried = 0;
+    loop {
+        let node = nodes.next();
+        match sent(&nodes, node, &request, body.clone()).await {
+            Ok(answer) => return passed_back(answer),
+            // Nothing was sent.
+            Err(error) if error.is_connect() && tried < nodes.all.len() => {
+                node.is_ready.store(false, Ordering::SeqCst);
+                tried += 1;
+            }
+            Err(error) => {
+                return HttpResponse::BadGateway().body(format!(
+                    "node {} did not answer {} {}: {error:?}",
+                    node.place.public,
+                    request.method(),
+                    request.path()
+                ));
+            }
+        }
+    }
+}
+
+async fn sent(
+    nodes: &Nodes,
+    node: &Behind,
+    request: &HttpRequest,
+    body: Bytes,
+) -> Result<reqwest::Response, reqwest::Error> {
     node.sent.fetch_add(1, Ordering::SeqCst);
     let url = format!("http://127.0.0.1:{}{}", node.place.public, request.uri());
     let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes());
@@ -154,15 +199,7 @@ async fn pass(nodes: Data<Arc<Nodes>>, request: HttpRequest, body: Bytes) -> Htt
             onward = onward.header(name.as_str(), value.as_bytes());
         }
     }
-    match onward.send().await {
-        Ok(answer) => passed_back(answer),
-        Err(error) => HttpResponse::BadGateway().body(format!(
-            "node {} did not answer {} {}: {error:?}",
-            node.place.public,
-            request.method(),
-            request.path()
-        )),
-    }
+    onward.send().await
 }
 
 fn passed_back(answer: reqwest::Response) -> HttpResponse {

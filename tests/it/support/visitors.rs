@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::cluster::events;
+use super::cluster::{Node, events};
 use super::{Answer, App, Browser, CALLBACK, Page, SECRET};
 use crate::token::{Told, claims, told};
 
@@ -23,6 +23,10 @@ pub struct Tally {
     pub logged_in: AtomicUsize,
     /// Answers that said to come again.
     pub told_to_wait: AtomicUsize,
+    /// Answers that said so because BankID did not answer the node.
+    pub bankid_away: AtomicUsize,
+    /// Logins whose order failed, and that were ended by another one.
+    pub failed: AtomicUsize,
     /// Answers to a finish or an exchange that were lost, where the thing itself was done.
     pub answers_lost: AtomicUsize,
     /// Streams of events that ended before their login did.
@@ -98,6 +102,19 @@ impl Visitors {
     }
 }
 
+impl Tally {
+    /// BankID gives its answer once. Where a node did not get it, the login fails, and nothing else may be
+    /// why one does.
+    pub fn nothing_was_lost_but_at_bankid<'a>(&self, nodes: impl IntoIterator<Item = &'a Node>) {
+        let word = "BankID could not be asked about an order";
+        let logs = nodes
+            .into_iter()
+            .map(|node| node.log().matches(word).count());
+        let (failed, unanswered) = (self.failed.load(Ordering::SeqCst), logs.sum::<usize>());
+        assert!(failed <= unanswered, "{failed} > {unanswered} {self:?}");
+    }
+}
+
 /// One of them.
 struct Person {
     app: Arc<App>,
@@ -136,7 +153,10 @@ impl Person {
             assert_eq!(page.header("retry-after"), "5", "{}", page.body);
             assert!(page.body.contains("<h1"), "a page: {}", page.body);
             waited = true;
-            one_more(&self.tally.told_to_wait);
+            one_more(match page.body.contains("BankID svarar inte") {
+                true => &self.tally.bankid_away,
+                false => &self.tally.told_to_wait,
+            });
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         panic!("it never answers");
@@ -153,9 +173,12 @@ impl Person {
         let (login, _) = self.patiently(|| browser.follow(&pressed)).await;
         self.dawdle().await;
         self.scan_and_approve(&browser, &login).await;
-        match self.random.bytes() {
-            [0..128] => drop(self.look(&browser, &login, "finish").await),
-            _ => self.listen(&browser, &login).await,
+        while !self.is_approved(&browser, &login).await {
+            one_more(&self.tally.failed);
+            let failed = self.look(&browser, &login, &["failed"]).await;
+            let again = || browser.press_on(&failed, "order", "other");
+            assert_eq!(self.patiently(again).await.0.status, 303);
+            self.scan_and_approve(&browser, &login).await;
         }
         let finish = format!("{}/finish", login.login_url());
         let (finished, waited) = self.patiently(|| browser.get(&finish)).await;
@@ -173,24 +196,36 @@ impl Person {
         }
     }
 
-    /// Comes back to the page until it shows a screen.
-    async fn look(&self, browser: &Browser, login: &Page, screen: &str) -> Page {
+    /// Waits for the answer of BankID.
+    async fn is_approved(&self, browser: &Browser, login: &Page) -> bool {
+        match self.random.bytes() {
+            [0..128] => {
+                let page = self.look(browser, login, &["finish", "failed"]).await;
+                page.screen().as_deref() == Some("finish")
+            }
+            _ => self.listen(browser, login).await,
+        }
+    }
+
+    /// Comes back to the page until it shows one of these screens.
+    async fn look(&self, browser: &Browser, login: &Page, screens: &[&str]) -> Page {
         let mut seen = None;
-        for _ in 0..240 {
+        for _ in 0..60 {
             let (page, _) = self.patiently(|| browser.get(&login.url)).await;
             seen = page.screen();
-            if seen.as_deref() == Some(screen) {
+            if seen.as_deref().is_some_and(|seen| screens.contains(&seen)) {
                 return page;
             }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            // As often as a page without scripts.
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        panic!("the page never came to {screen}: {seen:?}");
+        panic!("the page never came to {screens:?}: {seen:?}");
     }
 
     async fn scan_and_approve(&self, browser: &Browser, login: &Page) {
         let mut refused = String::new();
         for _ in 0..60 {
-            let scan = self.look(browser, login, "scan").await;
+            let scan = self.look(browser, login, &["scan"]).await;
             let phone = &self.app.phone;
             match phone.try_scan(&scan.qr_text(), self.personal_number).await {
                 Ok(claimed) => {
@@ -205,8 +240,8 @@ impl Person {
         panic!("no code is taken: {refused}");
     }
 
-    /// Follows by events until the login may finish, as a page with scripts does.
-    async fn listen(&self, browser: &Browser, login: &Page) {
+    /// Follows by events, as a page with scripts does, until the login may finish or has failed.
+    async fn listen(&self, browser: &Browser, login: &Page) -> bool {
         for _ in 0..60 {
             let mut events = events(&self.app, browser, login).await;
             match events.status().as_u16() {
@@ -224,9 +259,10 @@ impl Person {
                         break;
                     }
                 }
-                assert!(!said.contains("\"screen\":\"failed\""), "{said}");
-                if said.contains("\"screen\":\"finish\"") {
-                    return;
+                for (screen, is_approved) in [("failed", false), ("finish", true)] {
+                    if said.contains(&format!("\"screen\":\"{screen}\"")) {
+                        return is_approved;
+                    }
                 }
             }
             one_more(match is_whole {
