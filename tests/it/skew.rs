@@ -132,7 +132,7 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
     let mut askew = Node::start_in(&app, "askew", lying.environment.clone()).await;
     let balancer = Balancer::before(&app, &[right.place, askew.place]).await;
     let visitors = Visitors::of(6, &app);
-    visitors.until_more(4).await;
+    visitors.until_more(3).await;
     // While logins are under way at both.
     lying.set(off);
     askew.until_it_says(&app, 503, "s off the database's").await;
@@ -235,7 +235,7 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
     assert!(is_left, "orders go from node to node");
 
     // Others are sent to the right one, and notice nothing.
-    visitors.until_more(6).await;
+    visitors.until_more(4).await;
     let out_of_need = balancer.sent_unready() - unready;
     assert!(balancer.sent(1) - sent <= out_of_need);
     lying.set(0);
@@ -245,7 +245,7 @@ async fn a_clock_goes_wrong(database: Database, off: i64) {
         .until_it_says("the clock is right again")
         .await;
     balancer.until(1, true).await;
-    visitors.until_more(4).await;
+    visitors.until_more(3).await;
     assert!(balancer.sent(1) > sent);
     let tally = visitors.leave().await;
     tally.nothing_was_lost_but_at_bankid([&right, &askew]);
