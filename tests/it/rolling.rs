@@ -116,6 +116,7 @@ fn three_nodes_are_restarted_in_turn_and_nobody_notices() {
                 }
             }
         }
+        assert_eq!(balancer.surprises(), 0, "no node goes before that is known");
         let tally = visitors.leave().await;
         println!("{tally:?}");
         let count = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::SeqCst);

@@ -2,9 +2,9 @@
 //! those that are, in turn, and sends nothing twice that was sent. Where none is ready it sends to any, as many do.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -34,10 +34,16 @@ struct Behind {
     place: Place,
     is_ready: AtomicBool,
     sent: AtomicUsize,
+    /// When the latest question was asked that was answered with yes.
+    ready_at: Mutex<Option<Instant>>,
+    /// How often it took nothing, so soon after it had said yes that nobody can have known.
+    surprises: AtomicUsize,
 }
 
 /// How often readiness is asked for.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// For how long a node that will stop is still served from.
+const LEAVING: Duration = Duration::from_secs(5);
 
 impl Balancer {
     /// Takes the place of an app's provider, which must have been stopped.
@@ -55,6 +61,8 @@ impl Balancer {
             place: *place,
             is_ready: AtomicBool::new(false),
             sent: AtomicUsize::new(0),
+            ready_at: Mutex::default(),
+            surprises: AtomicUsize::new(0),
         };
         let nodes = Arc::new(Nodes {
             all: places.iter().map(behind).collect(),
@@ -108,9 +116,26 @@ impl Balancer {
         self.nodes.unready.load(Ordering::SeqCst)
     }
 
+    /// How often a node took nothing less than five seconds after it had said that it is ready.
+    pub fn surprises(&self) -> usize {
+        let all = self.nodes.all.iter();
+        all.map(|node| node.surprises.load(Ordering::SeqCst)).sum()
+    }
+
     /// How many requests a node was sent.
     pub fn sent(&self, node: usize) -> usize {
         self.nodes.all[node].sent.load(Ordering::SeqCst)
+    }
+}
+
+impl Behind {
+    /// Asked just before it was told to stop, it still has its five seconds.
+    fn refuses(&self) {
+        self.is_ready.store(false, Ordering::SeqCst);
+        let ready_at = *self.ready_at.lock().expect("unpoisoned");
+        if ready_at.is_some_and(|at| at.elapsed() < LEAVING) {
+            self.surprises.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -119,10 +144,14 @@ impl Nodes {
         let node = &self.all[index];
         let url = format!("http://127.0.0.1:{}/readyz", node.place.ops);
         loop {
+            let asked_at = Instant::now();
             let asked = self.http.get(&url).timeout(INTERVAL * 3).send().await;
             match asked {
                 Ok(answer) => {
                     let is_ready = answer.status() == 200;
+                    if is_ready {
+                        *node.ready_at.lock().expect("unpoisoned") = Some(asked_at);
+                    }
                     node.is_ready.store(is_ready, Ordering::SeqCst);
                 }
                 Err(error) if error.is_connect() => node.is_ready.store(false, Ordering::SeqCst),
@@ -166,7 +195,7 @@ async fn pass(nodes: Data<Arc<Nodes>>, request: HttpRequest, body: Bytes) -> Htt
             Ok(answer) => return passed_back(answer),
             // Nothing was sent.
             Err(error) if error.is_connect() && tried < nodes.all.len() => {
-                node.is_ready.store(false, Ordering::SeqCst);
+                node.refuses();
                 tried += 1;
             }
             Err(error) => {
