@@ -53,12 +53,22 @@ impl Sub<Seconds> for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// How far it is from another one, whichever comes first.
+    pub fn distance(self, other: Timestamp) -> Seconds {
+        Seconds((self - other).0.saturating_abs())
+    }
+}
+
 impl Sub for Timestamp {
     type Output = Seconds;
     fn sub(self, earlier: Timestamp) -> Seconds {
         Seconds(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// How far a node's clock may be from the database's. Codes and tokens are judged by it.
+pub const SKEW: Seconds = Seconds(5);
 
 /// Milliseconds since 1970. The animated QR code needs them: its age is a number of *whole*
 /// seconds since BankID's answer, and two values that were each cut to seconds would be up to one
@@ -128,26 +138,9 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// How far a node's clock may be off the database's: times that nodes wrote are compared.
-const SKEW: Seconds = Seconds(5);
-
-/// By how much two clocks differ, when that is too much.
-pub fn skew(ours: Timestamp, theirs: Timestamp) -> Option<Seconds> {
-    let between = Seconds((ours - theirs).0.abs());
-    (between > SKEW).then_some(between)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn five_seconds_are_no_matter() {
-        let at = Timestamp(1_800_000_000);
-        assert_eq!(skew(at, at + Seconds(5)), None);
-        assert_eq!(skew(at + Seconds(6), at), Some(Seconds(6)));
-        assert_eq!(skew(at, at + Seconds(6)), Some(Seconds(6)));
-    }
 
     #[test]
     fn an_age_is_cut_to_whole_seconds_once() {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::bankid::client::Cause;
 use crate::client::mistake::Reason;
 
 /// Either the other side's doing or ours.
@@ -156,10 +157,47 @@ pub enum Fault {
     Signing(String),
 }
 
+impl Fault {
+    /// Whether it is the world's and passes: the same request may be answered in a moment.
+    pub fn passes(&self) -> bool {
+        match self {
+            Fault::Database(error) => is_away(error),
+            Fault::KeysUnknown => true,
+            Fault::BankId(failure) => failure.cause() == Cause::BankId,
+            _ => false,
+        }
+    }
+}
+
+/// Whether the database cannot be reached or has no room, and not whether it was asked wrongly.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(e) => e.code().is_some_and(|code| is_code_of_absence(&code)),
+        _ => false,
+    }
+}
+
+/// PostgreSQL's classes 08 (no connection), 40 (given up in favour of others, again and again), 53 (no room: disk, memory, connections) and 57P (shut down, or not
+/// up yet); SQLite's BUSY, LOCKED, IOERR, FULL and CANTOPEN, which are the low byte of their extended codes.
+fn is_code_of_absence(code: &str) -> bool {
+    match code.len() {
+        5 => ["08", "40", "53", "57P"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+        _ => code
+            .parse::<u32>()
+            .is_ok_and(|code| [5, 6, 10, 13, 14].contains(&(code & 0xff))),
+    }
+}
+
 /// A database's message may quote the values of a row ("Key (number_index)=(…) already exists"):
 /// only its code and the names in it are told.
 fn scrubbed(error: &sqlx::Error) -> String {
     match error {
+        sqlx::Error::Database(e) if matches!(e.code().as_deref(), Some("13" | "53100")) => {
+            "the disk is full".to_owned()
+        }
         sqlx::Error::Database(e) => format!(
             "error {} (constraint {})",
             e.code().as_deref().unwrap_or("unknown"),
@@ -196,5 +234,40 @@ impl From<sqlx::Error> for Error {
 impl From<crate::bankid::client::Failure> for Error {
     fn from(failure: crate::bankid::client::Failure) -> Error {
         Error::Fault(failure.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_was_asked_wrongly() {
+        for (code, passes) in [
+            ("08006", true),
+            ("40001", true),
+            ("53100", true),
+            ("53300", true),
+            ("57P01", true),
+            ("57P02", true),
+            ("57P03", true),
+            ("57014", false),
+            ("23505", false),
+            ("42P01", false),
+            ("5", true),
+            ("13", true),
+            ("14", true),
+            // IOERR_WRITE and IOERR_SHMSIZE.
+            ("778", true),
+            ("4874", true),
+            // CONSTRAINT_UNIQUE and CORRUPT.
+            ("2067", false),
+            ("11", false),
+        ] {
+            assert_eq!(is_code_of_absence(code), passes, "{code}");
+        }
+        assert!(Fault::Database(sqlx::Error::PoolTimedOut).passes());
+        assert!(!Fault::Database(sqlx::Error::RowNotFound).passes());
+        assert!(!Fault::Panicked.passes());
     }
 }

@@ -21,6 +21,9 @@ use super::order::{AuthRequest, OrderTokens};
 
 /// How long a connection may take to be made. First handshakes have been seen to hang.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an idle connection is used again: less than the five seconds that servers keep one at the least.
+/// What is sent on one that is just being closed is lost, and orders are not asked for twice.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often a connection is tried.
 const CONNECT_TRIES: u32 = 3;
 /// How long an answer may take in all.
@@ -138,6 +141,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .pool_max_idle_per_host(32)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .build()
             .map_err(SetupError::Http)?;
         Ok(Client { http, base })

@@ -9,7 +9,7 @@ use super::shell::{self, Shell};
 use crate::admin::key::{Use, announce, fate, list, revoke, roll, uses};
 use crate::admin::{Desk, written};
 use crate::audit::Door;
-use crate::clock::{self, Seconds};
+use crate::clock::SKEW;
 use crate::config::Config;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::rotation::{KeyRecord, Rotation};
@@ -189,10 +189,12 @@ fn shown_use(one: &Use) -> Value {
 async fn rolled(desk: &Desk<'_>, purpose: Purpose) -> anyhow::Result<String> {
     // When nodes use a new key is told by when it was made, and that is told by this machine.
     if let Some(theirs) = desk.store.clock().await?
-        && let Some(Seconds(skew)) = clock::skew(desk.clock.now(), theirs)
+        && let skew = desk.clock.now().distance(theirs)
+        && skew > SKEW
     {
         bail!(
-            "this machine's clock is {skew} s off the database's, so that nodes would use the key too early or too late: set it first"
+            "this machine's clock is {} s off the database's, so that nodes would use the key too early or too late: set it first",
+            skew.0
         );
     }
     let what = match purpose {

@@ -32,7 +32,7 @@ use crate::client::theme::Theme;
 use crate::clock::Seconds;
 use crate::config::issuer::Issuer;
 use crate::config::pages::{Pages, Picture};
-use crate::error::{Code, Error, Fault, Refusal};
+use crate::error::{Code, Error, Refusal};
 use crate::language::{Language, Words};
 use crate::session::logout::Mistake;
 
@@ -437,13 +437,9 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
         }
         Error::Fault(fault) => {
             tracing::error!(%fault, reference = %view.reference, "a request failed");
-            let status = match fault {
-                Fault::BankId(ref failure) if failure.cause() == Cause::BankId => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
-                Fault::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_))
-                | Fault::KeysUnknown => StatusCode::SERVICE_UNAVAILABLE,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            let status = match fault.passes() {
+                true => StatusCode::SERVICE_UNAVAILABLE,
+                false => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let answer = match face {
                 Face::Page => Answer::page_with(status, &ErrorPage::failed(view)),

@@ -81,6 +81,11 @@ impl Following {
         }
         if !self.is_first {
             self.wait().await?;
+            // Codes are drawn by a clock that is wrong: the page comes back by way of whoever sends people to
+            // nodes, and that is to another one.
+            if self.provider.collector.is_askew() {
+                return None;
+            }
         }
         self.is_first = false;
         let login = self.login.borrow_and_update().clone();

@@ -12,9 +12,14 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::bankid::party;
-use crate::clock::{self, Seconds};
+use crate::clock::SKEW;
 use crate::provider::Provider;
 
+const MIB: u64 = 1024 * 1024;
+/// How little room on SQLite's disk is as good as none.
+const NO_ROOM: u64 = MIB;
+/// How little room there is a warning of.
+const LITTLE_ROOM: u64 = 256 * MIB;
 /// How long the database may take to say what time it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -58,8 +63,9 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
         Err(_) => reasons.push("the database does not answer in time".to_owned()),
         Ok(Err(fault)) => reasons.push(fault.to_string()),
         Ok(Ok(Some(theirs))) => {
-            if let Some(Seconds(skew)) = clock::skew(provider.clock.now(), theirs) {
-                reasons.push(format!("the clock is {skew} s off the database's"));
+            let skew = provider.clock.now().distance(theirs);
+            if skew > SKEW {
+                reasons.push(format!("the clock is {} s off the database's", skew.0));
             }
         }
         Ok(Ok(None)) => {}
@@ -78,6 +84,14 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
         reasons.push("the signing keys could not be read for too long".to_owned());
     }
     let mut warnings = String::new();
+    match provider.store.room() {
+        Some(room) if room < NO_ROOM => reasons.push("the disk of the database is full".to_owned()),
+        Some(room) if room < LITTLE_ROOM => {
+            let left = room / MIB;
+            warnings += &format!("warning: the disk of the database has {left} MiB left\n");
+        }
+        _ => {}
+    }
     for party in provider.parties.all() {
         let (profile, days_left) = (&party.profile, party.days_left(provider.clock.now()));
         if !party.is_valid(provider.clock.now()) {

@@ -1,7 +1,7 @@
 //! ⚡ One poller for each order: asks BankID every two seconds, keeps what changed, and tells the
 //! pages that wait. A terminal answer is stored before anyone acts on it.
 //!
-//! Nodes watch over each other by one heartbeat row each. A node that could not renew its own for
+//! Nodes watch over each other by one heartbeat row each, in the database's time. A node that could not renew its own for
 //! two thirds of the lease stops collecting before the others take its orders over, and begins anew:
 //! then the database says which orders are still its own.
 
@@ -16,7 +16,7 @@ use super::{Event, Login, Progress};
 use crate::bankid::client::{Failure, REQUEST_TIMEOUT};
 use crate::bankid::collect::Collected;
 use crate::bankid::party::{Parties, Party};
-use crate::clock::{Clock, Seconds, Timestamp};
+use crate::clock::{Clock, SKEW, Seconds, Timestamp};
 use crate::error::Fault;
 use crate::id::{Id, kind};
 use crate::storage::{NodeName, Store};
@@ -55,6 +55,8 @@ struct State {
     /// Whether some of the node's own orders may be collected by nobody: then the database is asked
     /// which those are.
     is_unsettled: bool,
+    /// Whether the node's clock was too far off the database's when it was last compared.
+    is_askew: bool,
 }
 
 impl State {
@@ -83,7 +85,8 @@ impl Collector {
         clock: Clock,
     ) -> Result<Collector, Fault> {
         let asked_at = Instant::now();
-        let node = store.start_node(node_id, clock.now()).await?;
+        let theirs = store.clock().await?.unwrap_or(clock.now());
+        let node = store.start_node(node_id, theirs).await?;
         let collector = Collector(Arc::new(Inner {
             store,
             parties,
@@ -96,10 +99,11 @@ impl Collector {
                 is_stopping: false,
                 collecting: HashSet::new(),
                 is_unsettled: true,
+                is_askew: false,
             }),
         }));
         // What does not succeed now does with a later beat.
-        if let Err(fault) = collector.take_over().await {
+        if let Err(fault) = collector.take_over(theirs).await {
             tracing::error!(%fault, "orders could not be taken over");
         }
         Ok(collector)
@@ -117,6 +121,11 @@ impl Collector {
     /// Whether the node lives, as far as the others know.
     pub fn is_alive(&self) -> bool {
         self.state(|state| state.is_alive())
+    }
+
+    /// Whether the node's clock is so far off the database's that nobody should be sent here.
+    pub fn is_askew(&self) -> bool {
+        self.state(|state| state.is_askew)
     }
 
     /// Renews the heartbeat, and collects the orders of nodes that did not, until this one stops.
@@ -144,7 +153,7 @@ impl Collector {
             return Ok(());
         }
         let asked_at = Instant::now();
-        let now = self.0.clock.now();
+        let now = self.common_time().await?;
         let node = self.node();
         let heard = self.is_alive() && self.0.store.heartbeat(&node, now).await?;
         // Pollers look at the same clock under the same lock: either all of them saw that the node
@@ -156,17 +165,34 @@ impl Collector {
         if !renewed {
             self.begin_anew(&node).await?;
         }
-        self.take_over().await
+        self.take_over(now).await
+    }
+
+    /// The time that heartbeats are written and judged by: the database's own, which is one for all nodes.
+    /// By its own clock, one that is some seconds ahead would take the others for dead, and theirs from them.
+    async fn common_time(&self) -> Result<Timestamp, Fault> {
+        let ours = self.0.clock.now();
+        let theirs = self.0.store.clock().await?.unwrap_or(ours);
+        let skew = ours.distance(theirs);
+        let is_askew = skew > SKEW;
+        let was_askew = self.state(|state| std::mem::replace(&mut state.is_askew, is_askew));
+        // Once, and not every second.
+        match (was_askew, is_askew) {
+            (false, true) => tracing::error!(
+                seconds = skew.0,
+                "the clock is off the database's: nobody should be sent to this node until it is set"
+            ),
+            (true, false) => tracing::info!("the clock is right again"),
+            _ => {}
+        }
+        Ok(theirs)
     }
 
     /// After too long a silence: what the node collected is free for anyone, itself included.
     async fn begin_anew(&self, node: &NodeName) -> Result<(), Fault> {
         let asked_at = Instant::now();
-        let node = self
-            .0
-            .store
-            .start_node(&node.id, self.0.clock.now())
-            .await?;
+        let now = self.common_time().await?;
+        let node = self.0.store.start_node(&node.id, now).await?;
         self.state(|state| {
             state.node = node;
             state.alive_until = asked_at + ALIVE;
@@ -175,10 +201,11 @@ impl Collector {
         Ok(())
     }
 
-    async fn take_over(&self) -> Result<(), Fault> {
-        let now = self.0.clock.now();
+    async fn take_over(&self, now: Timestamp) -> Result<(), Fault> {
         let (store, node) = (&self.0.store, self.node());
-        let taken = store.take_over_orders(&node, now - LEASE, now).await?;
+        // How long an answer may still be on its way is measured by the clock of whoever waits for it.
+        let at = self.0.clock.now();
+        let taken = store.take_over_orders(&node, now - LEASE, at).await?;
         if taken > 0 {
             tracing::info!(taken, "orders were taken over");
         }

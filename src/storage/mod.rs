@@ -55,7 +55,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use thiserror::Error;
 
 use crate::audit::seal::Notary;
@@ -230,6 +230,12 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
         SqlitePoolOptions::new()
             .max_connections(SQLITE_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT + BUSY_TIMEOUT)
+            // A full disk makes SQLite itself roll back. What sqlx sends after that fails, and it believes the
+            // connection to be in a transaction for ever, and begins no other one on it.
+            .before_acquire(|connection, _| {
+                let is_free = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_free) })
+            })
             .connect_with(options)
             .await
             .map(Backend::Sqlite)
@@ -416,6 +422,16 @@ impl Store {
                 Ok(Some(sqlx::query_scalar(now).fetch_one(db).await?))
             }
         }
+    }
+
+    /// How many bytes there is room for on the disk of the database, where that is this machine's and says so.
+    pub fn room(&self) -> Option<u64> {
+        let Backend::Sqlite(db) = &self.db else {
+            return None;
+        };
+        let options = db.connect_options();
+        let disk = rustix::fs::statvfs(options.get_filename()).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Whether a former master key is still needed to open this database.

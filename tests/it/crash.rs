@@ -32,6 +32,16 @@ impl Serving {
 
     /// Starts it with an app's configuration, with lines changed, and waits until it answers.
     pub async fn start(app: &App, name: &str, changes: &[(&str, &str)]) -> Serving {
+        Serving::start_in(app, name, changes, &[]).await
+    }
+
+    /// The same with more of an environment.
+    pub async fn start_in(
+        app: &App,
+        name: &str,
+        changes: &[(&str, &str)],
+        environment: &[(&str, String)],
+    ) -> Serving {
         let mut config = app.config.clone();
         for (from, to) in changes {
             assert!(config.contains(from), "{from}");
@@ -45,6 +55,7 @@ impl Serving {
             .args(["serve", "--config"])
             .arg(&file)
             .env("RUST_LOG", "trace")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stderr(
                 std::fs::File::options()
                     .create(true)
@@ -102,6 +113,22 @@ impl Serving {
     pub fn tell_to_stop(&self) {
         let pid = self.child.id().to_string();
         Command::new("kill").arg(pid).status().expect("kill runs");
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("asked").is_none()
+    }
+
+    /// Waits for its end, while others go on.
+    pub async fn ends_well(&mut self) -> bool {
+        for _ in 0..1200 {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it does not end");
     }
 
     /// Waits for its end.

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use super::left_out;
+use super::postgres::Server;
 
 #[derive(Clone)]
 pub enum Database {
@@ -26,6 +27,8 @@ pub struct Schema {
     whole: Option<(String, String)>,
     /// How its connections isolate transactions, where not as PostgreSQL does by itself.
     isolation: Option<&'static str>,
+    /// A server that goes with it.
+    own: Option<Arc<Server>>,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -50,6 +53,7 @@ impl Database {
             role: None,
             whole: None,
             isolation: None,
+            own: None,
         })))
     }
 
@@ -62,6 +66,18 @@ impl Database {
         let own = Arc::get_mut(&mut schema).expect("nobody else has it yet");
         own.isolation = Some("serializable");
         Some(Database::Postgres(schema))
+    }
+
+    /// All of a server of the test's own.
+    pub fn of(server: &Arc<Server>) -> Database {
+        Database::Postgres(Arc::new(Schema {
+            server: server.url(),
+            name: "public".to_owned(),
+            role: None,
+            whole: None,
+            isolation: None,
+            own: Some(server.clone()),
+        }))
     }
 
     /// The same as a database of its own, for tools that take whole ones.
@@ -81,6 +97,7 @@ impl Database {
             role: None,
             whole: Some((server, database)),
             isolation: None,
+            own: None,
         })))
     }
 
@@ -111,6 +128,7 @@ impl Database {
             role: Some((role, schema.clone())),
             whole: None,
             isolation: None,
+            own: None,
         }))
     }
 
@@ -200,6 +218,9 @@ impl Database {
 
 impl Drop for Schema {
     fn drop(&mut self) {
+        if self.own.is_some() {
+            return;
+        }
         let (server, statement) = match (&self.role, &self.whole) {
             (Some((role, _)), _) => (
                 &self.server,

@@ -3,16 +3,20 @@
 
 pub mod admin;
 pub mod backend;
+pub mod balancer;
 pub mod browser;
 pub mod chromium;
+pub mod cluster;
 pub mod database;
 pub mod devtools;
 pub mod doors;
 pub mod holding;
 pub mod mtls;
 pub mod phone;
+pub mod postgres;
 pub mod publisher;
 pub mod receiver;
+pub mod visitors;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
