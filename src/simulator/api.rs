@@ -125,6 +125,11 @@ impl Call<'_> {
                 sleep(Duration::from_millis(milliseconds)).await;
                 self.respond(self.perform())
             }
+            Some(What::Late(milliseconds)) => {
+                let done = self.perform();
+                sleep(Duration::from_millis(milliseconds)).await;
+                self.respond(done)
+            }
             Some(What::Patch(patch)) => self.respond(self.perform().map(|mut value| {
                 merge(&mut value, &patch);
                 value

@@ -51,6 +51,8 @@ pub struct Listed {
     pub standing: String,
     /// How old it is, in seconds.
     pub age: u64,
+    /// For how long its relying party has not asked about it, in seconds.
+    pub unasked_for: u64,
 }
 
 /// There is an order for this person already; it has been ended, too.
@@ -179,6 +181,7 @@ impl Book {
                 relying_party: order.relying_party.clone(),
                 standing: order.standing(now),
                 age: order.age(now),
+                unasked_for: order.unasked_for(now),
             })
             .collect();
         listed.sort_by_key(|order| std::cmp::Reverse(order.number));

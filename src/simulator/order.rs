@@ -318,6 +318,12 @@ impl Order {
         now.seconds_since(self.created_at)
     }
 
+    /// How long ago its relying party last asked about it, in whole seconds; since it was made where it
+    /// never did.
+    pub fn unasked_for(&self, now: Moment) -> u64 {
+        now.seconds_since(self.collected_at.unwrap_or(self.created_at))
+    }
+
     /// An app takes the order up.
     pub fn claim(
         &mut self,

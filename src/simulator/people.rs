@@ -1,6 +1,8 @@
 //! The people of the simulator. They are nobody: their numbers are of the kind that the tax agency keeps
 //! for tests.
 
+use std::sync::LazyLock;
+
 /// Somebody with a BankID.
 pub struct Person {
     /// 12 digits.
@@ -78,8 +80,44 @@ impl Person {
     pub fn find(personal_number: &str) -> Option<&'static Person> {
         PEOPLE
             .iter()
+            .chain(CROWD.iter())
             .find(|person| person.personal_number == personal_number)
     }
+
+    /// One of [`CROWD_SIZE`] people about whom nothing is special, for tests that need many at once.
+    pub fn of_crowd(number: usize) -> &'static Person {
+        &CROWD[number % CROWD_SIZE]
+    }
+}
+
+/// How many there are beside those with a page of their own.
+pub const CROWD_SIZE: usize = 28 * 12;
+
+static CROWD: LazyLock<Vec<Person>> = LazyLock::new(|| {
+    let born = (1..=12).flat_map(|month| (1..=28).map(move |day| (month, day)));
+    born.map(|(month, day)| {
+        let digits = format!("1901{month:02}{day:02}238");
+        let personal_number = format!("{digits}{}", check_digit(&digits[2..]));
+        Person {
+            personal_number: personal_number.leak(),
+            given_name: "Någon",
+            surname: format!("Av Många {month}-{day}").leak(),
+            about: "one of many",
+            ..SOMEBODY
+        }
+    })
+    .collect()
+});
+
+/// The last digit of a number, by the nine before it.
+fn check_digit(nine: &str) -> u32 {
+    let digits = nine.chars().filter_map(|c| c.to_digit(10));
+    let sum: u32 = digits
+        .zip([2, 1].into_iter().cycle())
+        .map(|(digit, weight)| digit * weight)
+        .map(|product| product / 10 + product % 10)
+        .sum();
+    (10 - sum % 10) % 10
 }
 
 const SOMEBODY: Person = Person {
@@ -213,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_number_has_twelve_digits_and_the_right_check_digit() {
-        for person in PEOPLE {
+        for person in PEOPLE.iter().chain(CROWD.iter()) {
             let digits: Vec<u32> = person
                 .personal_number
                 .chars()
@@ -233,5 +271,18 @@ mod tests {
                 .sum();
             assert_eq!(sum % 10, 0, "{}", person.personal_number);
         }
+    }
+
+    #[test]
+    fn the_crowd_are_different_people_and_can_be_found() {
+        let numbers: std::collections::HashSet<_> = PEOPLE
+            .iter()
+            .chain(CROWD.iter())
+            .map(|person| person.personal_number)
+            .collect();
+        assert_eq!(numbers.len(), PEOPLE.len() + CROWD_SIZE);
+        let last = Person::of_crowd(CROWD_SIZE - 1);
+        assert_eq!(Person::find(last.personal_number), Some(last));
+        assert_eq!(Person::of_crowd(CROWD_SIZE), Person::of_crowd(0));
     }
 }

@@ -42,6 +42,9 @@ pub enum What {
     Lose,
     /// Answers after this many milliseconds.
     Delay(u64),
+    /// Does what it was asked at once, and answers after this many milliseconds: whoever does not live to
+    /// hear it has lost a result that is given once.
+    Late(u64),
     /// Answers with these members changed (RFC 7396): hints that nobody knows, another person,
     /// members that are missing.
     Patch(Value),
