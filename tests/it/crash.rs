@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portvakt::shows;
 
+use crate::support::between::Between;
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Scripts, browsers, is_there};
 use crate::support::phone::TOLVAN;
@@ -32,6 +33,27 @@ impl Serving {
 
     /// Starts it with an app's configuration, with lines changed, and waits until it answers.
     pub async fn start(app: &App, name: &str, changes: &[(&str, &str)]) -> Serving {
+        Serving::talking(app, name, changes, "trace").await
+    }
+
+    /// The same beside the app, its database behind something that stands in between. It says less: the
+    /// many who come are enough to read.
+    pub async fn behind(app: &App, name: &str, between: &Between) -> Serving {
+        let port = free_port();
+        let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
+        let elsewhere = format!("127.0.0.1:{port}");
+        let database = app.database.url(app.directory.path());
+        let (from, to) = between.detour(&database);
+        let changes = [
+            (address.as_str(), elsewhere.as_str()),
+            (from.as_str(), to.as_str()),
+        ];
+        let mut serving = Serving::talking(app, name, &changes, "info,portvakt=trace").await;
+        serving.port = port;
+        serving
+    }
+
+    async fn talking(app: &App, name: &str, changes: &[(&str, &str)], level: &str) -> Serving {
         let mut config = app.config.clone();
         for (from, to) in changes {
             assert!(config.contains(from), "{from}");
@@ -44,7 +66,7 @@ impl Serving {
         let child = Command::new(env!("CARGO_BIN_EXE_portvakt"))
             .args(["serve", "--config"])
             .arg(&file)
-            .env("RUST_LOG", "trace")
+            .env("RUST_LOG", level)
             .stderr(
                 std::fs::File::options()
                     .create(true)

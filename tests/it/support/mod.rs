@@ -3,8 +3,11 @@
 
 pub mod admin;
 pub mod backend;
+pub mod between;
 pub mod browser;
+pub mod campaign;
 pub mod chromium;
+pub mod crowd;
 pub mod database;
 pub mod devtools;
 pub mod doors;
