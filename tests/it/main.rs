@@ -27,6 +27,7 @@ mod database_roles;
 mod demands;
 mod discovery;
 mod doors;
+mod doubt;
 mod dpop;
 mod evidence;
 mod example;

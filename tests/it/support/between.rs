@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 /// A statement that a node runs.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub enum Fate {
     Cut(When),
     /// Nothing goes on, until the node hangs up.
     Held(When),
+    /// The connection is cut, and the database hears of it this much later.
+    Late(Duration),
 }
 
 /// Is told of each statement, and of those before it in its transaction; the first fate that it decides on is
@@ -249,7 +253,15 @@ impl Connection {
 
     /// `false` when it met its fate.
     async fn pass(&mut self, turn: &Turn, fate: Option<Fate>) -> io::Result<bool> {
-        let when = fate.map(|(Fate::Cut(when) | Fate::Held(when))| when);
+        let when = match fate {
+            Some(Fate::Cut(when) | Fate::Held(when)) => Some(when),
+            Some(Fate::Late(delay)) => {
+                self.client.shutdown().await?;
+                sleep(delay).await;
+                Some(When::Done)
+            }
+            None => None,
+        };
         if when == Some(When::Unsent) {
             return Ok(false);
         }
