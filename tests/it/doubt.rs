@@ -5,7 +5,7 @@ use std::time::Duration;
 use portvakt::shows;
 
 use crate::crash::Serving;
-use crate::support::between::{Between, Fate};
+use crate::support::between::{Between, Fate, When};
 use crate::support::phone::TOLVAN;
 use crate::support::{Answer, App, Browser, Database, run};
 
@@ -55,5 +55,40 @@ fn an_order_that_is_stored_late_is_collected_and_not_cancelled() {
             .approve()
             .await;
         Answer::of(&browser.until_departure(&login).await).code();
+    });
+}
+
+#[test]
+fn a_node_that_is_gone_without_a_word_holds_nobody_up() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "P4");
+        let app = App::on(database).await;
+        let (between, node) = node_behind(&app).await;
+        let browser = Browser::new();
+        browser.connect_to(node.port);
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        browser.until(&login, "finish").await;
+        // Its connection to the database stays, and nothing more is said over it.
+        let held = Fate::Held(When::Unsent);
+        at_commit_of(&between, "UPDATE login SET state = 'finished'", held);
+        let finish = format!("{}/finish", login.login_url());
+        let (gone, url) = (browser.copy(), finish.clone());
+        gone.connect_to(node.port);
+        let unanswered = tokio::spawn(async move { gone.try_get(&url).await.is_ok() });
+        between.met().await;
+        let port = app.issuer.rsplit_once(':').expect("a port").1;
+        browser.connect_to(port.parse().expect("a port"));
+        let finished = browser.get(&finish).await;
+        crate::token::redeem(&app, &Answer::of(&finished)).await;
+        assert!(!unanswered.is_finished(), "the other node never knew");
     });
 }
