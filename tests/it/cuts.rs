@@ -25,6 +25,9 @@ const TRIES: usize = 3;
 /// Of what is done again and again while a page waits, only the first few are cut.
 const MOST_ALIKE: usize = 3;
 
+/// How much later the database hears of a commit whose connection is cut.
+const LATE: Duration = Duration::from_millis(800);
+
 /// Where a connection is cut.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -33,6 +36,15 @@ struct Place {
     sql: String,
     /// Which one of those that are alike in this step.
     nth: usize,
+}
+
+impl Place {
+    /// What is done here: it is cut each time, and a commit is once more cut and comes late.
+    fn fates(&self) -> Vec<Fate> {
+        let late = (self.sql == "COMMIT").then_some(Fate::Late(LATE));
+        let cuts = When::ALL.map(Fate::Cut);
+        cuts.into_iter().chain(late).collect()
+    }
 }
 
 /// What a login with a cut in it came to.
@@ -93,7 +105,7 @@ impl<'a> Lane<'a> {
     }
 
     /// A login with one cut in it. `None`: the statement did not come.
-    async fn cut(&self, place: &Place, when: When) -> Option<Journey> {
+    async fn cut(&self, place: &Place, fate: Fate) -> Option<Journey> {
         for _ in 0..TRIES {
             let (is_cut, here) = (Arc::new(AtomicBool::new(false)), place.clone());
             let (told, step) = (is_cut.clone(), self.step.clone());
@@ -103,7 +115,7 @@ impl<'a> Lane<'a> {
                 alike += usize::from(is_there && statement.sql == here.sql);
                 (is_there && alike == here.nth).then(|| {
                     told.store(true, Ordering::SeqCst);
-                    Fate::Cut(when)
+                    fate
                 })
             });
             let journey = self.journey(place.device).await;
@@ -316,9 +328,9 @@ fn a_login_goes_on_wherever_the_connection_to_the_database_is_cut() {
         app.stop_provider().await;
         let lanes = join_all((0..LANES).map(|number| Lane::start(&app, number))).await;
         let places = places(&lanes[0]).await;
-        let mut cuts: Vec<(Place, When)> = places
+        let mut cuts: Vec<(Place, Fate)> = places
             .iter()
-            .flat_map(|place| When::ALL.map(|when| (place.clone(), when)))
+            .flat_map(|place| place.fates().into_iter().map(|fate| (place.clone(), fate)))
             .collect();
         let steps: HashSet<&str> = places.iter().map(|place| place.step).collect();
         for step in [
@@ -362,17 +374,17 @@ fn a_login_goes_on_wherever_the_connection_to_the_database_is_cut() {
 
 async fn work(
     lane: &Lane<'_>,
-    queue: &Mutex<Vec<(Place, When)>>,
-) -> Vec<(Place, When, Option<Journey>)> {
+    queue: &Mutex<Vec<(Place, Fate)>>,
+) -> Vec<(Place, Fate, Option<Journey>)> {
     let mut done = Vec::new();
     loop {
-        let Some((place, when)) = queue.lock().expect("unpoisoned").pop() else {
+        let Some((place, fate)) = queue.lock().expect("unpoisoned").pop() else {
             return done;
         };
         // Printed when the test fails: the last one is where.
-        println!("{} {when:?} {place:?}", lane.node.port);
-        let journey = lane.cut(&place, when).await;
-        done.push((place, when, journey));
+        println!("{} {fate:?} {place:?}", lane.node.port);
+        let journey = lane.cut(&place, fate).await;
+        done.push((place, fate, journey));
     }
 }
 
