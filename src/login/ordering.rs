@@ -1,6 +1,7 @@
 //! ⚡ Making orders: a login's first one, and those that take its place.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -166,12 +167,15 @@ async fn started(
 /// is over by then.
 const DOUBT: u32 = 60;
 
-/// Nobody knows whether a commit that failed happened: a stored order must be collected, and one
-/// that was not stored must not be left open.
+/// Nobody knows whether a commit that failed happened, or is about to: a stored order must be collected,
+/// and one that will not be stored must not be left open.
 async fn settle(provider: Provider, login: Login) {
     for _ in 0..DOUBT {
-        match provider.followed.refresh(login.id).await {
+        let now = provider.clock.now();
+        match provider.store.settled_login(&login, now).await {
             Ok(Some(stored)) if stored.order.id == login.order.id => {
+                let stored = Arc::new(stored);
+                provider.followed.publish(&stored);
                 return provider.collector.collect(&stored, None);
             }
             Ok(_) => return cancel_at_bankid(&provider, &login.asked, &login.order).await,

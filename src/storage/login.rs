@@ -113,14 +113,39 @@ impl Store {
         node: &NodeName,
         now: Timestamp,
     ) -> Result<bool> {
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            if !self.insert_login(&mut tx, login, now).await? {
+                rollback(tx).await?;
+                return Ok(false);
+            }
+            self.insert_order(&mut tx, login.id, &login.order, nonce, node)
+                .await?;
+            commit(tx).await?;
+            Ok(true)
+        })
+    }
+
+    /// The login as it is when all that is under way with it has come to its end. A commit that nobody
+    /// confirmed, because its connection broke, may still be on its way: a look would not see it.
+    pub async fn settled_login(&self, login: &Login, now: Timestamp) -> Result<Option<Login>> {
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            // Whoever is making a row of this name is waited for, and so is whoever is changing it.
+            self.insert_login(&mut tx, login, now).await?;
+            lock_login(&mut tx, login.id).await?;
+            rollback(tx).await
+        })?;
+        self.login(login.id).await
+    }
+
+    /// `false`: there is one of this name.
+    async fn insert_login(&self, tx: &mut Tx, login: &Login, now: Timestamp) -> Result<bool> {
         let id = login.id.to_string();
         let asked = self
             .sealer
             .seal_json(sealed::LOGIN_ASKED.of(&id), &login.asked, &self.random);
-        whole!(self, {
-            let mut tx = self.begin().await?;
-            let rows = on!(&mut tx, |tx| {
-                sqlx::query(
+        let rows = on!(tx, |tx| sqlx::query(
             "INSERT INTO login (id, browser, client_id, asked, state, order_id, orders_made,
                                 version, created_at, expires_at)
              VALUES ($1, $2, $3, $4, 'open', $5, 1, 1, $6, $7) ON CONFLICT DO NOTHING"
@@ -134,17 +159,8 @@ impl Store {
         .bind(login.expires_at)
         .execute(&mut **tx)
         .await
-        .map(|done| done.rows_affected())
-            })?;
-            if rows == 0 {
-                rollback(tx).await?;
-                return Ok(false);
-            }
-            self.insert_order(&mut tx, login.id, &login.order, nonce, node)
-                .await?;
-            commit(tx).await?;
-            Ok(true)
-        })
+        .map(|done| done.rows_affected()))?;
+        Ok(rows > 0)
     }
 
     /// Changes the language of a login that is not over. Nothing else of what it was asked ever changes.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portvakt::shows;
 
+use crate::support::between::Between;
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Scripts, browsers, is_there};
 use crate::support::phone::TOLVAN;
@@ -33,6 +34,24 @@ impl Serving {
     /// Starts it with an app's configuration, with lines changed, and waits until it answers.
     pub async fn start(app: &App, name: &str, changes: &[(&str, &str)]) -> Serving {
         Serving::start_in(app, name, changes, &[]).await
+    }
+
+    /// The same beside the app, its database behind something that stands in between. It says less: the
+    /// many who come are enough to read.
+    pub async fn behind(app: &App, name: &str, between: &Between) -> Serving {
+        let port = free_port();
+        let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
+        let elsewhere = format!("127.0.0.1:{port}");
+        let database = app.database.url(app.directory.path());
+        let (from, to) = between.detour(&database);
+        let changes = [
+            (address.as_str(), elsewhere.as_str()),
+            (from.as_str(), to.as_str()),
+        ];
+        let less = [("RUST_LOG", "info,portvakt=trace".to_owned())];
+        let mut serving = Serving::start_in(app, name, &changes, &less).await;
+        serving.port = port;
+        serving
     }
 
     /// The same with more of an environment.

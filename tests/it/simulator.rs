@@ -663,6 +663,11 @@ fn every_hint_can_be_told_and_every_whim_be_had() {
         let began = std::time::Instant::now();
         assert_eq!(api.call("auth", start.clone()).await.0, 200);
         assert!(began.elapsed() >= Duration::from_millis(300));
+        let made = async || api.phone.listed().await["orders"].as_array().map(Vec::len);
+        let before = made().await;
+        api.phone.whim(json!({"what": {"late": 5000}})).await;
+        assert!(post("auth").send().await.is_err_and(|e| e.is_timeout()));
+        assert_eq!(made().await, before.map(|many| many + 1), "done at once");
         api.phone
             .whim(json!({"what": {"patch": {"orderRef": null, "more": 1}}}))
             .await;
@@ -675,7 +680,7 @@ fn every_hint_can_be_told_and_every_whim_be_had() {
         let listed = api.phone.listed().await;
         assert_eq!(
             listed["orders"].as_array().map(Vec::len),
-            Some(4),
+            Some(5),
             "{listed}"
         );
         assert!(

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use portvakt::testing::canary;
+use reqwest::Method;
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
 use serde_json::Value;
 
@@ -76,6 +77,11 @@ impl Browser {
         copy
     }
 
+    /// Forgets who it was, as a window does that is closed and was a private one.
+    pub fn forget(&self) {
+        self.cookies.lock().expect("unpoisoned").clear();
+    }
+
     pub fn cookie_names(&self) -> Vec<String> {
         let cookies = self.cookies.lock().expect("unpoisoned");
         cookies.iter().map(|(name, _)| name.clone()).collect()
@@ -115,28 +121,52 @@ impl Browser {
     }
 
     pub async fn get(&self, url: &str) -> Page {
-        let (sent_to, host) = self.rerouted(url);
-        let request = self.http.get(sent_to);
-        let request = match host {
-            Some(host) => request.header("host", host),
-            None => request,
-        };
-        let page = self.send(request).await;
-        Page {
+        self.try_get(url).await.expect("an answer")
+    }
+
+    /// The same, where there may be no answer.
+    pub async fn try_get(&self, url: &str) -> Result<Page, reqwest::Error> {
+        let request = self.at(Method::GET, url);
+        let page = self.try_send(request).await?;
+        Ok(Page {
             url: url.to_owned(),
             ..page
-        }
+        })
     }
 
     /// A form of one of our own pages.
     pub async fn post(&self, url: &str, form: &[(&str, &str)]) -> Page {
+        self.try_post(url, form).await.expect("an answer")
+    }
+
+    /// The same, where there may be no answer.
+    pub async fn try_post(&self, url: &str, form: &[(&str, &str)]) -> Result<Page, reqwest::Error> {
         let request = self
-            .http
-            .post(url)
+            .at(Method::POST, url)
             .form(form)
             .header("origin", "null")
             .header("sec-fetch-site", "same-origin");
-        self.send(request).await
+        let page = self.try_send(request).await?;
+        Ok(Page {
+            url: url.to_owned(),
+            ..page
+        })
+    }
+
+    /// A request to where this address leads at present.
+    fn at(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        let (sent_to, host) = self.rerouted(url);
+        let request = self.http.request(method, sent_to);
+        match host {
+            Some(host) => request.header("host", host),
+            None => request,
+        }
+    }
+
+    /// The stream of a login's states, unless there is no answer.
+    pub async fn try_events(&self, login_url: &str) -> Result<reqwest::Response, reqwest::Error> {
+        let request = self.at(Method::GET, &format!("{login_url}/events"));
+        self.dressed(request).send().await
     }
 
     /// A form of somebody else's page.
@@ -151,6 +181,23 @@ impl Browser {
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Page {
+        self.try_send(request).await.expect("an answer")
+    }
+
+    async fn try_send(&self, request: reqwest::RequestBuilder) -> Result<Page, reqwest::Error> {
+        let answer = self.dressed(request).send().await?;
+        let page = Page {
+            url: answer.url().to_string(),
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            body: answer.text().await?,
+        };
+        self.take_cookies(&page);
+        Ok(page)
+    }
+
+    /// With the headers that every request of the browser has.
+    fn dressed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let cookies = {
             let cookies = self.cookies.lock().expect("unpoisoned");
             let pairs: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -164,20 +211,9 @@ impl Browser {
             Some(address) => request.header("x-forwarded-for", address),
             None => request,
         };
-        let answer = request
+        request
             .header("user-agent", self.user_agent)
             .header("accept-language", self.accept_language)
-            .send()
-            .await
-            .expect("an answer");
-        let page = Page {
-            url: answer.url().to_string(),
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body: answer.text().await.expect("text"),
-        };
-        self.take_cookies(&page);
-        page
     }
 
     fn take_cookies(&self, page: &Page) {

@@ -4,9 +4,12 @@
 pub mod admin;
 pub mod backend;
 pub mod balancer;
+pub mod between;
 pub mod browser;
+pub mod campaign;
 pub mod chromium;
 pub mod cluster;
+pub mod crowd;
 pub mod database;
 pub mod devtools;
 pub mod doors;
