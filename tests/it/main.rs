@@ -36,6 +36,7 @@ mod foreign;
 mod form_post;
 mod gallery;
 mod hostile;
+mod interleaving;
 mod introspection;
 mod keys;
 mod languages;
