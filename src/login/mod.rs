@@ -241,7 +241,10 @@ impl Login {
         let is_ordered = matches!(self.order.progress, Progress::Ordered(_));
         match event {
             Event::Hinted(hint) if is_ordered => self.order.progress = Progress::Ordered(hint),
-            Event::Completed(data) if is_ordered => {
+            // One that was given up as lost may still be in the hands of whoever was given its answer.
+            Event::Completed(data)
+                if is_ordered || matches!(self.order.progress, Progress::Lost) =>
+            {
                 self.order.progress = Progress::Complete(data);
                 self.order.answered_at = Some(now);
             }
@@ -261,12 +264,15 @@ impl Login {
                 self.renewal = Renewal::default();
             }
             Event::Cancelled => {
-                if is_ordered {
+                if is_ordered || matches!(self.order.progress, Progress::Complete(_)) {
                     self.order.progress = Progress::Cancelled;
                 }
                 self.state = State::Cancelled;
             }
-            Event::Finished if self.completion(now).is_ok() => self.state = State::Finished,
+            Event::Finished if self.completion(now).is_ok() => {
+                self.order.progress = Progress::Spent;
+                self.state = State::Finished;
+            }
             _ => return Err(OutOfOrder),
         }
         self.version += 1;

@@ -379,7 +379,7 @@ impl Store {
             .map(|done| done.rows_affected() > 0))?;
             let rows = on!(&mut tx, |tx| sqlx::query(
                 "UPDATE bankid_order SET comeback = $1, vouched = $2
-              WHERE id = $3 AND comeback = 'awaited'"
+              WHERE id = $3 AND comeback = 'awaited' AND (vouched = 0 OR $1 = 'here')"
             )
             .bind(kept)
             .bind(i64::from(vouched))

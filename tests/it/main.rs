@@ -40,6 +40,7 @@ mod foreign;
 mod form_post;
 mod gallery;
 mod hostile;
+mod interleaving;
 mod introspection;
 mod keys;
 mod kills;
