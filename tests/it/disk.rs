@@ -92,7 +92,7 @@ fn a_full_disk_is_said_and_survived() {
         return;
     };
     run(async {
-        let _shows = shows!(accepting "PV-DOWN-2", refusing "PV-DOWN-2");
+        let _shows = shows!(accepting "PV-AWAY-2", refusing "PV-AWAY-2");
         let mut app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
         let url = format!("sqlite:{}/test.db", small.place.path().display());

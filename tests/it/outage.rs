@@ -25,7 +25,7 @@ fn postgres_goes_and_comes_back_and_no_login_is_lost() {
     };
     let server = Arc::new(server);
     run(async {
-        let _shows = shows!(accepting "PV-DOWN-1", refusing "PV-DOWN-1");
+        let _shows = shows!(accepting "PV-AWAY-1", refusing "PV-AWAY-1");
         let app = Arc::new(
             App::start(Options {
                 sections: "[limits]\nlogins_per_address = 100000".to_owned(),
