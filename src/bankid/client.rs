@@ -25,6 +25,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TRIES: u32 = 3;
 /// How long an answer may take in all.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may rest and still be used. Whoever closes those that rest longer may do so while
+/// a question arrives, and may have read it: then a result that is given once is lost. Five seconds are
+/// common; polls of the same orders come sooner.
+const IDLE: Duration = Duration::from_secs(4);
 /// The most that an answer may hold; a completed identification is about 40 KiB.
 const ANSWER_LIMIT: usize = 256 * 1024;
 
@@ -138,6 +142,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .pool_max_idle_per_host(32)
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(SetupError::Http)?;
         Ok(Client { http, base })
