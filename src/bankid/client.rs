@@ -21,13 +21,14 @@ use super::order::{AuthRequest, OrderTokens};
 
 /// How long a connection may take to be made. First handshakes have been seen to hang.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an idle connection is used again: less than the five seconds that servers keep one at the least.
-/// What is sent on one that is just being closed is lost, and orders are not asked for twice.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often a connection is tried.
 const CONNECT_TRIES: u32 = 3;
 /// How long an answer may take in all.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may rest and still be used. Whoever closes those that rest longer may do so while
+/// a question arrives, and may have read it: then a result that is given once is lost. Five seconds are
+/// common; polls of the same orders come sooner.
+const IDLE: Duration = Duration::from_secs(4);
 /// The most that an answer may hold; a completed identification is about 40 KiB.
 const ANSWER_LIMIT: usize = 256 * 1024;
 
@@ -141,7 +142,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .pool_max_idle_per_host(32)
-            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(SetupError::Http)?;
         Ok(Client { http, base })

@@ -92,3 +92,26 @@ fn a_node_that_is_gone_without_a_word_holds_nobody_up() {
         assert!(!unanswered.is_finished(), "the other node never knew");
     });
 }
+
+#[test]
+fn nothing_is_asked_over_a_connection_that_may_be_being_closed() {
+    run(async {
+        let _shows = shows!(accepting "PV-FAIL-4");
+        let app = App::on(Database::sqlite()).await;
+        let connections = async || app.phone.listed().await["connections"].as_u64();
+        let ordered = async |state| {
+            let url = app.authorize_url(&[("state", Some(state))]);
+            let browser = Browser::new();
+            let choice = browser.get(&url).await;
+            let login = browser.choose(&choice, "other").await;
+            (browser, login)
+        };
+        let (browser, login) = ordered("a").await;
+        browser.press_on(&login, "cancel", "other").await;
+        let before = connections().await.expect("a number");
+        // The simulator closes what rests for five seconds.
+        tokio::time::sleep(Duration::from_millis(4300)).await;
+        ordered("b").await;
+        assert!(connections().await > Some(before));
+    });
+}
