@@ -1,7 +1,7 @@
 //! A file that is made beside its place, and comes there when it is whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -61,8 +61,16 @@ impl Copy {
     pub(super) async fn replace(self, what: &Path) -> Result<()> {
         self.flush()?;
         let held = hold(what).await?;
+        // Closed last: with any of its files, all locks of a process on it go.
+        let former = OpenOptions::new().write(true).open(what);
+        let mut former = former.map_err(|error| BackupError::File(what.to_owned(), error))?;
         let renamed = self.rename(what);
+        if renamed.is_ok() {
+            // Who opened it meanwhile, and waits, would begin a log by its name, beside the other one.
+            let _ = former.write_all(&REPLACED.repeat(100));
+        }
         let _ = held.close().await;
+        drop(former);
         renamed.and_then(|()| sync_directory(what))
     }
 
@@ -83,8 +91,11 @@ impl Drop for Copy {
     }
 }
 
-/// Opens an empty database as the only one who has it, and as the last: who opened it before us is found out
-/// by that, and who comes later finds that what they have opened is not there any more.
+/// What is written over an empty database that another one took the place of: it is no database any more.
+const REPLACED: &[u8] = b"Another database has taken the place of this one.\n";
+
+/// Opens an empty database as the only one who has it: who uses it already is found out by that, and who comes
+/// later waits.
 async fn hold(file: &Path) -> Result<SqliteConnection> {
     let used = |error: sqlx::Error| BackupError::Used(file.to_owned(), error);
     let options = SqliteConnectOptions::new()
