@@ -127,7 +127,7 @@ fn is_allowed(needs: Needs, role: Role) -> bool {
     }
 }
 
-const NOT_YOURS: &str = "your role does not allow this";
+const NOT_YOURS: &str = "Your role does not allow this.";
 
 #[test]
 fn every_door_is_for_the_roles_that_its_entry_says() {
