@@ -39,14 +39,15 @@ pub async fn learn(provider: Provider) {
         let was_read = provider
             .data_keys_are_read
             .swap(trouble.is_none(), Ordering::Relaxed);
-        if trouble.is_none() {
-            read_at = asked_at;
-        }
-        if let Some(trouble) = trouble.filter(|_| was_read) {
+        let is_behind = trouble.is_some() && provider.clock.now() >= read_at + BLIND;
+        match trouble {
+            None => read_at = asked_at,
             // Once, and not every few seconds.
-            tracing::error!(%trouble, "the keys of the database cannot be read");
+            Some(trouble) if was_read => {
+                tracing::error!(%trouble, "the keys of the database cannot be read");
+            }
+            Some(_) => {}
         }
-        let is_behind = provider.clock.now() >= read_at + BLIND;
         if is_behind && !store.is_behind() {
             tracing::error!("others may use keys that this node does not know: it logs nobody in");
         }

@@ -319,7 +319,10 @@ impl Store {
                 sqlx::query(
             "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3, answered_at = $5
               WHERE id = $4
-                AND (progress = 'ordered' OR (progress = 'lost' AND $1 = 'complete'))"
+                AND (progress = 'ordered'
+                     OR (progress = 'lost' AND $1 = 'complete'
+                         AND EXISTS (SELECT 1 FROM login
+                                      WHERE login.order_id = bankid_order.id AND state = 'open')))"
         )
         .bind(name)
         .bind(hint)

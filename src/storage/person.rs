@@ -1,7 +1,7 @@
 //! The table `person`.
 
 use super::column::Row;
-use super::data_key::NumberIndex;
+use super::data_key::{NumberIndex, SETTLING};
 use super::{Backend, Result, Store, Tx, alone, on};
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;
@@ -28,9 +28,12 @@ impl Store {
     }
 }
 
+/// How long a new key is used by nobody for certain, however their clocks differ.
+const UNUSED: Seconds = Seconds(SETTLING.0 / 2);
+
 /// The person with this index, who is given a random name at their first login. Who is found by an older key
-/// is found by the newest one from now on. A node that does not know the newest key yet makes nobody: others
-/// may have found that person by it.
+/// is found by the newest one from now on. A node that does not know the newest key makes nobody when others may
+/// use it: they may have found that person by it.
 pub(super) async fn find_or_make(
     tx: &mut Tx,
     index: &NumberIndex,
@@ -45,15 +48,27 @@ pub(super) async fn find_or_make(
             }
         }
     }
-    // Once a day is enough: a column that is indexed costs more to change than one that is not. The update
-    // that changes nothing makes RETURNING answer for a row that was there.
+    // Once a day is enough: a column that is indexed costs more to change than one that is not.
+    let known: Option<String> = on!(&mut *tx, |tx| sqlx::query_scalar(
+        "UPDATE person SET used_at = CASE WHEN used_at > $3 THEN used_at ELSE $2 END
+          WHERE number_index = $1 RETURNING id"
+    )
+    .bind(&index.written[..])
+    .bind(now)
+    .bind(now - DAY)
+    .fetch_optional(&mut **tx)
+    .await)?;
+    if let Some(id) = known {
+        return read(&id);
+    }
+    // The update that changes nothing makes RETURNING answer for a row that was made at the same moment.
     let id: Option<String> = on!(tx, |tx| sqlx::query_scalar(
         "INSERT INTO person (id, number_index, index_generation, created_at, used_at)
          SELECT $1, $2, $3, $4, $4
           WHERE NOT EXISTS
-                (SELECT 1 FROM data_key WHERE purpose = 'index' AND generation > $5)
-         ON CONFLICT (number_index) DO UPDATE
-            SET used_at = CASE WHEN person.used_at > $6 THEN person.used_at ELSE $4 END
+                (SELECT 1 FROM data_key
+                  WHERE purpose = 'index' AND generation > $5 AND created_at <= $6)
+         ON CONFLICT (number_index) DO UPDATE SET used_at = person.used_at
          RETURNING id"
     )
     .bind(fresh.to_string())
@@ -61,7 +76,7 @@ pub(super) async fn find_or_make(
     .bind(index.generation)
     .bind(now)
     .bind(index.newest)
-    .bind(now - DAY)
+    .bind(now - UNUSED)
     .fetch_optional(&mut **tx)
     .await)?;
     read(&id.ok_or(Fault::KeysUnknown)?)

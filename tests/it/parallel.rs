@@ -141,7 +141,7 @@ fn what_the_database_gives_up_is_done_again_and_one_wins_all_the_same() {
         return;
     };
     run(async {
-        let _shows = shows!(accepting "PV-DB-2", refusing "PV-DB-5");
+        let _shows = shows!(accepting "PV-DB-2", refusing "PV-DB-2");
         let given_up = at_two_nodes(database).await;
         assert!(given_up > 0, "it gave nothing up");
     });

@@ -385,10 +385,13 @@ on_both!(
         };
         let (one, one_keys) = open().await;
         let (two, two_keys) = open().await;
-        let (anna, bo) = (b"191212121212", b"198506732399");
+        let (anna, bo, cecilia) = (b"191212121212", b"198506732399", b"199003152387");
         let known = log_in(&one, &clock, &random, one_keys.index.of(anna)).await;
+        let not_moved = log_in(&one, &clock, &random, one_keys.index.of(cecilia)).await;
         let rolled = event(&clock, Action::KeyRollIndex);
         one.roll_key(Purpose::Index, &rolled).await.expect("rolled");
+        // Nobody uses it yet.
+        log_in(&two, &clock, &random, two_keys.index.of(b"200001019876")).await;
         clock.advance(Duration::from_secs(SETTLING.0.unsigned_abs()));
         one.refresh_keys(clock.now()).await.expect("read");
         let moved = log_in(&one, &clock, &random, one_keys.index.of(anna)).await;
@@ -399,6 +402,8 @@ on_both!(
             let refused = try_to_log_in(&two, &clock, &random, index).await;
             assert!(matches!(refused, Err(Fault::KeysUnknown)), "{refused:?}");
         }
+        let index = two_keys.index.of(cecilia);
+        assert_eq!(log_in(&two, &clock, &random, index).await, not_moved);
         two.refresh_keys(clock.now()).await.expect("read");
         let index = two_keys.index.of(anna);
         assert_eq!(log_in(&two, &clock, &random, index).await, known);
