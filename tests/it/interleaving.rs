@@ -22,7 +22,7 @@ use crate::storage::{issued, login, open, tokens};
 use crate::support::{Database, on_both};
 
 /// How many stories, where nobody asks for more by `PORTVAKT_TEST_ROUNDS`.
-const STORIES: u32 = 24;
+const STORIES: u32 = 100;
 const LEASE: Seconds = Seconds(6);
 
 /// Somebody who acts by what they last saw: each of two browsers, by either node.
