@@ -130,13 +130,17 @@ fn a_client_that_is_down_is_told_again_and_holds_nobody_up() {
             format!("portvakt_logout_notices_total{{outcome=\"{outcome}\"}} {count}\n")
         });
         // What the client answered is counted a moment after it was said.
-        loop {
+        let is_measured = || {
             let measured = app.provider.metrics.text();
-            if expected.iter().all(|line| measured.contains(line)) {
-                break;
+            expected.iter().all(|line| measured.contains(line))
+        };
+        for _ in 0..100 {
+            if is_measured() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        panic!("{}", app.provider.metrics.text());
     });
 }
 

@@ -108,6 +108,9 @@ async fn hear(state: Data<State>, request: HttpRequest, body: String) -> HttpRes
             .get("content-type")
             .is_some_and(|t| t == "application/x-www-form-urlencoded");
     let path = request.uri().path_and_query().map_or("", |p| p.as_str());
+    // How it is answered is settled before anybody can see that it was heard.
+    let status = StatusCode::from_u16(state.status.load(Ordering::SeqCst)).expect("a status");
+    let pause = Duration::from_millis(state.pause_ms.load(Ordering::SeqCst));
     state.heard.lock().expect("unpoisoned").push(Heard {
         path: path.to_owned(),
         token: if sound {
@@ -116,8 +119,7 @@ async fn hear(state: Data<State>, request: HttpRequest, body: String) -> HttpRes
             String::new()
         },
     });
-    tokio::time::sleep(Duration::from_millis(state.pause_ms.load(Ordering::SeqCst))).await;
-    let status = StatusCode::from_u16(state.status.load(Ordering::SeqCst)).expect("a status");
+    tokio::time::sleep(pause).await;
     let mut answer = HttpResponse::build(status);
     if status.is_redirection() {
         answer.insert_header(("location", "/elsewhere"));
