@@ -97,6 +97,10 @@ impl Failure {
     }
 }
 
+/// How many connections are kept for the next question. A handshake costs as much as thirty questions, and
+/// at the peak of a day hundreds of questions are under way at the same moment.
+const KEPT_CONNECTIONS: usize = 1000;
+
 /// A certificate or key that makes no connection.
 #[derive(Debug, Error)]
 pub enum SetupError {
@@ -141,7 +145,7 @@ impl Client {
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
-            .pool_max_idle_per_host(32)
+            .pool_max_idle_per_host(KEPT_CONNECTIONS)
             .pool_idle_timeout(IDLE)
             .build()
             .map_err(SetupError::Http)?;

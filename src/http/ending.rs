@@ -237,15 +237,21 @@ async fn conclude(
             (session, issued, code)
         })
         .await?;
-    provider.followed.tell(login.id).await;
-    let Some((code, ended)) = finished else {
+    let Some(finished) = finished else {
+        provider.followed.tell(login.id).await;
         return Ok(None);
     };
+    let change = |login: &mut Login| {
+        login.state = State::Finished;
+        login.order.progress = Progress::Spent;
+    };
+    let (followed, version) = (&provider.followed, finished.version);
+    followed.moved(login.id, version, change).await;
     provider.metrics.login_ended("finished");
     provider.usage.finished(&login.client_id, now);
     // Applications forget whoever was here before they see who is here now.
-    delivery::tell(provider, ended.notices).await;
-    let departure = authorize::granted(provider, &admitted.request, &code).await?;
+    delivery::tell(provider, finished.ended.notices).await;
+    let departure = authorize::granted(provider, &admitted.request, &finished.outcome).await?;
     let cookie = SetCookie {
         name: SESSION_COOKIE.to_owned(),
         value: Some(cookie.expose().to_owned()),

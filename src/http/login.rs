@@ -89,7 +89,13 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     }
     let browser_name = asked.browser_name.clone();
     let now = provider.clock.now();
-    let started = match provider.store.login(form.login).await? {
+    // Whoever pressed before has its cookie. Should that be lost, the login is found when it is to be stored.
+    let name = cookie_name(&provider.config.issuer, &login_cookie(form.login));
+    let begun = match request.cookies().any(|(held, _)| held == name) {
+        true => provider.store.login(form.login).await?,
+        false => None,
+    };
+    let started = match begun {
         None => {
             let beyond = Requirement::default();
             begin(&provider, &form, asked, &admitted, device, beyond).await
@@ -576,7 +582,7 @@ pub async fn confirm(provider: Provider, request: Request) -> Result<Answer, Err
     };
     let id = login.id;
     if let Ok(moved) = login.on(Event::Confirmed, provider.clock.now())
-        && provider.store.keep_return(&moved).await?
+        && provider.store.keep_return(&moved).await?.is_some()
     {
         provider.followed.tell(id).await;
     }

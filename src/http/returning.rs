@@ -57,13 +57,15 @@ async fn come_back(
         .clone()
         .on(Event::Returned(opened), provider.clock.now());
     if let Ok(moved) = returned
-        && provider.store.keep_return(&moved).await?
+        && let Some(version) = provider.store.keep_return(&moved).await?
     {
         if opened != Opened::Here {
             let same_address = opened == Opened::SameAddress;
             tracing::warn!(login = %login.id, same_address, "BankID returned to a browser that did not begin the login");
         }
-        provider.followed.tell(login.id).await;
+        let comeback = moved.order.comeback;
+        let change = |login: &mut Login| login.order.comeback = comeback;
+        provider.followed.moved(login.id, version, change).await;
     }
     Ok((opened == Opened::Here).then_some(login))
 }

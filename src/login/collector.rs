@@ -398,12 +398,12 @@ impl Poller {
     /// `false` when the order no longer waits.
     async fn keep_hint(&mut self, moved: Login) -> bool {
         match self.keep(&moved).await {
-            Ok(true) => {
+            Ok(Some(version)) => {
+                self.tell(version, &moved).await;
                 self.login = moved;
-                self.collector.0.followed.tell(self.login.id).await;
                 true
             }
-            Ok(false) => false,
+            Ok(None) => false,
             Err(fault) => {
                 // The next answer brings the hint again.
                 tracing::error!(%fault, login = %self.login.id, "a hint could not be stored");
@@ -416,11 +416,11 @@ impl Poller {
     async fn keep_answer(&self, moved: Login) {
         loop {
             match self.keep(&moved).await {
-                Ok(true) => {
+                Ok(Some(version)) => {
                     self.collector.0.metrics.order_ended(&moved.order.progress);
-                    return self.collector.0.followed.tell(self.login.id).await;
+                    return self.tell(version, &moved).await;
                 }
-                Ok(false) => return,
+                Ok(None) => return,
                 Err(fault) => {
                     tracing::error!(%fault, login = %moved.id, "an answer could not be stored yet");
                     sleep(Duration::from_millis(500)).await;
@@ -432,7 +432,20 @@ impl Poller {
         }
     }
 
-    async fn keep(&self, moved: &Login) -> Result<bool, Fault> {
+    /// Tells the pages. What else has become of the login since its order was made, they know.
+    async fn tell(&self, version: i64, moved: &Login) {
+        let followed = &self.collector.0.followed;
+        let change = |login: &mut Login| {
+            // An order that has been replaced tells nobody anything.
+            if login.order.id == moved.order.id {
+                login.order.progress = moved.order.progress.clone();
+                login.order.answered_at = moved.order.answered_at;
+            }
+        };
+        followed.moved(moved.id, version, change).await;
+    }
+
+    async fn keep(&self, moved: &Login) -> Result<Option<i64>, Fault> {
         let store = &self.collector.0.store;
         store
             .keep_progress(
@@ -468,7 +481,7 @@ impl Poller {
         let (id, order) = (login.id, &login.order);
         let progress = Progress::Cancelled;
         match store.keep_progress(id, order.id, &progress, None).await {
-            Ok(true) => {
+            Ok(Some(_)) => {
                 self.collector.0.followed.tell(id).await;
                 if let Some(party) = self.party()
                     && let Err(failure) = party.bankid.cancel(&order.tokens.order_ref).await
@@ -477,7 +490,7 @@ impl Poller {
                 }
                 true
             }
-            Ok(false) => true,
+            Ok(None) => true,
             Err(fault) => {
                 tracing::error!(%fault, login = %id, "an order could not be ended");
                 false

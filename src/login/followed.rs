@@ -111,6 +111,29 @@ impl Followed {
         Ok(login)
     }
 
+    /// Tells of a change that is already stored and made `version` of a login. Where this node knows the version
+    /// before it, it need not be read again.
+    pub async fn moved(
+        &self,
+        id: Id<kind::Login>,
+        version: i64,
+        change: impl FnOnce(&mut Login) + Send,
+    ) {
+        let before = self
+            .entries()
+            .get(&id)
+            .map(|entry| entry.sender.borrow().clone());
+        match before {
+            Some(before) if before.version + 1 == version => {
+                let mut now = Login::clone(&before);
+                change(&mut now);
+                now.version = version;
+                self.publish(&Arc::new(now));
+            }
+            _ => self.tell(id).await,
+        }
+    }
+
     /// The same after a change that is already stored: what was done is done, whether or not it can
     /// be told at once.
     pub async fn tell(&self, id: Id<kind::Login>) {

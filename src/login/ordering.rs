@@ -53,7 +53,12 @@ pub async fn begin(
     if matches!(began, Ok(true)) {
         provider.usage.began(&client.client_id, now);
     }
-    started(provider, login, began).await.map(|_| ())
+    let first = Arc::new(login.clone());
+    if started(provider, login, began).await? {
+        // As it is stored: nobody else knows of it yet.
+        provider.followed.publish(&first);
+    }
+    Ok(())
 }
 
 /// Makes a new order for a login, in the place of the present one, which is ended first. `ip` is where
@@ -111,7 +116,12 @@ pub async fn again(
         .store
         .replace_order(&renewed, &old, nonce, &node, now)
         .await;
-    started(provider, renewed, replaced).await
+    let id = renewed.id;
+    let is_started = started(provider, renewed, replaced).await?;
+    if is_started {
+        provider.followed.tell(id).await;
+    }
+    Ok(is_started)
 }
 
 /// Makes a new order in the place of one that nobody took up in time. `false`: it need not, or another
@@ -132,7 +142,8 @@ pub async fn end_order(provider: &Provider, login: &Login) -> Result<bool, Error
     let ended = provider
         .store
         .keep_progress(login.id, login.order.id, &progress, None)
-        .await?;
+        .await?
+        .is_some();
     if ended {
         provider.followed.tell(login.id).await;
         cancel_at_bankid(provider, &login.asked, &login.order).await;
@@ -149,7 +160,6 @@ async fn started(
     match stored {
         Ok(true) => {
             provider.collector.collect(&login, None);
-            provider.followed.tell(login.id).await;
             Ok(true)
         }
         Ok(false) => {
@@ -167,9 +177,14 @@ async fn started(
 /// is over by then.
 const DOUBT: u32 = 60;
 
+/// For how many of these looks a login that is not there may still come: what a node has said over a
+/// connection that then broke, the database may hear of a little later.
+const LATE: u32 = 5;
+
 /// Nobody knows whether a commit that failed happened, or is about to: a stored order must be collected,
 /// and one that will not be stored must not be left open.
 async fn settle(provider: Provider, login: Login) {
+    let mut missed = 0;
     for _ in 0..DOUBT {
         let now = provider.clock.now();
         match provider.store.settled_login(&login, now).await {
@@ -178,9 +193,11 @@ async fn settle(provider: Provider, login: Login) {
                 provider.followed.publish(&stored);
                 return provider.collector.collect(&stored, None);
             }
+            Ok(None) if missed < LATE => missed += 1,
             Ok(_) => return cancel_at_bankid(&provider, &login.asked, &login.order).await,
-            Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+            Err(_) => {}
         }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
 }
 

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::copy::{BESIDE, Copy, beside, reserve};
 use super::migration;
+use super::pool::Pool;
 use super::{BUSY_TIMEOUT, Backend, Keys, OpenError, Result as Stored, Store, alone, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
@@ -266,8 +267,7 @@ impl Returning {
             .journal_mode(SqliteJournalMode::Delete)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
-        let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
-        let pool = pool.connect_with(options).await;
+        let pool = Pool::connect(options, 1, BUSY_TIMEOUT, None).await;
         let db = Backend::Sqlite(pool.map_err(OpenError::Connect)?);
         migration::bring_up_to_date(&db).await?;
         let (store, _): (Store, Keys) = Store::on(db, master, random, now).await?;

@@ -109,24 +109,6 @@ impl ClientRow {
 }
 
 impl Store {
-    /// A client by its id, as it is at a time: with what it is entitled to then.
-    pub async fn client(&self, client_id: &str, now: Timestamp) -> Result<Option<Client>> {
-        let Some(client_id) = ClientId::parse(client_id) else {
-            return Ok(None);
-        };
-        let row: Option<(Json<Metadata>, String)> = alone!(self, |db| sqlx::query_as(
-            "SELECT metadata, sector FROM client WHERE client_id = $1 AND removed_at IS NULL"
-        )
-        .bind(&client_id)
-        .fetch_optional(db)
-        .await)?;
-        Ok(row.map(|(Json(metadata), sector)| Client {
-            client_id,
-            sector,
-            metadata: metadata.at(now),
-        }))
-    }
-
     /// A client with all that is kept of it, also when it is removed and can be brought back.
     pub async fn registered(&self, client_id: &ClientId) -> Result<Option<Registered>> {
         let row: Option<ClientRow> = alone!(self, |db| sqlx::query_as(
@@ -254,9 +236,23 @@ impl Store {
                     self.tell_nth(&mut tx, nth, event).await?;
                 }
             }
-            commit(tx).await?;
+            let saved = all.iter().map(|(_, decided, _)| decided);
+            self.commit_clients(tx, saved).await?;
             Ok(true)
         })
+    }
+
+    /// Commits what was saved of clients. From now on this node knows them as they have become.
+    pub(super) async fn commit_clients<'a>(
+        &self,
+        tx: Tx,
+        saved: impl Iterator<Item = &'a Decided<'a>>,
+    ) -> Result<()> {
+        let done = commit(tx).await;
+        // It may have been done where that could not be said.
+        self.clients
+            .forget(saved.map(|decided| &decided.client.client_id));
+        done
     }
 
     pub(super) async fn save(

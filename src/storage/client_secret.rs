@@ -49,30 +49,6 @@ impl Store {
         };
         rows.into_iter().map(kept).collect()
     }
-
-    /// The digests of a client's secrets that are alive, the one that has no end first.
-    pub async fn client_secrets(
-        &self,
-        client_id: &ClientId,
-        now: Timestamp,
-    ) -> Result<Vec<Digest<ClientSecret>>> {
-        let rows: Vec<Vec<u8>> = alone!(self, |db| sqlx::query_scalar(
-            "SELECT digest FROM client_secret
-              WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)
-              ORDER BY expires_at IS NOT NULL, created_at DESC, digest"
-        )
-        .bind(client_id)
-        .bind(now)
-        .fetch_all(db)
-        .await)?;
-        let row = Row {
-            table: "client_secret",
-            key: client_id.as_str(),
-        };
-        rows.iter()
-            .map(|bytes| row.digest("digest", bytes))
-            .collect()
-    }
 }
 
 /// Whether a client has these secrets and no others, without an end.

@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::{FromRow, PgPool, SqlitePool};
+use sqlx::FromRow;
 use zeroize::Zeroizing;
 
+use super::pool::{PgPool, SqlitePool};
 use super::{Backend, OpenError, Result, begin, commit, on};
 use crate::clock::{Seconds, Timestamp};
 use crate::error::Fault;

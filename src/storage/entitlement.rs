@@ -97,7 +97,8 @@ impl Store {
                 return Ok(false);
             }
             self.tell(&mut tx, event).await?;
-            commit(tx).await?;
+            let saved = granted.map(|(_, decided)| decided);
+            self.commit_clients(tx, saved.into_iter()).await?;
             Ok(true)
         })
     }

@@ -48,6 +48,21 @@ pub struct Finish<'a> {
     pub evidence: Option<Kept>,
 }
 
+impl Finish<'_> {
+    /// Whether the browser had no session, nothing is kept to prove the login, and the person is looked for
+    /// by one index alone.
+    fn is_usual(&self) -> bool {
+        self.old_browser.is_none() && self.evidence.is_none() && self.index.others.is_empty()
+    }
+}
+
+impl Issued {
+    /// Whether the request was neither pushed nor signed, so that nothing is spent by answering it.
+    fn is_usual(&self) -> bool {
+        self.pushed.is_none() && self.once.is_none()
+    }
+}
+
 /// Evidence to be kept.
 #[derive(Debug)]
 pub struct Kept {
@@ -55,6 +70,17 @@ pub struct Kept {
     pub record: Record,
     /// Until when.
     pub until: Timestamp,
+}
+
+/// What the end of a login came to.
+#[derive(Debug)]
+pub struct Finished<T> {
+    /// What the person gets.
+    pub outcome: T,
+    /// Sessions of another person in this browser, which have ended.
+    pub ended: Ended,
+    /// The version that the login has by then.
+    pub version: i64,
 }
 
 /// What an exchange came to.
@@ -87,23 +113,42 @@ impl Store {
         fresh: Id<kind::Person>,
         now: Timestamp,
         make: impl Fn(Id<kind::Person>) -> (Session, Issued, T),
-    ) -> Result<Option<(T, Ended)>> {
+    ) -> Result<Option<Finished<T>>> {
+        if let Some(db) = self.at_once()?
+            && finish.is_usual()
+            && let Some(person) = self.person(&finish.index).await?
+        {
+            let (session, issued, outcome) = make(person);
+            if issued.is_usual()
+                && let Some(version) = self
+                    .finish_at_once(db, finish, &session, &issued, now)
+                    .await?
+            {
+                return Ok(Some(Finished {
+                    outcome,
+                    ended: Ended::default(),
+                    version,
+                }));
+            }
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
-            let rows = on!(&mut tx, |tx| sqlx::query(
-                "UPDATE login SET state = 'finished', version = version + 1
-              WHERE id = $1 AND order_id = $2 AND state = 'open' AND expires_at > $3"
-            )
-            .bind(finish.login.to_string())
-            .bind(finish.order.to_string())
-            .bind(now)
-            .execute(&mut **tx)
-            .await
-            .map(|done| done.rows_affected()))?;
-            if rows == 0 {
+            let version: Option<i64> = on!(&mut tx, |tx| {
+                sqlx::query_scalar(
+                    "UPDATE login SET state = 'finished', version = version + 1
+                      WHERE id = $1 AND order_id = $2 AND state = 'open' AND expires_at > $3
+                     RETURNING version",
+                )
+                .bind(finish.login.to_string())
+                .bind(finish.order.to_string())
+                .bind(now)
+                .fetch_optional(&mut **tx)
+                .await
+            })?;
+            let Some(version) = version else {
                 rollback(tx).await?;
                 return Ok(None);
-            }
+            };
             // The answer has done its work: who the person is lives on in session and grant alone.
             on!(&mut tx, |tx| sqlx::query(
                 "UPDATE bankid_order SET answer = NULL, progress = 'spent' WHERE id = $1"
@@ -148,7 +193,11 @@ impl Store {
                 self.insert_evidence(&mut tx, kept, &whose, now).await?;
             }
             commit(tx).await?;
-            Ok(Some((outcome, ended)))
+            Ok(Some(Finished {
+                outcome,
+                ended,
+                version,
+            }))
         })
     }
 
@@ -158,6 +207,12 @@ impl Store {
         issued: &Issued,
         now: Timestamp,
     ) -> Result<std::result::Result<(), Unissued>> {
+        if let Some(db) = self.at_once()?
+            && issued.is_usual()
+        {
+            let is_issued = self.issue_at_once(db, issued, now).await?;
+            return Ok(is_issued.then_some(()).ok_or(Unissued::SessionEnded));
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
             let outcome = match session::hold(&mut tx, issued.grant.session, now).await? {
@@ -242,6 +297,13 @@ impl Store {
         tokens: &Tokens,
         now: Timestamp,
     ) -> Result<Exchange> {
+        if let Some(db) = self.at_once()?
+            && self
+                .exchange_at_once(db, code, client_id, tokens, now)
+                .await?
+        {
+            return Ok(Exchange::Won);
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
             if !code::spend(&mut tx, code, client_id, now).await? {

@@ -2,6 +2,7 @@
 
 use sqlx::{FromRow, QueryBuilder};
 
+use super::at_once::Answered;
 use super::column::Row;
 use super::{NodeName, Result, Store, Tx, alone, commit, on, rollback, sealed, whole};
 use crate::bankid::collect::Hint;
@@ -53,6 +54,13 @@ macro_rules! select_login {
             $rest
         )
     };
+}
+
+/// What is kept of a new order.
+pub(super) struct SealedOrder<'a> {
+    pub tokens: Vec<u8>,
+    pub ordered: Vec<u8>,
+    pub hint: &'a str,
 }
 
 /// An order that is to be replaced.
@@ -113,6 +121,9 @@ impl Store {
         node: &NodeName,
         now: Timestamp,
     ) -> Result<bool> {
+        if let Some(db) = self.at_once()? {
+            return self.begin_at_once(db, login, nonce, node, now).await;
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
             if !self.insert_login(&mut tx, login, now).await? {
@@ -251,50 +262,54 @@ impl Store {
         nonce: Option<Digest<secret::ReturnNonce>>,
         node: &NodeName,
     ) -> Result<()> {
-        let id = order.id.to_string();
-        let tokens =
-            self.sealer
-                .seal_json(sealed::ORDER_TOKENS.of(&id), &order.tokens, &self.random);
-        let ordered =
-            self.sealer
-                .seal_json(sealed::ORDER_ORDERED.of(&id), &order.ordered, &self.random);
-        let hint = match &order.progress {
-            Progress::Ordered(hint) => hint.0.as_str(),
-            _ => "",
-        };
+        let sealed = self.sealed_order(order);
         on!(tx, |tx| sqlx::query(
             "INSERT INTO bankid_order (id, login_id, device, tokens, received_at_ms, progress,
                                        hint, return_nonce, comeback, node_id, node_epoch,
                                        ordered)
              VALUES ($1, $2, $3, $4, $5, 'ordered', $6, $7, $8, $9, $10, $11)"
         )
-        .bind(&id)
+        .bind(order.id.to_string())
         .bind(login.to_string())
         .bind(order.device)
-        .bind(&tokens)
+        .bind(&sealed.tokens)
         .bind(order.received_at)
-        .bind(hint)
+        .bind(sealed.hint)
         .bind(nonce.as_ref().map(Digest::as_bytes))
         .bind(order.comeback)
         .bind(&node.id)
         .bind(node.epoch)
-        .bind(&ordered)
+        .bind(&sealed.ordered)
         .execute(&mut **tx)
         .await
         .map(|_| ())
         .map_err(Fault::from))
     }
 
+    pub(super) fn sealed_order<'a>(&self, order: &'a Order) -> SealedOrder<'a> {
+        let id = order.id.to_string();
+        let (tokens, ordered) = (sealed::ORDER_TOKENS.of(&id), sealed::ORDER_ORDERED.of(&id));
+        SealedOrder {
+            tokens: self.sealer.seal_json(tokens, &order.tokens, &self.random),
+            ordered: self.sealer.seal_json(ordered, &order.ordered, &self.random),
+            hint: match &order.progress {
+                Progress::Ordered(hint) => hint.0.as_str(),
+                _ => "",
+            },
+        }
+    }
+
     /// Keeps what BankID said of an order that still waits. A terminal answer is stored here
     /// before anyone acts on it; whoever holds it may store it, also when another node has given the
-    /// order up meanwhile. `false`: the order was no longer waiting, and nothing was changed.
+    /// order up meanwhile. The version that the login has by then; `None`: the order was no longer waiting, and
+    /// it is as it was.
     pub async fn keep_progress(
         &self,
         login: Id<kind::Login>,
         order: Id<kind::Order>,
         progress: &Progress,
         answered_at: Option<Timestamp>,
-    ) -> Result<bool> {
+    ) -> Result<Option<i64>> {
         let order_id = order.to_string();
         let (name, hint) = match progress {
             Progress::Ordered(hint) => ("ordered", hint.0.as_str()),
@@ -312,9 +327,20 @@ impl Store {
             )),
             _ => None,
         };
+        if let Some(db) = self.at_once()? {
+            let answered = Answered {
+                login,
+                order: &order_id,
+                progress: name,
+                hint,
+                answer: answer.as_deref(),
+                at: answered_at,
+            };
+            return self.answer_at_once(db, &answered).await;
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
-            lock_login(&mut tx, login).await?;
+            let version = lock_login(&mut tx, login).await?;
             let rows = on!(&mut tx, |tx| {
                 sqlx::query(
             "UPDATE bankid_order SET progress = $1, hint = $2, answer = $3, answered_at = $5
@@ -333,7 +359,8 @@ impl Store {
         .await
         .map(|done| done.rows_affected())
             })?;
-            commit_if(tx, rows > 0).await
+            let kept = commit_if(tx, rows > 0).await?;
+            Ok(version.filter(|_| kept))
         })
     }
 
@@ -362,24 +389,27 @@ impl Store {
         })
     }
 
-    /// Keeps that the app came back for this order, and where. The first return decides.
-    pub async fn keep_return(&self, login: &Login) -> Result<bool> {
+    /// Keeps that the app came back for this order, and where. The first return decides. The version that
+    /// the login has by then; `None`: it was decided before.
+    pub async fn keep_return(&self, login: &Login) -> Result<Option<i64>> {
         // One that only vouches leaves the order waiting for more.
         let (kept, vouched) = match login.order.comeback {
             Comeback::Vouched => (Comeback::Awaited, true),
             comeback => (comeback, false),
         };
+        if let Some(db) = self.at_once()? {
+            return self.return_at_once(db, login, kept, vouched).await;
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
-            let is_current = on!(&mut tx, |tx| sqlx::query(
+            let version: Option<i64> = on!(&mut tx, |tx| sqlx::query_scalar(
                 "UPDATE login SET version = version + 1
-              WHERE id = $1 AND order_id = $2 AND state = 'open'"
+              WHERE id = $1 AND order_id = $2 AND state = 'open' RETURNING version"
             )
             .bind(login.id.to_string())
             .bind(login.order.id.to_string())
-            .execute(&mut **tx)
-            .await
-            .map(|done| done.rows_affected() > 0))?;
+            .fetch_optional(&mut **tx)
+            .await)?;
             let rows = on!(&mut tx, |tx| sqlx::query(
                 "UPDATE bankid_order SET comeback = $1, vouched = $2
               WHERE id = $3 AND comeback = 'awaited' AND (vouched = 0 OR $1 = 'here')"
@@ -390,7 +420,8 @@ impl Store {
             .execute(&mut **tx)
             .await
             .map(|done| done.rows_affected()))?;
-            commit_if(tx, is_current && rows > 0).await
+            let kept = commit_if(tx, version.is_some() && rows > 0).await?;
+            Ok(version.filter(|_| kept))
         })
     }
 
@@ -503,15 +534,14 @@ impl Store {
 
 /// Counts a change of a login, and keeps everyone else from changing it until this transaction ends.
 /// Every transaction that touches a login and its order begins with the login: two that took their
-/// locks in different orders would wait for each other.
-async fn lock_login(tx: &mut Tx, login: Id<kind::Login>) -> Result<()> {
-    on!(tx, |tx| sqlx::query(
-        "UPDATE login SET version = version + 1 WHERE id = $1"
+/// locks in different orders would wait for each other. The version that it has by then.
+async fn lock_login(tx: &mut Tx, login: Id<kind::Login>) -> Result<Option<i64>> {
+    on!(tx, |tx| sqlx::query_scalar(
+        "UPDATE login SET version = version + 1 WHERE id = $1 RETURNING version"
     )
     .bind(login.to_string())
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await
-    .map(|_| ())
     .map_err(Fault::from))
 }
 

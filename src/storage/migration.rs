@@ -7,9 +7,10 @@
 
 use std::sync::LazyLock;
 
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::{PgPool, SqlitePool};
 
+use super::pool::{PgPool, SqlitePool};
 use super::{Backend, OpenError, on};
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
@@ -114,7 +115,9 @@ pub(super) async fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
     match db {
         // The lock of writers, taken before it is read what there is.
         Backend::Sqlite(db) => {
-            let begun = db.begin_with("BEGIN IMMEDIATE").await;
+            let mut connection = db.acquire().await.map_err(OpenError::Connect)?;
+            // sqlx's own transaction: there are others in it.
+            let begun = connection.begin_with("BEGIN IMMEDIATE").await;
             let mut tx = begun.map_err(OpenError::Connect)?;
             MIGRATOR.run_direct(None, &mut *tx, false).await?;
             tx.commit().await.map_err(OpenError::Connect)?;

@@ -6,6 +6,7 @@
 
 mod access_token;
 mod administrator;
+mod at_once;
 mod audit;
 mod backup;
 mod client;
@@ -24,12 +25,14 @@ mod generations;
 mod grant;
 mod initial_access_token;
 mod job;
+mod known_client;
 mod lease;
 mod login;
 mod logo;
 mod migration;
 mod node;
 mod person;
+mod pool;
 mod pushed_request;
 mod refresh_token;
 mod refusal;
@@ -53,11 +56,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    ConnectOptions, Connection, Executor, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite};
 use thiserror::Error;
 
 use crate::audit::seal::Notary;
@@ -65,7 +67,9 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
 use crate::secret::MasterKeys;
+use known_client::KnownClients;
 use migration::Standing;
+use pool::{PgPool, Pool, SqlitePool, Transaction};
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
@@ -76,7 +80,7 @@ pub use data_key::{Generation, IndexKeys, KEPT, Keys, NumberIndex, Purpose, SETT
 pub use entitlement::EntitlementRequest;
 pub use erasure::{Erased, Erasure, Wanted};
 pub use generations::{Cursor, Rolled};
-pub use grant::{Exchange, Finish, Kept, Unissued};
+pub use grant::{Exchange, Finish, Finished, Kept, Unissued};
 pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use refresh_token::Rotation;
@@ -98,7 +102,7 @@ pub enum Backend<S, P> {
     Postgres(P),
 }
 
-type Tx = Backend<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>;
+type Tx = Backend<Transaction<Sqlite>, Transaction<Postgres>>;
 
 /// The result of everything that asks the database.
 pub type Result<T> = std::result::Result<T, Fault>;
@@ -114,6 +118,7 @@ pub struct Store {
     notary: Arc<Notary>,
     random: Random,
     given_up: Counter,
+    clients: KnownClients,
     /// Whether others may use keys that this node does not know: then it writes nothing.
     is_behind: Arc<AtomicBool>,
 }
@@ -164,8 +169,8 @@ pub enum OpenError {
 }
 
 /// Few, because SQLite has one writer: with sixteen a race of writers was twenty times slower.
-const SQLITE_CONNECTIONS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 16;
+const SQLITE_CONNECTIONS: usize = 4;
+const POSTGRES_CONNECTIONS: usize = 16;
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A node that is gone without a word, with its network or its power, leaves connections that PostgreSQL
@@ -232,16 +237,8 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
         if matches!(file.try_exists(), Ok(false)) {
             return Err(OpenError::Missing(file.to_owned()));
         }
-        SqlitePoolOptions::new()
-            .max_connections(SQLITE_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT + BUSY_TIMEOUT)
-            // A full disk makes SQLite itself roll back. What sqlx sends after that fails, and it believes the
-            // connection to be in a transaction for ever, and begins no other one on it.
-            .before_acquire(|connection, _| {
-                let is_free = !connection.is_in_transaction();
-                Box::pin(async move { Ok(is_free) })
-            })
-            .connect_with(options)
+        let patience = ACQUIRE_TIMEOUT + BUSY_TIMEOUT;
+        Pool::connect(options, SQLITE_CONNECTIONS, patience, None)
             .await
             .map(Backend::Sqlite)
             .map_err(OpenError::Connect)
@@ -249,16 +246,15 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
         let options = PgConnectOptions::from_str(url)
             .map_err(OpenError::Connect)?
             .disable_statement_logging();
-        PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(SILENCE).await.map(drop) })
-            })
-            .connect_with(options)
-            .await
-            .map(Backend::Postgres)
-            .map_err(OpenError::Connect)
+        Pool::connect(
+            options,
+            POSTGRES_CONNECTIONS,
+            ACQUIRE_TIMEOUT,
+            Some(SILENCE),
+        )
+        .await
+        .map(Backend::Postgres)
+        .map_err(OpenError::Connect)
     } else {
         Err(OpenError::Scheme)
     }
@@ -387,6 +383,7 @@ impl Store {
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
             given_up: Counter::default(),
+            clients: KnownClients::default(),
             is_behind: Arc::default(),
         };
         store.index_clients().await?;
@@ -449,8 +446,7 @@ impl Store {
 
     /// Whether every connection that there may be is in use.
     pub fn is_full(&self) -> bool {
-        on!(&self.db, |db| db.num_idle() == 0
-            && db.size() >= db.options().get_max_connections())
+        on!(&self.db, |db| db.is_full())
     }
 
     /// Whether the tables are those that this version needs. A newer version may have made more.

@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::id::{Id, kind};
 
 /// How exactly it is known when a person was last here.
-const DAY: Seconds = Seconds(24 * 60 * 60);
+pub(super) const DAY: Seconds = Seconds(24 * 60 * 60);
 
 impl Store {
     /// The person with this index, if they have logged in before.

@@ -84,6 +84,12 @@ impl Store {
         tokens: &Tokens,
         now: Timestamp,
     ) -> Result<bool> {
+        if let Some(db) = self.at_once()?
+            && rotation.turn == Turn::First
+            && self.rotate_at_once(db, rotation, tokens, now).await?
+        {
+            return Ok(true);
+        }
         whole!(self, {
             let mut tx = self.begin().await?;
             // The grant comes first: who ends it at the same time either comes before this, or ends the

@@ -187,7 +187,7 @@ impl Store {
             .await
             .map(|_| ()))?;
             self.tell(&mut tx, &event).await?;
-            commit(tx).await?;
+            self.commit_clients(tx, [&decided].into_iter()).await?;
             Ok(true)
         })
     }

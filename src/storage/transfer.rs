@@ -7,10 +7,11 @@ use futures_util::TryStreamExt;
 use sha2::{Digest as _, Sha256};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, PgConnection, Row, SqliteConnection};
 use thiserror::Error;
 
 use super::backup::{BackupError, file_of};
+use super::pool::SqlitePool;
 use super::{Backend, OpenError, Store, Tables, Tx, commit, connect, connect_to, migration};
 use crate::audit::Event;
 use crate::clock::{Seconds, Timestamp};

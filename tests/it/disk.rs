@@ -118,7 +118,7 @@ fn a_full_disk_is_said_and_survived() {
         node.until_it_says(&app, 503, "the disk of the database is full")
             .await;
         // What is written lands in room that SQLite has of its own, until that is used up.
-        for _ in 0..300 {
+        for _ in 0..900 {
             if visitors.tally.told_to_wait.load(Ordering::SeqCst) > 0 {
                 break;
             }

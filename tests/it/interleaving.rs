@@ -220,7 +220,8 @@ impl World<'_> {
                 .store(seat)
                 .keep_return(&moved)
                 .await
-                .expect("no fault"),
+                .expect("no fault")
+                .is_some(),
             Err(_) => false,
         };
         self.agree(&format!("{event:?}"), done, expected)
@@ -239,7 +240,8 @@ impl World<'_> {
                 .store(seat)
                 .keep_progress(seen.id, seen.order.id, &Progress::Cancelled, None)
                 .await
-                .expect("no fault");
+                .expect("no fault")
+                .is_some();
             if seen.order.id == self.rules.order.id {
                 if ended != waits {
                     return Err(format!("ended {ended}, and it waited {waits}"));
@@ -314,7 +316,8 @@ impl World<'_> {
             _ => (
                 store
                     .keep_progress(self.rules.id, order, &progress, answered_at)
-                    .await,
+                    .await
+                    .map(|version| version.is_some()),
                 true,
             ),
         };
@@ -361,10 +364,10 @@ impl World<'_> {
                 };
                 (session, issued, code)
             });
-        let Some((given, _)) = made.await.expect("no fault") else {
+        let Some(finished) = made.await.expect("no fault") else {
             return false;
         };
-        self.issued.push(given);
+        self.issued.push(finished.outcome);
         true
     }
 

@@ -165,14 +165,12 @@ async fn comes_to(point: Point, all: &[Node<'_>], nodes: &Nodes<'_>, backend: &B
     let is_taken = Arc::new(AtomicBool::new(false));
     match point {
         Statement(begins, bound, when) => {
-            let is_it = move |ran: &Ran, _: &[Ran]| ran.is(begins, bound);
+            let is_it = move |ran: &Ran, _: &[Ran]| ran.runs(begins, bound);
             all.iter()
                 .for_each(|node| node.hold(&is_taken, when, is_it));
         }
         Commit(begins, bound, when) => {
-            let is_it = move |ran: &Ran, before: &[Ran]| {
-                ran.sql == "COMMIT" && before.iter().any(|it| it.is(begins, bound))
-            };
+            let is_it = move |ran: &Ran, before: &[Ran]| ran.commits(before, begins, bound);
             all.iter()
                 .for_each(|node| node.hold(&is_taken, when, is_it));
         }

@@ -350,8 +350,9 @@ impl Logins {
                 let id = session.id;
                 (session, issued, id)
             });
-        let (session, ended) = finished.await.expect("no fault").expect("finished");
-        (LoggedIn { browser, session }, ended)
+        let finished = finished.await.expect("no fault").expect("finished");
+        let session = finished.outcome;
+        (LoggedIn { browser, session }, finished.ended)
     }
 }
 

@@ -30,6 +30,30 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Whether it is, or has as one of its parts, a statement that begins like this, with this among the
+    /// parameters.
+    pub fn runs(&self, begins: &str, bound: &str) -> bool {
+        self.is(begins, bound) || (self.is_of_parts() && self.has(begins, bound))
+    }
+
+    /// Whether what runs such a statement is committed here.
+    pub fn commits(&self, before: &[Statement], begins: &str, bound: &str) -> bool {
+        match self.sql.as_str() {
+            "COMMIT" => before.iter().any(|it| it.is(begins, bound)),
+            _ => self.is_of_parts() && self.has(begins, bound),
+        }
+    }
+
+    fn has(&self, part: &str, bound: &str) -> bool {
+        self.sql.contains(part) && self.is("", bound)
+    }
+
+    fn is_of_parts(&self) -> bool {
+        self.sql.starts_with("WITH ")
+    }
+}
+
 /// When something becomes of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum When {
