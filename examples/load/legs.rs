@@ -15,6 +15,7 @@ pub async fn logins(world: &Arc<World>, options: &Options) -> anyhow::Result<Mea
     let device = options.device;
     repeat(
         world,
+        &world.provider,
         options.count,
         options.parallel,
         move |world, n| async move {
@@ -30,7 +31,7 @@ pub async fn logins(world: &Arc<World>, options: &Options) -> anyhow::Result<Mea
 }
 
 /// How many browsers and applications come back again and again.
-const REGULARS: usize = 32;
+pub const REGULARS: usize = 32;
 
 /// Logins by sessions.
 pub async fn sso(world: &Arc<World>, options: &Options) -> anyhow::Result<Measured> {
@@ -45,6 +46,7 @@ pub async fn sso(world: &Arc<World>, options: &Options) -> anyhow::Result<Measur
     let cookies = Arc::new(cookies);
     repeat(
         world,
+        &world.provider,
         options.count,
         options.parallel.min(REGULARS),
         move |world, n| {
@@ -89,6 +91,7 @@ pub async fn refresh(world: &Arc<World>, options: &Options) -> anyhow::Result<Me
     let tokens: Arc<Vec<_>> = Arc::new(tokens.collect());
     repeat(
         world,
+        &world.provider,
         options.count,
         options.parallel.min(REGULARS),
         move |world, n| {
@@ -106,24 +109,36 @@ pub async fn refresh(world: &Arc<World>, options: &Options) -> anyhow::Result<Me
 /// Userinfo.
 pub async fn userinfo(world: &Arc<World>, options: &Options) -> anyhow::Result<Measured> {
     let tokens = Arc::new(holders(world).await?);
-    repeat(world, options.count, AT_ONCE, move |world, n| {
-        let tokens = tokens.clone();
-        async move {
-            let claims = person::userinfo(&world, &tokens[n % REGULARS].access).await?;
-            ensure!(claims["sub"].is_string(), "userinfo without sub");
-            Ok(())
-        }
-    })
+    repeat(
+        world,
+        &world.provider,
+        options.count,
+        AT_ONCE,
+        move |world, n| {
+            let tokens = tokens.clone();
+            async move {
+                let claims = person::userinfo(&world, &tokens[n % REGULARS].access).await?;
+                ensure!(claims["sub"].is_string(), "userinfo without sub");
+                Ok(())
+            }
+        },
+    )
     .await
 }
 
 /// Introspection.
 pub async fn introspection(world: &Arc<World>, options: &Options) -> anyhow::Result<Measured> {
     let tokens = Arc::new(holders(world).await?);
-    repeat(world, options.count, AT_ONCE, move |world, n| {
-        let tokens = tokens.clone();
-        async move { person::introspect(&world, &tokens[n % REGULARS].access).await }
-    })
+    repeat(
+        world,
+        &world.provider,
+        options.count,
+        AT_ONCE,
+        move |world, n| {
+            let tokens = tokens.clone();
+            async move { person::introspect(&world, &tokens[n % REGULARS].access).await }
+        },
+    )
     .await
 }
 
@@ -132,11 +147,17 @@ const AT_ONCE: usize = 16;
 
 /// The discovery document.
 pub async fn discovery(world: &Arc<World>, options: &Options) -> anyhow::Result<Measured> {
-    repeat(world, options.count, AT_ONCE, move |world, _| async move {
-        let url = format!("{}/.well-known/openid-configuration", world.issuer);
-        let answer = world.http.get(url).send().await?.error_for_status()?;
-        ensure!(answer.bytes().await?.len() > 100, "an empty document");
-        Ok(())
-    })
+    repeat(
+        world,
+        &world.provider,
+        options.count,
+        AT_ONCE,
+        move |world, _| async move {
+            let url = format!("{}/.well-known/openid-configuration", world.issuer);
+            let answer = world.http.get(url).send().await?.error_for_status()?;
+            ensure!(answer.bytes().await?.len() > 100, "an empty document");
+            Ok(())
+        },
+    )
     .await
 }

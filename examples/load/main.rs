@@ -9,6 +9,7 @@
 //! simulator, the phones, the browsers and the applications are in this process. On PostgreSQL a database is made for the
 //! run, beside the one that is named, and dropped after it.
 
+mod beside;
 mod database;
 mod history;
 mod legs;
@@ -83,7 +84,9 @@ enum What {
     Waiting,
     /// How long a start takes, and how much memory is used when nobody comes.
     Start,
-    /// All of that.
+    /// The same login at node-oidc-provider, without BankID.
+    Beside,
+    /// All but the last.
     All,
 }
 
@@ -113,7 +116,7 @@ async fn measured(options: &Options, database: &Database) -> anyhow::Result<()> 
     let what = match options.what.contains(&What::All) {
         true => What::value_variants()
             .iter()
-            .filter(|what| **what != What::All)
+            .filter(|what| ![What::All, What::Beside].contains(what))
             .copied()
             .collect(),
         false => options.what.clone(),
@@ -134,6 +137,7 @@ async fn measured(options: &Options, database: &Database) -> anyhow::Result<()> 
             What::Discovery => legs::discovery(&world, options).await?,
             What::Waiting => waiting::measure(&world, options).await?,
             What::Start => provider::starts(&world).await?,
+            What::Beside => beside::measure(&world, options).await?,
             What::All => continue,
         };
         failures += measured.failures.len();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use crate::What;
-use crate::provider::{Used, World};
+use crate::provider::{Process, Used, World};
 
 /// What one kind of thing took.
 pub struct Measured {
@@ -48,9 +48,10 @@ impl Measured {
 }
 
 /// Does something `count` times, `parallel` at the same time, and measures how long each took and what it
-/// took of the provider.
+/// took of a process.
 pub async fn repeat<F, Fut>(
     world: &Arc<World>,
+    process: &Process,
     count: usize,
     parallel: usize,
     work: F,
@@ -59,7 +60,7 @@ where
     F: Fn(Arc<World>, usize) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
-    let before = world.provider.used()?;
+    let before = process.used()?;
     let began = Instant::now();
     let turns = Arc::new(Semaphore::new(parallel));
     let mut running = Vec::with_capacity(count);
@@ -81,7 +82,7 @@ where
         }
     }
     let wall = began.elapsed();
-    let used = world.provider.used()?;
+    let used = process.used()?;
     Ok(Measured::new(
         figures(&mut took, wall, before, used),
         failures,

@@ -173,6 +173,19 @@ impl<'a> Visit<'a> {
         self.events(&format!("{address}/events")).await
     }
 
+    /// A login at node-oidc-provider: its form, sent as it is.
+    pub async fn log_in_beside(&mut self, issuer: &str) -> anyhow::Result<String> {
+        let asked = asked(SCOPE).replace("/authorize", "/auth");
+        let led = self.get(&format!("{issuer}{asked}")).await?;
+        let form = format!("{issuer}{}", led.leads_to()?);
+        let page = self.get(&form).await?;
+        ensure!(page.body.contains("<form"), "no form");
+        let empty: [(&str, &str); 0] = [];
+        let sent = self.send(self.world.http.post(&form).form(&empty)).await?;
+        let departure = self.get(sent.leads_to()?).await?;
+        code_of(departure.leads_to()?)
+    }
+
     /// By the session that this browser has: a code at once.
     pub async fn log_in_again(&mut self) -> anyhow::Result<String> {
         let departure = self.get(&asked(SCOPE)).await?;
@@ -271,12 +284,17 @@ fn read(path: &str) -> anyhow::Result<String> {
 
 /// The application's exchange.
 pub async fn exchange(world: &World, code: &str) -> anyhow::Result<Tokens> {
+    exchange_at(world, &format!("{}/token", world.issuer), code).await
+}
+
+/// The same at some provider's token endpoint.
+pub async fn exchange_at(world: &World, url: &str, code: &str) -> anyhow::Result<Tokens> {
     let form = [
         ("grant_type", "authorization_code"),
         ("code", code),
         ("redirect_uri", CALLBACK),
     ];
-    token(world, &form).await
+    token(world, url, &form).await
 }
 
 /// New tokens for a refresh token.
@@ -285,11 +303,11 @@ pub async fn refresh(world: &World, refresh_token: &str) -> anyhow::Result<Token
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token),
     ];
-    token(world, &form).await
+    token(world, &format!("{}/token", world.issuer), &form).await
 }
 
-async fn token(world: &World, form: &[(&str, &str)]) -> anyhow::Result<Tokens> {
-    let answer = client_post(world, "token", form).await?;
+async fn token(world: &World, url: &str, form: &[(&str, &str)]) -> anyhow::Result<Tokens> {
+    let answer = client_post(world, url, form).await?;
     let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
     ensure!(answer["id_token"].is_string(), "no ID token");
     Ok(Tokens {
@@ -298,10 +316,10 @@ async fn token(world: &World, form: &[(&str, &str)]) -> anyhow::Result<Tokens> {
     })
 }
 
-async fn client_post(world: &World, door: &str, form: &[(&str, &str)]) -> anyhow::Result<Value> {
+async fn client_post(world: &World, url: &str, form: &[(&str, &str)]) -> anyhow::Result<Value> {
     let answer = world
         .http
-        .post(format!("{}/{door}", world.issuer))
+        .post(url)
         .basic_auth("load", Some(SECRET))
         .form(form)
         .send()
@@ -311,18 +329,19 @@ async fn client_post(world: &World, door: &str, form: &[(&str, &str)]) -> anyhow
 
 /// Who an access token is about.
 pub async fn userinfo(world: &World, access_token: &str) -> anyhow::Result<Value> {
-    let answer = world
-        .http
-        .get(format!("{}/userinfo", world.issuer))
-        .bearer_auth(access_token)
-        .send()
-        .await?;
+    userinfo_at(world, &format!("{}/userinfo", world.issuer), access_token).await
+}
+
+/// The same at some provider's userinfo endpoint.
+pub async fn userinfo_at(world: &World, url: &str, access_token: &str) -> anyhow::Result<Value> {
+    let answer = world.http.get(url).bearer_auth(access_token).send().await?;
     Ok(answer.error_for_status()?.json().await?)
 }
 
 /// What an access token is worth.
 pub async fn introspect(world: &World, access_token: &str) -> anyhow::Result<()> {
-    let answer = client_post(world, "introspect", &[("token", access_token)]).await?;
+    let url = format!("{}/introspect", world.issuer);
+    let answer = client_post(world, &url, &[("token", access_token)]).await?;
     ensure!(answer["active"] == true, "a token that is not active");
     Ok(())
 }

@@ -101,7 +101,11 @@ impl World {
             // The provider closes what was idle for fifteen seconds, the simulator after five.
             .pool_idle_timeout(Duration::from_secs(3))
             .build()?;
-        let provider = Process::start(&options.program, directory, &http, &issuer).await?;
+        let mut command = Command::new(&options.program);
+        command
+            .args(["serve", "--config"])
+            .arg(directory.join("portvakt.toml"));
+        let provider = Process::start(command, &http, &format!("{issuer}/jwks")).await?;
         Ok(Arc::new(World {
             provider,
             issuer,
@@ -123,7 +127,7 @@ impl World {
     }
 }
 
-/// The provider's process.
+/// A process that is measured.
 pub struct Process {
     child: Child,
     /// How long it was from its start to its first answer.
@@ -149,33 +153,29 @@ pub struct Used {
 }
 
 impl Process {
-    /// Starts it, and waits for its first answer.
+    /// Starts it, and waits for its first answer at an address.
     pub async fn start(
-        program: &Path,
-        directory: &Path,
+        mut command: Command,
         http: &reqwest::Client,
-        issuer: &str,
+        url: &str,
     ) -> anyhow::Result<Process> {
         let began = Instant::now();
-        let child = Command::new(program)
-            .args(["serve", "--config"])
-            .arg(directory.join("portvakt.toml"))
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{} does not start: build it first", program.display()))?;
+        let child = command.stdout(Stdio::null()).spawn().with_context(|| {
+            let program = command.get_program().to_string_lossy().into_owned();
+            format!("{program} does not start: build it first")
+        })?;
         let mut process = Process {
             child,
             started_in: Duration::ZERO,
         };
-        let url = format!("{issuer}/jwks");
-        while began.elapsed() < Duration::from_secs(20) {
-            if http.get(&url).send().await.is_ok() {
+        while began.elapsed() < Duration::from_secs(30) {
+            if http.get(url).send().await.is_ok() {
                 process.started_in = began.elapsed();
                 return Ok(process);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        bail!("the provider does not answer")
+        bail!("nothing answers at {url}")
     }
 
     /// What it has used until now.
