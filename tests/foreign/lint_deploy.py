@@ -1,5 +1,6 @@
 """Whether the files of deploy/ that others read are what those others take: Kubernetes' objects by
-Kubernetes' own schemas, as kustomize renders them, and the compose file by a library of its specification.
+Kubernetes' own schemas, as kustomize renders them, the compose file by a library of its specification, and
+the Dockerfile by hadolint.
 
     lint_deploy.py FOLDER
 """
@@ -136,6 +137,11 @@ for name, service in services.items():
         is_there = (folder / "compose" / source).exists() if source.startswith(".") else source in compose["volumes"]
         if not is_there:
             found.append(f"compose: {name}: {source} is not there")
+
+hadolint = pathlib.Path(sys.executable).parent / "hadolint"
+run = subprocess.run([hadolint, "--no-color", folder / "docker/Dockerfile"], capture_output=True, text=True)
+if run.returncode != 0:
+    found.append(run.stdout + run.stderr)
 
 for line in found:
     print(line)

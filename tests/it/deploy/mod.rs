@@ -111,6 +111,12 @@ fn kubernetes_and_compose_files_are_as_their_schemas_have_them() {
             "condition: healthy",
             "healthy",
         ),
+        (
+            "docker/Dockerfile",
+            "rust:1.94-slim-bookworm",
+            "rust:latest",
+            "latest",
+        ),
     ] {
         let whole = std::fs::read_to_string(directory.path().join(file)).expect("text");
         assert!(whole.contains(from), "{from}");
