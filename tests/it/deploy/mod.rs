@@ -8,8 +8,11 @@ mod units;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use portvakt::clock::Clock;
 use portvakt::config::Config;
+use portvakt::random::Random;
 use portvakt::shows;
+use portvakt::simulator::certificates::Authority;
 
 use crate::foreign::{program, python};
 use crate::support::fronts::{deploy, shipped};
@@ -42,8 +45,21 @@ fn write_private(file: &Path, text: impl AsRef<[u8]>) {
 
 /// What the bank gives: a container, and what opens it.
 fn write_party(folder: &Path) {
-    let container = include_bytes!("../../fixtures/relying-party.p12");
-    write_private(&folder.join("relying-party.p12"), container);
+    let bank = Authority::new("A bank", &Random::system(), Clock::system().now()).expect("made");
+    let party = bank.relying_party("Kommunen").expect("made");
+    let pem = tempfile::NamedTempFile::new().expect("a file");
+    let both = format!("{}{}", party.certificate_pem(), party.key_pem());
+    write_private(pem.path(), both);
+    let container = folder.join("relying-party.p12");
+    write_private(&container, "");
+    let made = Command::new("openssl")
+        .args(["pkcs12", "-export", "-passout", "pass:qwerty123", "-in"])
+        .arg(pem.path())
+        .arg("-out")
+        .arg(&container)
+        .output()
+        .expect("it runs");
+    assert!(made.status.success(), "{}", said(&made));
     write_private(&folder.join("relying-party.passphrase"), "qwerty123\n");
 }
 
