@@ -14,7 +14,7 @@ use crate::support::{Database, run};
 fn caddy_says_who_calls_and_holds_nothing_back() {
     run(async {
         let _shows = shows!(accepting "PV-FRONT-2", refusing "PV-FRONT-2", accepting "PV-FRONT-4");
-        let app = app(Database::sqlite(), "logins_per_address = 20").await;
+        let app = app(Database::sqlite(), "logins_per_address = 6").await;
         let mut node = Node::start_with(&app, "only", &[(OWN_TLS, BEHIND)]).await;
         let places = [node.place, Place::of_nobody(), Place::of_nobody()];
         let Some(_caddy) = Front::caddy(&app, NAMES.provider, places).await else {

@@ -111,7 +111,7 @@ async fn until_it_is_sent_more(nginx: &Front, place: Place) {
 fn nginx_says_who_calls_and_holds_nothing_back() {
     run(async {
         let _shows = shows!(accepting "PV-FRONT-2", refusing "PV-FRONT-2", accepting "PV-FRONT-3", refusing "PV-FRONT-3", accepting "PV-FRONT-4");
-        let app = app(Database::sqlite(), "logins_per_address = 20").await;
+        let app = app(Database::sqlite(), "logins_per_address = 6").await;
         let (certified, port) = (Made::self_signed(), port_of(&app));
         let client = certified_client(&certified);
         let mtls = format!(
@@ -175,23 +175,31 @@ async fn begin(app: &App, browser: &Browser, n: usize) -> Page {
     browser.press(&choice, "other").await
 }
 
+/// Whether one of several tries to begin a login is asked to wait.
+async fn must_wait(app: &App, browser: &Browser, tries: std::ops::Range<usize>) -> bool {
+    for n in tries {
+        let pressed = begin(app, browser, n).await;
+        assert!([303, 429].contains(&pressed.status), "{}", pressed.status);
+        if pressed.status == 429 {
+            return true;
+        }
+    }
+    false
+}
+
 pub async fn the_browsers_address_counts(app: &App) {
     let many = app.browser_at([127, 0, 0, 66]).claiming("192.0.2.1");
-    let mut waited = false;
-    for n in 0..40 {
-        let pressed = begin(app, &many, n).await;
-        assert!([303, 429].contains(&pressed.status), "{}", pressed.status);
-        waited |= pressed.status == 429;
-    }
-    assert!(waited, "twenty a minute are enough");
+    assert!(
+        must_wait(app, &many, 0..20).await,
+        "six a minute are enough"
+    );
     // To be called something else is no help,
-    let renamed = app
-        .browser_at([127, 0, 0, 66])
-        .claiming("192.0.2.99, 198.51.100.1");
-    assert_eq!(begin(app, &renamed, 41).await.status, 429);
+    let renamed = app.browser_at([127, 0, 0, 66]);
+    let renamed = renamed.claiming("192.0.2.99, 198.51.100.1");
+    assert!(must_wait(app, &renamed, 20..23).await);
     // and to be called the same no harm.
     let other = app.browser_at([127, 0, 0, 7]).claiming("192.0.2.1");
-    assert_eq!(begin(app, &other, 42).await.status, 303);
+    assert!(!must_wait(app, &other, 23..25).await);
 }
 
 fn certified_client(made: &Made) -> String {
