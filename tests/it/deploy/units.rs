@@ -81,7 +81,7 @@ fn systemd_takes_the_units_and_finds_them_closed() {
     let wrong = whole.replace("ProtectHome=yes", "ProtectHome=perhaps");
     std::fs::write(&unit, wrong).expect("written");
     let (_, text) = verified(place.path());
-    assert!(text.contains("ProtectHome"), "{text}");
+    assert!(text.contains("perhaps"), "{text}");
 }
 
 /// The user is made, and then the folders, as Debian does it at boot.

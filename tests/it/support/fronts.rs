@@ -112,7 +112,8 @@ impl Front {
         let certificate = format!("\ttls {at}/page.pem {at}/page.key\n\theader Strict-");
         let text = shipped("caddy/Caddyfile")
             .replacen("{\n", &here, 1)
-            .replace("\theader Strict-", &certificate);
+            .replace("\theader Strict-", &certificate)
+            .replace("health_port 9464", &format!("health_port {}", nodes[0].ops));
         let file = place.path().join("Caddyfile");
         std::fs::write(&file, text).expect("written");
         std::fs::write(place.path().join("log"), "").expect("written");
