@@ -72,8 +72,8 @@ fn three_nodes_behind_nginx_are_stopped_and_one_is_killed_while_people_log_in() 
         let count = |pick: fn(&Tally) -> &AtomicUsize| pick(&visitors.tally).load(Ordering::SeqCst);
         println!("{:?}", visitors.tally);
         let log = nginx.log();
-        let waited: Vec<&str> = log.lines().filter(|line| line.contains(" 503 ")).collect();
-        assert_eq!(count(|it| &it.told_to_wait), 0, "{waited:#?}");
+        let unanswered: Vec<&str> = log.lines().filter(|line| is_unanswered(line)).collect();
+        assert!(unanswered.is_empty(), "somebody is there: {unanswered:#?}");
         assert_eq!(count(|it| &it.answers_lost), 0);
         assert_eq!(count(|it| &it.streams_broken), 0);
         visitors.tally.nothing_was_lost_but_at_bankid(&nodes);
@@ -91,6 +91,34 @@ fn three_nodes_behind_nginx_are_stopped_and_one_is_killed_while_people_log_in() 
             assert!(!log.contains(hidden), "a log without {hidden}");
         }
     });
+}
+
+/// Whether a line of its log is of a request that no node answered. A node itself may have too much to do.
+fn is_unanswered(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    // What was tried stands three times in the end: where, with what status, and for how long.
+    let tries = (words.len() - 7) / 3;
+    words[4] == "503" && words[words.len() - 1 - tries] != "503"
+}
+
+#[test]
+fn it_is_known_who_did_not_answer() {
+    let begin = "127.0.0.1 2026-01-01T00:00:00+00:00 POST login.example/login";
+    for (end, is) in [
+        ("303 0 0.010 127.0.0.1:1 303 0.010", false),
+        ("503 700 0.010 127.0.0.1:1 503 0.010", false),
+        (
+            "503 700 0.010 127.0.0.1:1, 127.0.0.1:2 502, 503 0.001, 0.009",
+            false,
+        ),
+        (
+            "503 700 0.010 127.0.0.1:1, 127.0.0.1:2 502, 502 0.001, 0.009",
+            true,
+        ),
+        ("503 700 0.010 127.0.0.1:1 502 0.010", true),
+    ] {
+        assert_eq!(is_unanswered(&format!("{begin} {end}")), is, "{end}");
+    }
 }
 
 /// Waits until nginx sends requests to a node again.
