@@ -1,4 +1,4 @@
-//! The command line: demo · serve · simulate · migrate · check · backup · restore · migrate-database · client · key ·
+//! The command line: demo · serve · ready · simulate · migrate · check · backup · restore · migrate-database · client · key ·
 //! language · admin · audit · evidence · person.
 
 mod admin;
@@ -8,11 +8,13 @@ mod failures;
 mod key;
 mod language;
 mod person;
+mod ready;
 mod shell;
 mod token;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Error, bail};
@@ -34,7 +36,7 @@ use crate::telemetry::{self, LogFormat};
 
 /// An OpenID Provider whose only credential is Swedish BankID.
 #[derive(Debug, Parser)]
-#[command(name = "portvakt", version)]
+#[command(name = "portvakt", version = VERSION.as_str())]
 struct Arguments {
     /// How logs look.
     #[arg(long, global = true, value_enum, default_value_t)]
@@ -50,6 +52,8 @@ enum Command {
     Demo(crate::demo::Options),
     /// The provider.
     Serve(ConfigFile),
+    /// Says whether the node on this machine may be sent people, as `/readyz` does.
+    Ready(ready::Ready),
     /// BankID's API v6.0 and a phone in the browser, for anyone's tests.
     #[cfg(feature = "simulator")]
     Simulate(crate::simulator::command::Options),
@@ -120,6 +124,16 @@ struct ConfigFile {
     config: PathBuf,
 }
 
+/// The version, and what it was built from where whoever built it said so (`PORTVAKT_COMMIT`). Nothing is looked
+/// up: the same sources give the same program.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let version = env!("CARGO_PKG_VERSION");
+    match option_env!("PORTVAKT_COMMIT") {
+        Some(commit) if !commit.is_empty() => format!("{version} ({commit})"),
+        _ => version.to_owned(),
+    }
+});
+
 /// Runs the program with the arguments it was given.
 pub fn run() -> anyhow::Result<()> {
     install_crypto();
@@ -132,6 +146,7 @@ pub fn run() -> anyhow::Result<()> {
             #[cfg(feature = "simulator")]
             Command::Demo(options) => crate::demo::run(&options, &runtime).await,
             Command::Serve(file) => serve(&file.config, &runtime).await,
+            Command::Ready(command) => ready::run(command).await,
             #[cfg(feature = "simulator")]
             Command::Simulate(options) => crate::simulator::command::run(&options).await,
             Command::Migrate(file) => migrate(&file.config).await,

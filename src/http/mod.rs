@@ -38,10 +38,11 @@ mod userinfo;
 use std::future::Future;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::Method;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::runtime::Handle;
@@ -323,7 +324,7 @@ where
                 // Not before all of it is here: whoever sends slowly takes nobody's place.
                 let Some(admitted) = load::admit(&provider, class) else {
                     let answer = answer::overloaded(face, &view);
-                    return answer.into_response(&provider.config.issuer);
+                    return answered(&provider, answer);
                 };
                 let work = door(provider.clone(), request.clone());
                 let work = data.runtime.spawn(async move {
@@ -338,12 +339,24 @@ where
         if let Some(noted) = answer.take_noted() {
             refused::note(&provider, &request, &view.reference, noted);
         }
-        answer.into_response(&provider.config.issuer)
+        answered(&provider, answer)
     };
     Door {
         method,
         route: web::route().to(handler),
     }
+}
+
+/// The answer as it goes out. A node that leaves keeps no connection open: whoever sends people here would
+/// send the next request over it just when it is closed, and could not know whether that was taken.
+fn answered(provider: &Provider, answer: Answer) -> HttpResponse {
+    let mut response = answer.into_response(&provider.config.issuer);
+    if provider.is_leaving.load(Ordering::Relaxed) {
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpResponse {

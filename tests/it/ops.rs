@@ -197,6 +197,7 @@ on_both!(
         let browser = Browser::new();
         let choice = browser.get(&app.authorize_url(&[])).await;
         let login = browser.choose(&choice, "other").await;
+        assert_eq!(login.header("connection"), "", "it is kept");
         app.phone
             .scan(&login.qr_text(), TOLVAN)
             .await
@@ -210,6 +211,8 @@ on_both!(
             .get(&app.authorize_url(&[("state", Some("late"))]))
             .await;
         assert_eq!(late.status, 200);
+        // Nothing comes over a connection that was kept, and would be closed under it.
+        assert_eq!(late.header("connection"), "close");
         Answer::of(&browser.until_departure(&login).await).code();
         assert!(serving.has_ended_well());
         let took = told.elapsed();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use portvakt::shows;
 
 use crate::support::balancer::Balancer;
-use crate::support::cluster::{Node, Place, events};
+use crate::support::cluster::{Node, Place};
 use crate::support::phone::TOLVAN;
 use crate::support::visitors::Visitors;
 use crate::support::{Answer, App, Browser, Database, Options, Page, run};
@@ -51,7 +51,7 @@ impl Waiting {
         {}
         let (_, balancer) = app.issuer.rsplit_once(':').expect("a port");
         self.browser.connect_to(balancer.parse().expect("a port"));
-        let mut events = events(&app, &self.browser, &self.login).await;
+        let mut events = self.browser.events(&self.login).await;
         let first = events
             .chunk()
             .await

@@ -32,11 +32,19 @@ pub struct Page {
 
 impl Browser {
     pub fn new() -> Browser {
-        Browser::with_user_agent("Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0.0.0 Safari/537.36")
+        Browser::through(reqwest::Client::builder())
     }
 
     pub fn with_user_agent(user_agent: &'static str) -> Browser {
-        let http = reqwest::Client::builder()
+        Browser {
+            user_agent,
+            ..Browser::through(reqwest::Client::builder())
+        }
+    }
+
+    /// A browser whose connections are like this.
+    pub fn through(connections: reqwest::ClientBuilder) -> Browser {
+        let http = connections
             .pool_idle_timeout(Duration::from_secs(2))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -47,7 +55,7 @@ impl Browser {
             http,
             cookies: Mutex::default(),
             port: Mutex::default(),
-            user_agent,
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0.0.0 Safari/537.36",
             accept_language: "sv-SE,sv;q=0.9",
             address: None,
         }
@@ -58,6 +66,14 @@ impl Browser {
         Browser {
             address: Some(address),
             ..Browser::new()
+        }
+    }
+
+    /// The same browser, which says of itself that it is somewhere else.
+    pub fn claiming(self, address: &'static str) -> Browser {
+        Browser {
+            address: Some(address),
+            ..self
         }
     }
 
@@ -167,6 +183,13 @@ impl Browser {
     pub async fn try_events(&self, login_url: &str) -> Result<reqwest::Response, reqwest::Error> {
         let request = self.at(Method::GET, &format!("{login_url}/events"));
         self.dressed(request).send().await
+    }
+
+    /// The same for as long as it lasts.
+    pub async fn events(&self, login: &Page) -> reqwest::Response {
+        let request = self.at(Method::GET, &format!("{}/events", login.login_url()));
+        let request = self.dressed(request).timeout(Duration::from_secs(600));
+        request.send().await.expect("an answer")
     }
 
     /// A form of somebody else's page.

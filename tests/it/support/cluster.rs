@@ -13,15 +13,25 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where nobody listens.
+    pub fn of_nobody() -> Place {
+        Place {
+            public: free_port(),
+            ops: free_port(),
+        }
+    }
+
     /// What a browser's page at this node is told of its login, as it happens.
     pub async fn events(self, app: &App, browser: &Browser, login: &Page) -> reqwest::Response {
-        events_at(
-            app,
-            &format!("http://127.0.0.1:{}", self.public),
-            browser,
-            login,
-        )
-        .await
+        let at = format!("http://127.0.0.1:{}", self.public);
+        let id = login.login_id();
+        let name = format!("l-{}", &id[..8]);
+        let cookie = format!("{name}={}", browser.cookie(&name).expect("a cookie"));
+        let request = browser_like().get(format!("{at}/login/{id}/events"));
+        let request = request
+            .header("host", host_of(app))
+            .header("cookie", cookie);
+        request.send().await.expect("an answer")
     }
 
     /// A press on a button of the choice page that comes to this node, and where it leads.
@@ -46,22 +56,6 @@ impl Place {
     }
 }
 
-/// What a page is told of its login by whichever node its request comes to.
-pub async fn events(app: &App, browser: &Browser, login: &Page) -> reqwest::Response {
-    events_at(app, &app.issuer, browser, login).await
-}
-
-async fn events_at(app: &App, at: &str, browser: &Browser, login: &Page) -> reqwest::Response {
-    let id = login.login_id();
-    let name = format!("l-{}", &id[..8]);
-    let cookie = format!("{name}={}", browser.cookie(&name).expect("a cookie"));
-    let request = browser_like().get(format!("{at}/login/{id}/events"));
-    let request = request
-        .header("host", host_of(app))
-        .header("cookie", cookie);
-    request.send().await.expect("an answer")
-}
-
 fn host_of(app: &App) -> &str {
     app.issuer.trim_start_matches("http://")
 }
@@ -79,6 +73,8 @@ pub struct Node {
     name: String,
     /// What it is started with besides, by the environment.
     environment: Vec<(&'static str, String)>,
+    /// What is otherwise in its configuration.
+    changes: Vec<(String, String)>,
 }
 
 impl Node {
@@ -88,21 +84,38 @@ impl Node {
 
     /// The same with more of an environment.
     pub async fn start_in(app: &App, name: &str, environment: Vec<(&'static str, String)>) -> Node {
+        Node::started(app, name, environment, Vec::new()).await
+    }
+
+    /// One with another configuration.
+    pub async fn start_with(app: &App, name: &str, changes: &[(&str, &str)]) -> Node {
+        let owned = |(from, to): &(&str, &str)| ((*from).to_owned(), (*to).to_owned());
+        Node::started(app, name, Vec::new(), changes.iter().map(owned).collect()).await
+    }
+
+    async fn started(
+        app: &App,
+        name: &str,
+        environment: Vec<(&'static str, String)>,
+        changes: Vec<(String, String)>,
+    ) -> Node {
         let place = Place {
             public: free_port(),
             ops: free_port(),
         };
         Node {
-            serving: serve(app, name, place, &environment).await,
+            serving: serve(app, name, place, &environment, &changes).await,
             place,
             name: name.to_owned(),
             environment,
+            changes,
         }
     }
 
     /// Starts it once more after its end.
     pub async fn start_again(&mut self, app: &App) {
-        self.serving = serve(app, &self.name, self.place, &self.environment).await;
+        let (place, name) = (self.place, self.name.as_str());
+        self.serving = serve(app, name, place, &self.environment, &self.changes).await;
     }
 
     /// Status and words of its readiness.
@@ -137,14 +150,17 @@ async fn serve(
     name: &str,
     place: Place,
     environment: &[(&'static str, String)],
+    changes: &[(String, String)],
 ) -> Serving {
-    let listen = app.issuer.replace("http://localhost:", "127.0.0.1:");
-    let elsewhere = format!("127.0.0.1:{}", place.public);
+    let (_, port) = app.issuer.rsplit_once(':').expect("a port");
+    let listen = format!("\"127.0.0.1:{port}\"");
+    let elsewhere = format!("\"127.0.0.1:{}\"", place.public);
     let ops = format!("[ops]\naddress = \"127.0.0.1:{}\"\n[bankid]", place.ops);
-    let changes = [
-        (listen.as_str(), elsewhere.as_str()),
-        ("[bankid]", ops.as_str()),
-    ];
+    let more = changes.iter();
+    let changes: Vec<(&str, &str)> = more
+        .map(|(from, to)| (from.as_str(), to.as_str()))
+        .chain([(listen.as_str(), elsewhere.as_str()), ("[bankid]", &ops)])
+        .collect();
     let mut serving = Serving::start_in(app, name, &changes, environment).await;
     serving.port = place.public;
     serving

@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod database;
 pub mod devtools;
 pub mod doors;
+pub mod fronts;
 pub mod holding;
 pub mod mtls;
 pub mod phone;
@@ -189,6 +190,10 @@ pub struct App {
     pub clock: Clock,
     /// Who issues relying-party certificates.
     pub banks: Authority,
+    /// Who issues the certificates that pages are served with.
+    pub pages: Authority,
+    /// The provider's name, where it is not localhost.
+    name: Option<&'static str>,
     /// The certificate that the pages are served with, where they are served over TLS.
     pub certificate: CertificateDer<'static>,
     /// The configuration, to start another node or the program itself with.
@@ -336,9 +341,8 @@ impl App {
                 None => Phone::new(&phone_url),
             },
             // The provider closes what was idle for a quarter of a minute.
-            http: reqwest::Client::builder()
+            http: knowing(names.map(|names| names.provider), &pages)
                 .pool_idle_timeout(Duration::from_secs(8))
-                .no_proxy()
                 .build()
                 .expect("a client"),
             phone_url,
@@ -347,6 +351,8 @@ impl App {
             admin,
             clock,
             banks,
+            pages,
+            name: names.map(|names| names.provider),
             certificate,
             config,
             directory,
@@ -360,6 +366,17 @@ impl App {
 
     pub async fn on(database: Database) -> App {
         App::start(Options::on(database)).await
+    }
+
+    /// A browser that finds the provider, whatever its name.
+    pub fn browser(&self) -> Browser {
+        Browser::through(knowing(self.name, &self.pages))
+    }
+
+    /// The same on a machine with another address of the loopback network.
+    pub fn browser_at(&self, address: [u8; 4]) -> Browser {
+        let address = std::net::IpAddr::from(address);
+        Browser::through(knowing(self.name, &self.pages).local_address(address))
     }
 
     /// Stops the provider and nothing else.
@@ -447,6 +464,17 @@ impl App {
             .await;
         let finished = browser.until_departure(&login).await;
         Answer::of(&finished)
+    }
+}
+
+/// Connections that find the provider by a name that is looked up here alone, with a certificate of ours.
+fn knowing(name: Option<&str>, pages: &Authority) -> reqwest::ClientBuilder {
+    let http = reqwest::Client::builder().no_proxy();
+    match name {
+        None => http,
+        Some(name) => http
+            .tls_certs_only([reqwest::Certificate::from_der(&pages.root()).expect("a certificate")])
+            .resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Server {
     bin: PathBuf,
     place: TempDir,
     port: u16,
+    /// What it is started with besides.
+    options: String,
 }
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -21,6 +23,13 @@ static SAID: OnceLock<()> = OnceLock::new();
 impl Server {
     /// One with nothing in it, that keeps on the disk what it says that it keeps.
     pub fn start() -> Option<Server> {
+        let server = Server::made("portvakt", &["--auth=trust"])?;
+        server.start_again();
+        Some(server)
+    }
+
+    /// One that does not run yet, of a superuser, with more of what its cluster is made with.
+    pub fn made(superuser: &str, how: &[&str]) -> Option<Server> {
         let Some(bin) = newest_programs() else {
             left_out("PostgreSQL", &SAID);
             return None;
@@ -37,12 +46,32 @@ impl Server {
             bin,
             place,
             port: free_port(),
+            options: String::new(),
         };
         let data = server.data();
-        let fresh = ["-D", &data, "-U", "portvakt", "--auth=trust", "--no-sync"];
-        server.run("initdb", &fresh);
-        server.start_again();
+        let fresh = ["-D", &data, "-U", superuser, "--no-sync"];
+        server.run("initdb", &[&fresh, how].concat());
         Some(server)
+    }
+
+    /// Starts it with more options.
+    pub fn start_with(&mut self, options: &str) {
+        options.clone_into(&mut self.options);
+        self.start_again();
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where its socket is.
+    pub fn place(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Its programs.
+    pub fn bin(&self) -> &Path {
+        &self.bin
     }
 
     pub fn url(&self) -> String {
@@ -57,8 +86,8 @@ impl Server {
     pub fn start_again(&self) {
         let place = self.place.path().display();
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={place} -c fsync=on",
-            self.port
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={place} -c fsync=on {}",
+            self.port, self.options
         );
         let log = format!("{place}/log");
         self.run(

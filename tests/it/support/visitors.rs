@@ -2,7 +2,7 @@
 //! they log in at. Who is told to come again in a moment does, with the same; nothing else is taken from it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portvakt::random::Random;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::cluster::{Node, events};
+use super::cluster::Node;
 use super::{Answer, App, Browser, CALLBACK, Page, SECRET};
 use crate::token::{Told, claims, told};
 
@@ -33,6 +33,8 @@ pub struct Tally {
     pub streams_ended: AtomicUsize,
     /// Streams that broke off instead of ending.
     pub streams_broken: AtomicUsize,
+    /// Whether what stands before the nodes asks again by itself where the first answer was lost.
+    pub sent_again: AtomicBool,
 }
 
 pub struct Visitors {
@@ -163,7 +165,7 @@ impl Person {
     }
 
     async fn log_in(&self) {
-        let (app, browser) = (&self.app, Browser::new());
+        let (app, browser) = (&self.app, self.app.browser());
         let state = hex::encode(self.random.bytes::<8>());
         let url = app.authorize_url(&[("state", Some(&state))]);
         let (choice, _) = self.patiently(|| browser.get(&url)).await;
@@ -182,7 +184,8 @@ impl Person {
         }
         let finish = format!("{}/finish", login.login_url());
         let (finished, waited) = self.patiently(|| browser.get(&finish)).await;
-        if waited && finished.status == 410 {
+        let may_be_over = waited || self.tally.sent_again.load(Ordering::SeqCst);
+        if may_be_over && finished.status == 410 {
             // The login ended, and its answer was lost on the way.
             return one_more(&self.tally.answers_lost);
         }
@@ -243,7 +246,7 @@ impl Person {
     /// Follows by events, as a page with scripts does, until the login may finish or has failed.
     async fn listen(&self, browser: &Browser, login: &Page) -> bool {
         for _ in 0..60 {
-            let mut events = events(&self.app, browser, login).await;
+            let mut events = browser.events(login).await;
             match events.status().as_u16() {
                 200 => {}
                 503 => one_more(&self.tally.told_to_wait),
