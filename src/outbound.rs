@@ -145,6 +145,21 @@ impl Outbound {
     }
 }
 
+/// What was wrong with TLS, where that is why a call came to nothing.
+pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        // An `io::Error` names what is behind the one that it wraps, and not that one itself.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref());
+        if let Some(found) = inner.or_else(|| error.downcast_ref()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 fn failure(error: &reqwest::Error) -> Failure {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
