@@ -96,7 +96,10 @@ fn unanswered(about: &str, failure: &Failure) -> Finding {
         Failure::Unreachable(_) => {
             "See whether this machine may call BankID's host on port 443 without a proxy, and whether certificate, root and environment belong together."
         }
-        Failure::Refused { status: 401 | 403, .. } | Failure::Unreadable(401 | 403) => {
+        Failure::Refused {
+            status: 401 | 403, ..
+        }
+        | Failure::Unreadable(401 | 403) => {
             "See whether the certificate is for this environment, and ask the bank whether it is in force."
         }
         _ => "See what BankID says of its operations, and try again.",
@@ -112,7 +115,10 @@ fn skew(now: Timestamp, theirs: Timestamp) -> Finding {
         true => Finding::error(
             "clock",
             CLOCK,
-            format!("is {} s off BankID's: codes are shown too early or too late", skew.0),
+            format!(
+                "is {} s off BankID's: codes are shown too early or too late",
+                skew.0
+            ),
             "Have this machine set its clock by the network (chrony, systemd-timesyncd).",
         ),
         false => Finding::ok("clock", CLOCK, "goes with BankID's"),
@@ -152,7 +158,12 @@ mod tests {
             assert_eq!(found.level, level, "{days}: {found:?}");
             assert!(found.said.contains("people see \"Kommunen\""), "{found:?}");
         }
-        for (seconds, level) in [(0, Level::Ok), (7, Level::Ok), (8, Level::Error), (-8, Level::Error)] {
+        for (seconds, level) in [
+            (0, Level::Ok),
+            (7, Level::Ok),
+            (8, Level::Error),
+            (-8, Level::Error),
+        ] {
             assert_eq!(skew(NOW, NOW + Seconds(seconds)).level, level, "{seconds}");
         }
         for (failure, told) in [
@@ -161,7 +172,10 @@ mod tests {
             (Failure::Unreadable(503), "operations"),
         ] {
             let found = unanswered("bankid", &failure);
-            assert!(found.remedy.is_some_and(|remedy| remedy.contains(told)), "{failure}");
+            assert!(
+                found.remedy.is_some_and(|remedy| remedy.contains(told)),
+                "{failure}"
+            );
         }
     }
 }

@@ -9,8 +9,8 @@ use url::{Host, Url};
 use super::finding::Finding;
 use super::outside::resolves;
 use crate::authorize::redirect_uri::RedirectUri;
-use crate::client::keys::LARGEST;
 use crate::client::Client;
+use crate::client::keys::LARGEST;
 use crate::config::Config;
 use crate::jose::jwks::Jwks;
 use crate::json;
@@ -58,7 +58,10 @@ pub async fn check(config: &Config, store: Option<&Store>, offline: bool) -> Vec
 }
 
 async fn clients(config: &Config, store: Option<&Store>) -> Vec<Client> {
-    let in_file = config.clients.iter().map(|registered| registered.client.clone());
+    let in_file = config
+        .clients
+        .iter()
+        .map(|registered| registered.client.clone());
     let in_file: Vec<Client> = in_file.collect();
     let Some(store) = store else {
         return in_file;
@@ -121,8 +124,18 @@ fn is_loopback(uri: &RedirectUri) -> bool {
 fn names(client: &Client) -> BTreeSet<String> {
     let metadata = &client.metadata;
     let uris = metadata.redirect_uris.iter().map(RedirectUri::as_str);
-    let uris = uris.chain(metadata.post_logout_redirect_uris.iter().map(RedirectUri::as_str));
-    let uris = uris.chain(metadata.frontchannel_logout_uri.iter().map(RedirectUri::as_str));
+    let uris = uris.chain(
+        metadata
+            .post_logout_redirect_uris
+            .iter()
+            .map(RedirectUri::as_str),
+    );
+    let uris = uris.chain(
+        metadata
+            .frontchannel_logout_uri
+            .iter()
+            .map(RedirectUri::as_str),
+    );
     let urls = uris.filter_map(|uri| Url::parse(uri).ok());
     let web = urls.filter(|url| matches!(url.scheme(), "http" | "https"));
     web.filter_map(|url| match url.host()? {
@@ -135,9 +148,9 @@ fn names(client: &Client) -> BTreeSet<String> {
 /// Which of all names lead somewhere.
 async fn resolved(clients: &[Client]) -> BTreeSet<String> {
     let all: BTreeSet<String> = clients.iter().flat_map(names).collect();
-    let asked = all.into_iter().map(|name| async move {
-        resolves(&name, 443).await.then_some(name)
-    });
+    let asked = all
+        .into_iter()
+        .map(|name| async move { resolves(&name, 443).await.then_some(name) });
     let found: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     found.into_iter().flatten().collect()
 }
@@ -180,7 +193,10 @@ fn keys(client: &Client, fetched: Result<Vec<u8>, Unread>) -> Option<Finding> {
         ),
         Err(unread) => (
             format!("its jwks_uri cannot be read: {unread}"),
-            remedy(unread, "See that it answers 200 over https with a certificate that is trusted."),
+            remedy(
+                unread,
+                "See that it answers 200 over https with a certificate that is trusted.",
+            ),
         ),
     };
     Some(Finding::error(about(client), "client_keys", said, remedy))
@@ -195,7 +211,10 @@ fn logout(client: &Client, fetched: Result<Vec<u8>, Unread>) -> Option<Finding> 
         about(client),
         "client_backchannel",
         format!("its backchannel_logout_uri cannot be reached: {unread}"),
-        remedy(unread, "See that it listens there, over https with a certificate that is trusted."),
+        remedy(
+            unread,
+            "See that it listens there, over https with a certificate that is trusted.",
+        ),
     ))
 }
 
@@ -258,17 +277,26 @@ mod tests {
         let here = client(json!({}));
         assert_eq!(unresolved(&here, &known), None);
         let told = unresolved(&here, &BTreeSet::new()).expect("a finding");
-        assert!(told.said.starts_with("app.example does not resolve"), "{told}");
+        assert!(
+            told.said.starts_with("app.example does not resolve"),
+            "{told}"
+        );
         let set = br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         assert_eq!(keys(&here, Ok(set.to_vec())), None);
         for (fetched, told) in [
             (Ok(b"{}".to_vec()), "JSON Web Key Set"),
             (Err(Unread::Status(404)), "answers 200"),
-            (Err(Unread::Failed(Failure::Forbidden)), "outbound.allow_networks"),
+            (
+                Err(Unread::Failed(Failure::Forbidden)),
+                "outbound.allow_networks",
+            ),
         ] {
             let found = keys(&here, fetched).expect("a finding");
             assert_eq!(found.level, Level::Error);
-            assert!(found.remedy.is_some_and(|remedy| remedy.contains(told)), "{told}");
+            assert!(
+                found.remedy.is_some_and(|remedy| remedy.contains(told)),
+                "{told}"
+            );
         }
         assert_eq!(logout(&here, Err(Unread::Status(405))), None);
         assert_eq!(logout(&here, Ok(Vec::new())), None);

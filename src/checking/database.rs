@@ -58,7 +58,10 @@ fn clock(now: Timestamp, theirs: Timestamp) -> Finding {
         true => Finding::error(
             "clock",
             "clock_database",
-            format!("is {} s off the database's: nodes here are not ready", skew.0),
+            format!(
+                "is {} s off the database's: nodes here are not ready",
+                skew.0
+            ),
             "Have both machines set their clocks by the network (chrony, systemd-timesyncd).",
         ),
         false => Finding::ok("clock", "clock_database", "goes with the database's"),
@@ -203,14 +206,26 @@ mod tests {
             (sqlite("wal", None), "", Level::Ok),
             (sqlite("delete", None), "sqlite_journal", Level::Error),
             (sqlite("wal", Some(1000)), "sqlite_room", Level::Error),
-            (sqlite("wal", Some(100 * MIB)), "sqlite_room", Level::Warning),
+            (
+                sqlite("wal", Some(100 * MIB)),
+                "sqlite_room",
+                Level::Warning,
+            ),
             (postgres(), "", Level::Ok),
             (with!(version, 140_009), "postgres_version", Level::Warning),
-            (with!(connections, 66), "postgres_connections", Level::Warning),
+            (
+                with!(connections, 66),
+                "postgres_connections",
+                Level::Warning,
+            ),
             (with!(connections, 67), "", Level::Ok),
             (with!(nodes, 6), "postgres_connections", Level::Warning),
             (with!(is_copy, true), "postgres_copy", Level::Error),
-            (with!(encoding, "LATIN1".to_owned()), "postgres_encoding", Level::Error),
+            (
+                with!(encoding, "LATIN1".to_owned()),
+                "postgres_encoding",
+                Level::Error,
+            ),
             (
                 with!(isolation, "serializable".to_owned()),
                 "postgres_isolation",
@@ -221,9 +236,17 @@ mod tests {
             assert_eq!(worst(&found), level, "{condition:?}: {found:?}");
             let odd: Vec<_> = found.iter().filter(|f| f.level != Level::Ok).collect();
             assert_eq!(odd.len(), usize::from(!id.is_empty()), "{odd:?}");
-            assert!(odd.iter().all(|f| f.id == id && f.remedy.is_some()), "{odd:?}");
+            assert!(
+                odd.iter().all(|f| f.id == id && f.remedy.is_some()),
+                "{odd:?}"
+            );
         }
-        for (theirs, level) in [(0, Level::Ok), (5, Level::Ok), (6, Level::Error), (-6, Level::Error)] {
+        for (theirs, level) in [
+            (0, Level::Ok),
+            (5, Level::Ok),
+            (6, Level::Error),
+            (-6, Level::Error),
+        ] {
             let now = Timestamp(1_800_000_000);
             let found = clock(now, Timestamp(now.0 + theirs));
             assert_eq!(found.level, level, "{theirs}");

@@ -19,7 +19,10 @@ pub fn check(file: &Path, config: &Config) -> Vec<Finding> {
         found.push(Finding::error(
             "configuration",
             "file_writable",
-            format!("{} can be changed by everybody on this machine", file.display()),
+            format!(
+                "{} can be changed by everybody on this machine",
+                file.display()
+            ),
             format!("chmod o-w {}", file.display()),
         ));
     }
@@ -27,7 +30,10 @@ pub fn check(file: &Path, config: &Config) -> Vec<Finding> {
         found.push(Finding::warning(
             "configuration",
             "folder_writable",
-            format!("everybody on this machine can put other files into {}", folder.display()),
+            format!(
+                "everybody on this machine can put other files into {}",
+                folder.display()
+            ),
             format!("chmod o-w {}", folder.display()),
         ));
     }
@@ -35,7 +41,10 @@ pub fn check(file: &Path, config: &Config) -> Vec<Finding> {
         found.push(Finding::warning(
             "database",
             "database_readable",
-            format!("{} can be read by everybody on this machine", file.display()),
+            format!(
+                "{} can be read by everybody on this machine",
+                file.display()
+            ),
             "chmod o= it, and what ends in -wal and -shm beside it.",
         ));
     }
@@ -71,7 +80,11 @@ mod tests {
             (0o777, STICKY, true),
             (0o775, STICKY, false),
         ] {
-            let path = if unless == 0 { file.as_path() } else { directory.path() };
+            let path = if unless == 0 {
+                file.as_path()
+            } else {
+                directory.path()
+            };
             let mode_of = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(path, mode_of).expect("set");
             assert_eq!(is_open(path, unless), open, "{mode:o}");

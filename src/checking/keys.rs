@@ -74,7 +74,10 @@ fn judge(keys: &[KeyRecord], rotation: &Rotation, now: Timestamp) -> Finding {
         Some(first) => Finding::warning(
             about,
             id,
-            format!("{} of them were {first}, or the like, more than a day ago", late.len()),
+            format!(
+                "{} of them were {first}, or the like, more than a day ago",
+                late.len()
+            ),
             "Nodes do this by themselves: see whether one runs, and what its log says of keys.",
         ),
         None => {

@@ -89,7 +89,11 @@ pub fn answer(master: &MasterKeys, question: &str, seen: &Seen, now: Timestamp) 
 }
 
 fn proof(key: &Key, at: i64, nonce: &str) -> String {
-    hex::encode(key.mac(&[b"portvakt check: question", &at.to_be_bytes(), nonce.as_bytes()]))
+    hex::encode(key.mac(&[
+        b"portvakt check: question",
+        &at.to_be_bytes(),
+        nonce.as_bytes(),
+    ]))
 }
 
 fn seal(key: &Key, nonce: &str, seen: &str) -> String {

@@ -36,7 +36,10 @@ pub async fn run(file: &Path, config: &Config, options: Options) -> Vec<Finding>
         let (missing, tag) = (language.missing(), language.tag());
         let said = match missing {
             [] => "complete".to_owned(),
-            missing => format!("in English, for want of a translation: {}", missing.join(", ")),
+            missing => format!(
+                "in English, for want of a translation: {}",
+                missing.join(", ")
+            ),
         };
         found.push(Finding::ok(format!("language {tag}"), "language", said));
     }

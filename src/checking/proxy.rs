@@ -46,7 +46,10 @@ fn caller(seen: &Seen, own: Option<IpAddr>) -> Finding {
         (false, true) => Finding::ok(
             ABOUT,
             id,
-            format!("there is none between; people are known by their address ({})", seen.caller),
+            format!(
+                "there is none between; people are known by their address ({})",
+                seen.caller
+            ),
         ),
         (true, true) => Finding::warning(
             ABOUT,
@@ -57,19 +60,28 @@ fn caller(seen: &Seen, own: Option<IpAddr>) -> Finding {
         (false, false) => Finding::error(
             ABOUT,
             id,
-            format!("{} is not one of listen.trusted_proxies: everybody seems to come from it, and is limited together", seen.peer),
+            format!(
+                "{} is not one of listen.trusted_proxies: everybody seems to come from it, and is limited together",
+                seen.peer
+            ),
             "Add its address, or its network, to listen.trusted_proxies.",
         ),
         (true, false) if added == 0 && !first_is_claimed => Finding::error(
             ABOUT,
             id,
-            format!("{} sends no X-Forwarded-For: everybody seems to come from it, and is limited together", seen.peer),
+            format!(
+                "{} sends no X-Forwarded-For: everybody seems to come from it, and is limited together",
+                seen.peer
+            ),
             "Have it add the address that it is called from (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for).",
         ),
         (true, false) if added == 0 => Finding::error(
             ABOUT,
             id,
-            format!("{} hands on X-Forwarded-For as it comes: anybody can say which address they come from", seen.peer),
+            format!(
+                "{} hands on X-Forwarded-For as it comes: anybody can say which address they come from",
+                seen.peer
+            ),
             "Have it add the address that it is called from (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for).",
         ),
         (true, false) if seen.caller == CLAIMED => Finding::warning(
@@ -81,7 +93,10 @@ fn caller(seen: &Seen, own: Option<IpAddr>) -> Finding {
         (true, false) => Finding::ok(
             ABOUT,
             id,
-            format!("people are known by their address (this machine's is {})", seen.caller),
+            format!(
+                "people are known by their address (this machine's is {})",
+                seen.caller
+            ),
         ),
     }
 }
@@ -97,15 +112,78 @@ mod tests {
         let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
         let claimed = "192.0.2.77";
         for (peer, is_trusted, forwarded, caller, level, told) in [
-            ("198.51.100.9", false, &[claimed][..], "198.51.100.9", Level::Ok, "none between"),
-            ("198.51.100.9", true, &[claimed], claimed, Level::Warning, "cannot be seen"),
-            ("10.0.0.1", false, &[claimed, "198.51.100.9"], "10.0.0.1", Level::Error, "10.0.0.1 is not one of"),
-            ("10.0.0.1", false, &[], "10.0.0.1", Level::Error, "is not one of"),
-            ("10.0.0.1", true, &[], "10.0.0.1", Level::Error, "sends no X-Forwarded-For"),
-            ("10.0.0.1", true, &[claimed], claimed, Level::Error, "hands on X-Forwarded-For"),
-            ("10.0.0.1", true, &[claimed, "10.0.0.7"], claimed, Level::Warning, "this machine's too"),
-            ("10.0.0.1", true, &[claimed, "198.51.100.9"], "198.51.100.9", Level::Ok, "198.51.100.9"),
-            ("10.0.0.1", true, &["198.51.100.9"], "198.51.100.9", Level::Ok, "known by their address"),
+            (
+                "198.51.100.9",
+                false,
+                &[claimed][..],
+                "198.51.100.9",
+                Level::Ok,
+                "none between",
+            ),
+            (
+                "198.51.100.9",
+                true,
+                &[claimed],
+                claimed,
+                Level::Warning,
+                "cannot be seen",
+            ),
+            (
+                "10.0.0.1",
+                false,
+                &[claimed, "198.51.100.9"],
+                "10.0.0.1",
+                Level::Error,
+                "10.0.0.1 is not one of",
+            ),
+            (
+                "10.0.0.1",
+                false,
+                &[],
+                "10.0.0.1",
+                Level::Error,
+                "is not one of",
+            ),
+            (
+                "10.0.0.1",
+                true,
+                &[],
+                "10.0.0.1",
+                Level::Error,
+                "sends no X-Forwarded-For",
+            ),
+            (
+                "10.0.0.1",
+                true,
+                &[claimed],
+                claimed,
+                Level::Error,
+                "hands on X-Forwarded-For",
+            ),
+            (
+                "10.0.0.1",
+                true,
+                &[claimed, "10.0.0.7"],
+                claimed,
+                Level::Warning,
+                "this machine's too",
+            ),
+            (
+                "10.0.0.1",
+                true,
+                &[claimed, "198.51.100.9"],
+                "198.51.100.9",
+                Level::Ok,
+                "198.51.100.9",
+            ),
+            (
+                "10.0.0.1",
+                true,
+                &["198.51.100.9"],
+                "198.51.100.9",
+                Level::Ok,
+                "known by their address",
+            ),
         ] {
             let seen = Seen {
                 peer: ip(peer),
@@ -120,7 +198,10 @@ mod tests {
             assert!(found[1].said.contains(told), "{found:?}");
             let found = judge(&seen, None, "other.example.se");
             assert_eq!(found[0].level, Level::Error);
-            assert!(found[0].said.contains("Host into login.example.se"), "{found:?}");
+            assert!(
+                found[0].said.contains("Host into login.example.se"),
+                "{found:?}"
+            );
         }
     }
 }

@@ -158,7 +158,10 @@ fn secret_files(written: &Written) -> Vec<(String, &PathBuf)> {
             "bankid.passphrase_file".into(),
             bankid.passphrase_file.as_ref(),
         ),
-        ("database.url_file".into(), written.database.url_file.as_ref()),
+        (
+            "database.url_file".into(),
+            written.database.url_file.as_ref(),
+        ),
     ];
     let former = keys.former_master_key_files.iter();
     files.extend(former.map(|file| ("keys.former_master_key_files".to_owned(), Some(file))));

@@ -25,7 +25,8 @@ pub(super) type Variables = BTreeMap<String, String>;
 /// Those of ours in the environment of this program.
 pub(super) fn variables() -> Variables {
     let all = std::env::vars_os();
-    let text = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let text =
+        all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     text.filter(|(name, _)| name.starts_with(PREFIX)).collect()
 }
 
@@ -163,7 +164,9 @@ fn put<'i>(file: &mut DeTable<'i>, said: &'i Said, mark: Range<usize>) {
         }
         Value::Switch(switch) => DeValue::Boolean(*switch),
         Value::List(items) => {
-            let items = items.iter().map(|item| at(DeValue::String(item.as_str().into())));
+            let items = items
+                .iter()
+                .map(|item| at(DeValue::String(item.as_str().into())));
             DeValue::Array(items.collect::<DeArray<'_>>())
         }
     };

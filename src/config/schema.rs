@@ -236,7 +236,10 @@ fn collect(schema: &Value, path: &str, is_in_environment: bool, keys: &mut Vec<K
 }
 
 fn meaning(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().to_owned()
+    schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// `None` for what is a table, or a list of tables.

@@ -16,7 +16,9 @@ fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<Written, String> 
     let said = said(&of(variables), &mut found);
     let problems = Problems::from(found);
     match problems.0.is_empty() {
-        true => read(text, &said).map(|(written, _)| written).map_err(|p| p.to_string()),
+        true => read(text, &said)
+            .map(|(written, _)| written)
+            .map_err(|p| p.to_string()),
         false => Err(problems.to_string()),
     }
 }
@@ -63,7 +65,10 @@ fn a_variable_stands_in_the_place_of_a_key() {
         ],
     );
     let all = all.expect("read");
-    assert_eq!(all.admin.expect("a section").url, "https://admin.example.se");
+    assert_eq!(
+        all.admin.expect("a section").url,
+        "https://admin.example.se"
+    );
 }
 
 #[test]
@@ -93,19 +98,55 @@ fn every_key_can_be_said_with_what_it_is_without() {
 fn what_a_variable_says_wrong_is_told_by_its_name() {
     let _shows = crate::shows!(refusing "PV-CONFIG-12");
     for (name, value, told) in [
-        ("PORTVAKT_DATABASE__ULR", "x", "is no key's variable: `portvakt config reference` lists them"),
+        (
+            "PORTVAKT_DATABASE__ULR",
+            "x",
+            "is no key's variable: `portvakt config reference` lists them",
+        ),
         ("PORTVAKT_DATABASE_URL", "x", "write PORTVAKT_DATABASE__URL"),
-        ("PORTVAKT_KEYS_MASTER_KEY_FILE", "x", "write PORTVAKT_KEYS__MASTER_KEY_FILE"),
-        ("PORTVAKT_KEYS__MASTER__KEY", "x", "write PORTVAKT_KEYS__MASTER_KEY"),
-        ("PORTVAKT_CLIENT__CLIENT_ID", "x", "clients are written in the file"),
-        ("PORTVAKT_BANKID__PROFILE__TAX__KEY_FILE", "x", "is no key's variable"),
-        ("PORTVAKT_KEYS__ANNOUNCE_DAYS", "x", "must be a whole number"),
+        (
+            "PORTVAKT_KEYS_MASTER_KEY_FILE",
+            "x",
+            "write PORTVAKT_KEYS__MASTER_KEY_FILE",
+        ),
+        (
+            "PORTVAKT_KEYS__MASTER__KEY",
+            "x",
+            "write PORTVAKT_KEYS__MASTER_KEY",
+        ),
+        (
+            "PORTVAKT_CLIENT__CLIENT_ID",
+            "x",
+            "clients are written in the file",
+        ),
+        (
+            "PORTVAKT_BANKID__PROFILE__TAX__KEY_FILE",
+            "x",
+            "is no key's variable",
+        ),
+        (
+            "PORTVAKT_KEYS__ANNOUNCE_DAYS",
+            "x",
+            "must be a whole number",
+        ),
         ("PORTVAKT_KEYS__ANNOUNCE_DAYS", "70000", "70000"),
-        ("PORTVAKT_PAGES__CARE_NOTICE", "yes", "must be true or false"),
+        (
+            "PORTVAKT_PAGES__CARE_NOTICE",
+            "yes",
+            "must be true or false",
+        ),
         ("PORTVAKT_LISTEN__ADDRESS", "here", "invalid socket address"),
-        ("PORTVAKT_LISTEN__TRUSTED_PROXIES", "10.0.0.0/8,here", "invalid IP address"),
+        (
+            "PORTVAKT_LISTEN__TRUSTED_PROXIES",
+            "10.0.0.0/8,here",
+            "invalid IP address",
+        ),
         ("PORTVAKT_BANKID__ENVIRONMENT", "prod", "unknown variant"),
-        ("PORTVAKT_MTLS__CERTIFICATE_HEADER", "Client-Cert", "missing field `url`"),
+        (
+            "PORTVAKT_MTLS__CERTIFICATE_HEADER",
+            "Client-Cert",
+            "missing field `url`",
+        ),
     ] {
         let read = read_with(EXAMPLE, &[(name, value)]);
         let problem = read.expect_err(name);
@@ -117,7 +158,10 @@ fn what_a_variable_says_wrong_is_told_by_its_name() {
     let line = EXAMPLE.lines().position(|line| line.starts_with("address"));
     let line = line.expect("a line") + 1;
     let problem = read_with(&wrong, &[("PORTVAKT_NODE__ID", "a")]).expect_err("refused");
-    assert!(problem.starts_with(&format!("file: line {line}: ")), "{problem}");
+    assert!(
+        problem.starts_with(&format!("file: line {line}: ")),
+        "{problem}"
+    );
     // What is refused later says where it comes from, and what the file says does not.
     let read = |variables: &[(&str, &str)]| {
         let read = Config::parse_with(EXAMPLE, Path::new("."), &of(variables));
@@ -125,13 +169,18 @@ fn what_a_variable_says_wrong_is_told_by_its_name() {
     };
     let problems = read(&[("PORTVAKT_ISSUER", "http://login.example.se")]);
     assert!(
-        problems.contains("issuer: must be https (http is for localhost alone) (PORTVAKT_ISSUER says it)"),
+        problems.contains(
+            "issuer: must be https (http is for localhost alone) (PORTVAKT_ISSUER says it)"
+        ),
         "{problems}"
     );
     assert!(!read(&[]).contains("says it"));
     // A value is never told of.
     let problems = read(&[("PORTVAKT_KEYS__MASTER_KEY", "a-secret-that-is-none")]);
-    assert!(problems.contains("exclude each other") && !problems.contains("a-secret"), "{problems}");
+    assert!(
+        problems.contains("exclude each other") && !problems.contains("a-secret"),
+        "{problems}"
+    );
 }
 
 #[test]
@@ -152,14 +201,26 @@ fn an_address_with_a_password_stands_in_a_file_of_its_own() {
     assert!(!problems("url_file = \"url\"", &[]).contains("database"));
     assert!(!problems("", &[("PORTVAKT_DATABASE__URL_FILE", "url")]).contains("database"));
     let both = problems("url = \"sqlite:a.db\"\nurl_file = \"url\"", &[]);
-    assert!(both.contains("database.url_file: url and url_file exclude each other"), "{both}");
+    assert!(
+        both.contains("database.url_file: url and url_file exclude each other"),
+        "{both}"
+    );
     let none = problems("url_file = \"none\"", &[]);
-    assert!(none.contains("database.url_file: url_file none: "), "{none}");
+    assert!(
+        none.contains("database.url_file: url_file none: "),
+        "{none}"
+    );
     set(0o644);
     let open = problems("url_file = \"url\"", &[]);
-    assert!(open.contains("database.url_file: url can be read by everybody"), "{open}");
+    assert!(
+        open.contains("database.url_file: url can be read by everybody"),
+        "{open}"
+    );
     set(0o600);
     std::fs::write(&file, "mysql://x").expect("written");
     let other = problems("url_file = \"url\"", &[]);
-    assert!(other.contains("database.url_file: must begin with sqlite: or postgres:"), "{other}");
+    assert!(
+        other.contains("database.url_file: must begin with sqlite: or postgres:"),
+        "{other}"
+    );
 }

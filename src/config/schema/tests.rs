@@ -22,7 +22,9 @@ fn with(mut file: toml::Table, key: &str, value: toml::Value) -> toml::Table {
             table.insert(name.to_owned(), value);
             break;
         }
-        let below = table.entry(name).or_insert_with(|| toml::Table::new().into());
+        let below = table
+            .entry(name)
+            .or_insert_with(|| toml::Table::new().into());
         table = below.as_table_mut().expect("a table");
     }
     file
@@ -67,9 +69,11 @@ fn what_is_described_is_what_is_read() {
         // What a section of its own needs.
         let base = match within {
             "mtls" => with(example(), "mtls.url", "https://mtls.example.se".into()),
-            "bankid.profile.tax" => {
-                with(example(), "bankid.profile.tax.certificate_file", "tax.pem".into())
-            }
+            "bankid.profile.tax" => with(
+                example(),
+                "bankid.profile.tax.certificate_file",
+                "tax.pem".into(),
+            ),
             _ => example(),
         };
         assert!(is_described(&base) && is_read(&base), "{name}");

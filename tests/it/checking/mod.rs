@@ -25,7 +25,12 @@ impl Report {
     /// several.
     pub fn of(&self, id: &str) -> Option<(&str, String)> {
         let all = self.findings.iter().filter(|finding| finding["id"] == id);
-        let rank = |finding: &&Value| ["ok", "warning", "error"].map(|level| finding["level"] == level).iter().position(|is| *is);
+        let rank = |finding: &&Value| {
+            ["ok", "warning", "error"]
+                .map(|level| finding["level"] == level)
+                .iter()
+                .position(|is| *is)
+        };
         let worst = all.max_by_key(rank)?;
         let level = worst["level"].as_str().expect("a level");
         let said = worst["said"].as_str().expect("words");
@@ -56,7 +61,10 @@ pub async fn checked(app: &App, config: &str, more: &[&str]) -> Report {
 
 async fn checked_file(file: &Path, more: &[&str]) -> Report {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portvakt"));
-    command.args(["check", "--json", "--config"]).arg(file).args(more);
+    command
+        .args(["check", "--json", "--config"])
+        .arg(file)
+        .args(more);
     let ran = tokio::task::spawn_blocking(move || command.output());
     let ran = ran.await.expect("it ended").expect("it runs");
     let text = String::from_utf8(ran.stdout).expect("text");
@@ -76,46 +84,49 @@ async fn checked_file(file: &Path, more: &[&str]) -> Report {
     }
 }
 
-on_both!(a_good_installation_is_found_good, async |database: Database| {
-    let _shows = shows!(
-        accepting "PV-CHECK-1", accepting "PV-CHECK-2", accepting "PV-CHECK-3", accepting "PV-CHECK-4",
-        accepting "PV-CHECK-5", accepting "PV-CHECK-6", accepting "PV-CHECK-7"
-    );
-    let app = App::on(database).await;
-    let report = checked(&app, &app.config, &[]).await;
-    assert!(report.is_good, "{}", report.text);
-    for id in [
-        "configuration",
-        "database",
-        "master_key",
-        "signing_keys",
-        "bankid",
-        "bankid_root",
-        "bankid_certificate",
-        "clock_bankid",
-        "issuer_document",
-        "issuer_keys",
-        "proxy_host",
-        "proxy_address",
-        "proxy_buffering",
-        "clients",
-    ] {
-        assert_eq!(report.level(id), Some("ok"), "{id}: {}", report.text);
+on_both!(
+    a_good_installation_is_found_good,
+    async |database: Database| {
+        let _shows = shows!(
+            accepting "PV-CHECK-1", accepting "PV-CHECK-2", accepting "PV-CHECK-3", accepting "PV-CHECK-4",
+            accepting "PV-CHECK-5", accepting "PV-CHECK-6", accepting "PV-CHECK-7"
+        );
+        let app = App::on(database).await;
+        let report = checked(&app, &app.config, &[]).await;
+        assert!(report.is_good, "{}", report.text);
+        for id in [
+            "configuration",
+            "database",
+            "master_key",
+            "signing_keys",
+            "bankid",
+            "bankid_root",
+            "bankid_certificate",
+            "clock_bankid",
+            "issuer_document",
+            "issuer_keys",
+            "proxy_host",
+            "proxy_address",
+            "proxy_buffering",
+            "clients",
+        ] {
+            assert_eq!(report.level(id), Some("ok"), "{id}: {}", report.text);
+        }
+        let of_database = match app.provider.store.is_shared() {
+            true => "postgres_connections",
+            false => "sqlite_room",
+        };
+        assert_eq!(report.level(of_database), Some("ok"), "{}", report.text);
+        // Names of applications that are only made up.
+        report.tells("client_name", "warning", "app.example");
+        assert!(!checked(&app, &app.config, &["--strict"]).await.is_good);
+        // A configuration that is wrong is told of in the same way.
+        let wrong = app.config.replace("[keys]", "[keys]\nannounce_days = 1");
+        let report = checked(&app, &wrong, &[]).await;
+        report.tells("configuration", "error", "must be 2 to 3650");
+        assert_eq!(report.findings[0]["about"], "keys.announce_days");
     }
-    let of_database = match app.provider.store.is_shared() {
-        true => "postgres_connections",
-        false => "sqlite_room",
-    };
-    assert_eq!(report.level(of_database), Some("ok"), "{}", report.text);
-    // Names of applications that are only made up.
-    report.tells("client_name", "warning", "app.example");
-    assert!(!checked(&app, &app.config, &["--strict"]).await.is_good);
-    // A configuration that is wrong is told of in the same way.
-    let wrong = app.config.replace("[keys]", "[keys]\nannounce_days = 1");
-    let report = checked(&app, &wrong, &[]).await;
-    report.tells("configuration", "error", "must be 2 to 3650");
-    assert_eq!(report.findings[0]["about"], "keys.announce_days");
-});
+);
 
 #[test]
 fn nothing_is_called_where_that_is_asked_for() {
@@ -123,11 +134,20 @@ fn nothing_is_called_where_that_is_asked_for() {
         let _shows = shows!(accepting "PV-CHECK-1", refusing "PV-CHECK-1");
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
-        let nowhere = app.config.replace("url = \"https://localhost:", "url = \"https://nowhere.invalid:");
+        let nowhere = app.config.replace(
+            "url = \"https://localhost:",
+            "url = \"https://nowhere.invalid:",
+        );
         assert_ne!(nowhere, app.config);
         let report = checked(&app, &nowhere, &["--offline"]).await;
         assert!(report.is_good, "{}", report.text);
-        for id in ["bankid", "issuer_document", "issuer_unreachable", "proxy_host", "client_name"] {
+        for id in [
+            "bankid",
+            "issuer_document",
+            "issuer_unreachable",
+            "proxy_host",
+            "client_name",
+        ] {
             assert_eq!(report.level(id), None, "{id}");
         }
         assert_eq!(report.level("bankid_certificate"), Some("ok"));
@@ -166,8 +186,12 @@ fn addresses_of_clients_are_called() {
                 "\n[[client]]\nclient_id = \"{name}\"\nclient_name = \"{name}\"\nredirect_uris = [\"https://{name}.example/\"]\n{lines}\n"
             )
         };
-        let with_keys = format!("token_endpoint_auth = \"private_key_jwt\"\njwks_uri = \"{}\"", at("/jwks"));
-        let told = |uri: &str| format!("client_secret = \"{SECRET}\"\nbackchannel_logout_uri = \"{uri}\"");
+        let with_keys = format!(
+            "token_endpoint_auth = \"private_key_jwt\"\njwks_uri = \"{}\"",
+            at("/jwks")
+        );
+        let told =
+            |uri: &str| format!("client_secret = \"{SECRET}\"\nbackchannel_logout_uri = \"{uri}\"");
         let config = |lines: &str| app.config.clone() + &client("checked", lines);
         let of = |report: &Report, id: &str| {
             let mut all = report.findings.iter();
@@ -181,10 +205,18 @@ fn addresses_of_clients_are_called() {
         report.tells("client_keys", "error", "HTTP 500");
         publisher.publish(Published::Keys(portvakt::testing::Signer::new().jwks()));
         let report = checked(&app, &config(&with_keys), &[]).await;
-        assert!(report.is_good && !of(&report, "client_keys"), "{}", report.text);
+        assert!(
+            report.is_good && !of(&report, "client_keys"),
+            "{}",
+            report.text
+        );
         // Whatever it answers: it listens.
         let report = checked(&app, &config(&told(&at("/logout"))), &[]).await;
-        assert!(report.is_good && !of(&report, "client_backchannel"), "{}", report.text);
+        assert!(
+            report.is_good && !of(&report, "client_backchannel"),
+            "{}",
+            report.text
+        );
         let closed = format!("https://localhost:{}/logout", crate::crash::free_port());
         let report = checked(&app, &config(&told(&closed)), &[]).await;
         report.tells("client_backchannel", "error", "no answer (connection)");

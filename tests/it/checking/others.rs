@@ -27,15 +27,17 @@ impl Impostor {
         let answer = Arc::new(Mutex::new((200, String::new())));
         let shared = web::Data::from(answer.clone());
         let server = HttpServer::new(move || {
-            Server::new().app_data(shared.clone()).default_service(web::to(
-                |answer: web::Data<Mutex<(u16, String)>>| async move {
-                    let (status, body) = answer.lock().expect("free").clone();
-                    let status = StatusCode::from_u16(status).expect("a status");
-                    HttpResponse::build(status)
-                        .insert_header(("location", "https://elsewhere.example/"))
-                        .body(body)
-                },
-            ))
+            Server::new()
+                .app_data(shared.clone())
+                .default_service(web::to(
+                    |answer: web::Data<Mutex<(u16, String)>>| async move {
+                        let (status, body) = answer.lock().expect("free").clone();
+                        let status = StatusCode::from_u16(status).expect("a status");
+                        HttpResponse::build(status)
+                            .insert_header(("location", "https://elsewhere.example/"))
+                            .body(body)
+                    },
+                ))
         })
         .workers(1)
         .disable_signals();
@@ -60,17 +62,31 @@ fn what_stands_in_a_nodes_place_is_told_of() {
         let impostor = Impostor::start(None);
         let issuer = format!("http://localhost:{}", impostor.port);
         let config = app.config.replace(&app.issuer, &issuer);
-        let document = app.http.get(format!("{}/.well-known/openid-configuration", app.issuer));
+        let document = app
+            .http
+            .get(format!("{}/.well-known/openid-configuration", app.issuer));
         let document = document.send().await.expect("an answer");
         let document = document.text().await.expect("text");
         let own = document.replace(&app.issuer, &issuer);
         let acr = own.replace("loa3", "loa2");
-        assert_ne!(acr, own);
+        let moved = own.replace("/token\"", "/op/token\"");
+        assert!(acr != own && moved != own);
         for (status, body, level, words) in [
             (200, "<html>", "error", "something else than a node"),
             (200, "{}", "error", "something else than a node"),
             (200, document.as_str(), "error", "another issuer"),
-            (200, acr.as_str(), "error", "says other things of acr_values_supported"),
+            (
+                200,
+                acr.as_str(),
+                "warning",
+                "says other things of acr_values_supported",
+            ),
+            (
+                200,
+                moved.as_str(),
+                "error",
+                "other addresses of token_endpoint",
+            ),
             (302, "", "error", "leads elsewhere"),
             (404, "", "error", "HTTP 404"),
             (421, "", "error", "proxy_set_header Host"),
@@ -88,7 +104,9 @@ fn what_stands_in_a_nodes_place_is_told_of() {
         report.tells("issuer_keys", "error", "uses another database");
         report.tells("proxy_unseen", "warning", "master key");
         // A name that leads nowhere.
-        let nameless = app.config.replace(&app.issuer, "https://login.portvakt.invalid");
+        let nameless = app
+            .config
+            .replace(&app.issuer, "https://login.portvakt.invalid");
         let report = checked(&app, &nameless, &[]).await;
         report.tells("issuer_name", "error", "does not resolve");
     });
@@ -106,15 +124,55 @@ fn certificates_that_browsers_refuse_are_told_of() {
         let at = |days: i64| clock.now() - portvakt::clock::Seconds(year - days * 24 * 60 * 60);
         let ending = |days| Authority::new("Trusted", &random, at(days)).expect("made");
         for (authority, host, id, level, words) in [
-            (&trusted, "localhost", "issuer_certificate", "ok", "more days"),
-            (&other, "localhost", "issuer_certificate", "error", "an authority that is trusted"),
-            (&trusted, "other.example", "issuer_certificate", "error", "another name"),
-            (&ending(10), "localhost", "issuer_certificate", "warning", "Renew it"),
-            (&ending(2), "localhost", "issuer_certificate", "error", "Renew it"),
-            (&ending(-2), "localhost", "issuer_certificate", "error", "has ended"),
+            (
+                &trusted,
+                "localhost",
+                "issuer_certificate",
+                "ok",
+                "more days",
+            ),
+            (
+                &other,
+                "localhost",
+                "issuer_certificate",
+                "error",
+                "an authority that is trusted",
+            ),
+            (
+                &trusted,
+                "other.example",
+                "issuer_certificate",
+                "error",
+                "another name",
+            ),
+            (
+                &ending(10),
+                "localhost",
+                "issuer_certificate",
+                "warning",
+                "Renew it",
+            ),
+            (
+                &ending(2),
+                "localhost",
+                "issuer_certificate",
+                "error",
+                "Renew it",
+            ),
+            (
+                &ending(-2),
+                "localhost",
+                "issuer_certificate",
+                "error",
+                "has ended",
+            ),
         ] {
             let is_other = std::ptr::eq(authority, &other);
-            let root = if is_other { trusted.root_pem() } else { authority.root_pem() };
+            let root = if is_other {
+                trusted.root_pem()
+            } else {
+                authority.root_pem()
+            };
             std::fs::write(app.directory.path().join("outside.pem"), root).expect("written");
             let identity = authority.server(&[host]).expect("made");
             let tls = server_config(&identity, None).expect("made");
@@ -122,7 +180,8 @@ fn certificates_that_browsers_refuse_are_told_of() {
             impostor.answers(404, "");
             let issuer = format!("https://localhost:{}", impostor.port);
             let config = app.config.replace(&app.issuer, &issuer);
-            let config = config.replacen("[keys]", "[outbound]\nca_file = \"outside.pem\"\n[keys]", 1);
+            let config =
+                config.replacen("[keys]", "[outbound]\nca_file = \"outside.pem\"\n[keys]", 1);
             checked(&app, &config, &[]).await.tells(id, level, words);
         }
         // TLS where there is none.
@@ -158,10 +217,19 @@ fn what_keeps_us_from_bankid_is_told() {
         assert_ne!(ours, app.config);
         let report = checked(&app, &ours, &[]).await;
         report.tells("bankid", "error", "does not take our certificate");
-        assert!(report.text.contains("people see \\\"Somebody\\\""), "{}", report.text);
+        assert!(
+            report.text.contains("people see \\\"Somebody\\\""),
+            "{}",
+            report.text
+        );
         // The other certificate still answers.
         let profile = report.findings.iter();
-        let mut profile = profile.filter(|f| f["about"] == "bankid.profile.tax" && f["id"] == "bankid");
-        assert!(profile.any(|finding| finding["level"] == "ok"), "{}", report.text);
+        let mut profile =
+            profile.filter(|f| f["about"] == "bankid.profile.tax" && f["id"] == "bankid");
+        assert!(
+            profile.any(|finding| finding["level"] == "ok"),
+            "{}",
+            report.text
+        );
     });
 }

@@ -44,7 +44,9 @@ impl Proxy {
         let shared = web::Data::from(proxy.clone());
         let server = HttpServer::new(move || {
             let forwarding = web::to(forward);
-            Server::new().app_data(shared.clone()).default_service(forwarding)
+            Server::new()
+                .app_data(shared.clone())
+                .default_service(forwarding)
         });
         let server = server.workers(1).disable_signals();
         tokio::spawn(server.listen(listener).expect("served").run());
@@ -74,9 +76,13 @@ async fn forward(request: HttpRequest, proxy: web::Data<Proxy>) -> HttpResponse 
         Manner::Believing => said,
         _ => Some(said.map_or(peer.to_string(), |said| format!("{said}, {peer}"))),
     };
-    let http = reqwest::Client::builder().no_proxy().local_address(IpAddr::from(from));
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .local_address(IpAddr::from(from));
     let http = http.build().expect("a client");
-    let mut asked = http.get(format!("http://{here}{}", request.uri())).header("host", host);
+    let mut asked = http
+        .get(format!("http://{here}{}", request.uri()))
+        .header("host", host);
     if let Some(forwarded) = forwarded {
         asked = asked.header("x-forwarded-for", forwarded);
     }
@@ -100,11 +106,14 @@ fn what_a_proxy_makes_of_requests_is_told() {
         let _shows = shows!(accepting "PV-CHECK-4", refusing "PV-CHECK-4", refusing "PV-CHECK-3");
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
-        let bound = || TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
+        let bound =
+            || TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
         let port = |listener: &TcpListener| listener.local_addr().expect("bound").port();
         let (outer, inner) = (bound(), bound());
         let issuer = format!("http://localhost:{}", port(&outer));
-        let listen = app.issuer.replace("http://localhost:", "address = \"127.0.0.1:");
+        let listen = app
+            .issuer
+            .replace("http://localhost:", "address = \"127.0.0.1:");
         let behind = format!(
             "trusted_proxies = [\"127.0.0.2/32\"]\naddress = \"127.0.0.1:{}",
             port(&inner)
@@ -121,20 +130,60 @@ fn what_a_proxy_makes_of_requests_is_told() {
         let parsed = Config::parse(&config, app.directory.path()).expect("a good configuration");
         let provider = Provider::start(parsed, Clock::system(), Random::system()).await;
         let runtime = tokio::runtime::Handle::current();
-        let served = http::serve(provider.expect("it starts"), inner.expect("bound"), None, runtime);
+        let served = http::serve(
+            provider.expect("it starts"),
+            inner.expect("bound"),
+            None,
+            runtime,
+        );
         let served = served.expect("served");
         for (manner, id, level, words) in [
-            (Manner::Right, "proxy_address", "ok", "this machine's is 127.0.0.1"),
-            (Manner::Unknown, "proxy_address", "error", "127.0.0.3 is not one of listen.trusted_proxies"),
-            (Manner::Silent, "proxy_address", "error", "127.0.0.2 sends no X-Forwarded-For"),
-            (Manner::Believing, "proxy_address", "error", "hands on X-Forwarded-For as it comes"),
-            (Manner::Renaming, "issuer_document", "error", "proxy_set_header Host"),
-            (Manner::Collecting, "proxy_buffering", "error", "codes stand still"),
+            (
+                Manner::Right,
+                "proxy_address",
+                "ok",
+                "this machine's is 127.0.0.1",
+            ),
+            (
+                Manner::Unknown,
+                "proxy_address",
+                "error",
+                "127.0.0.3 is not one of listen.trusted_proxies",
+            ),
+            (
+                Manner::Silent,
+                "proxy_address",
+                "error",
+                "127.0.0.2 sends no X-Forwarded-For",
+            ),
+            (
+                Manner::Believing,
+                "proxy_address",
+                "error",
+                "hands on X-Forwarded-For as it comes",
+            ),
+            (
+                Manner::Renaming,
+                "issuer_document",
+                "error",
+                "proxy_set_header Host",
+            ),
+            (
+                Manner::Collecting,
+                "proxy_buffering",
+                "error",
+                "codes stand still",
+            ),
         ] {
             *proxy.manner.lock().expect("free") = manner;
             let report = checked(&app, &config, &[]).await;
             report.tells(id, level, words);
-            assert_eq!(report.is_good, manner == Manner::Right, "{manner:?}: {}", report.text);
+            assert_eq!(
+                report.is_good,
+                manner == Manner::Right,
+                "{manner:?}: {}",
+                report.text
+            );
             if manner == Manner::Right {
                 for id in ["issuer_document", "proxy_host", "proxy_buffering"] {
                     assert_eq!(report.level(id), Some("ok"), "{}", report.text);
@@ -144,7 +193,12 @@ fn what_a_proxy_makes_of_requests_is_told() {
         // Another master key: the question is nobody's, and the address is no page.
         *proxy.manner.lock().expect("free") = Manner::Right;
         for path in ["/check", "/check?question=x", "/check?question=1.2.3"] {
-            let answer = app.http.get(format!("{issuer}{path}")).send().await.expect("an answer");
+            let answer = app
+                .http
+                .get(format!("{issuer}{path}"))
+                .send()
+                .await
+                .expect("an answer");
             assert_eq!(answer.status().as_u16(), 404, "{path}");
         }
         served.handle.stop(true).await;

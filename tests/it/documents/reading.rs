@@ -18,6 +18,13 @@ pub struct Line {
     pub is_shell: bool,
 }
 
+impl Line {
+    /// What is to be done, without what is said of it.
+    pub fn command(&self) -> &str {
+        bare(&self.text, self.is_shell)
+    }
+}
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -33,7 +40,11 @@ pub fn documents() -> Vec<Document> {
         .into_iter()
         .map(|file| Document {
             text: std::fs::read_to_string(&file).expect("text"),
-            name: file.strip_prefix(root()).expect("ours").display().to_string(),
+            name: file
+                .strip_prefix(root())
+                .expect("ours")
+                .display()
+                .to_string(),
         })
         .collect()
 }
@@ -98,7 +109,8 @@ pub fn blocks(text: &str) -> Vec<Block> {
             block.lines.push((number + 1, line[cut..].to_owned()));
             continue;
         }
-        let in_block = line.strip_prefix("    ").filter(|_| is_indented || (was_empty && !in_list));
+        let may_begin = is_indented || (was_empty && !in_list);
+        let in_block = line.strip_prefix("    ").filter(|_| may_begin);
         match in_block {
             Some(line) => {
                 if !is_indented {
@@ -116,7 +128,9 @@ pub fn blocks(text: &str) -> Vec<Block> {
                 is_indented = false;
                 let starts_item = |line: &str| {
                     let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
-                    line.starts_with("- ") || line.starts_with("* ") || (digits.len() < line.len() && digits.starts_with(". "))
+                    line.starts_with("- ")
+                        || line.starts_with("* ")
+                        || (digits.len() < line.len() && digits.starts_with(". "))
                 };
                 in_list = starts_item(bare) || (in_list && line.starts_with(' '));
             }
@@ -148,10 +162,19 @@ pub fn lines(document: &Document) -> Vec<Line> {
             let whole = lines.last().map_or("", |line| line.text.as_str());
             // What is no command has quotes of other kinds.
             let is_command = is_shell || word(whole).is_some_and(|word| word.len() > 1);
-            goes_on = line.ends_with('\\') || (is_command && is_open(whole));
+            goes_on = line.ends_with('\\') || (is_command && is_open(bare(whole, is_shell)));
         }
     }
     lines
+}
+
+/// A command without what is said of it behind it, where that is not a shell's own text.
+pub fn bare(text: &str, is_shell: bool) -> &str {
+    let text = text.trim();
+    match text.find("  ") {
+        Some(at) if !is_shell && !text[..at].contains('\'') => text[..at].trim(),
+        _ => text,
+    }
 }
 
 /// Whether a quote that began does not end.
@@ -260,7 +283,9 @@ pub fn anchors(text: &str) -> Vec<String> {
     headings
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            let kept = title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
@@ -274,14 +299,26 @@ fn documents_are_read_as_people_read_them() {
         text: text.to_owned(),
     };
     let seen: Vec<_> = lines(&document).into_iter().map(|line| line.text).collect();
-    assert_eq!(seen, ["portvakt a --b 'c d'", "HTTP/1.1 200", "umask 077", "x | y"]);
+    assert_eq!(
+        seen,
+        ["portvakt a --b 'c d'", "HTTP/1.1 200", "umask 077", "x | y"]
+    );
     assert_eq!(word("(umask 077; x)"), Some("umask"));
     assert_eq!(word("TOKEN=$(curl -s x)"), Some("curl"));
     assert_eq!(word("A=b portvakt serve"), Some("portvakt"));
     let of = |line| calls(line, "portvakt");
-    assert_eq!(of("(umask 077; portvakt a --b 'c d' > e)"), [["portvakt", "a", "--b", "c d"]]);
+    assert_eq!(
+        of("(umask 077; portvakt a --b 'c d' > e)"),
+        [["portvakt", "a", "--b", "c d"]]
+    );
     assert_eq!(of("echo portvakt-x").len(), 0);
-    assert_eq!(quoted("a `b` c `d`"), [(1, "b".to_owned()), (1, "d".to_owned())]);
-    assert_eq!(links("[a](b.md#c) [d](e)"), [(1, "b.md#c".to_owned()), (1, "e".to_owned())]);
+    assert_eq!(
+        quoted("a `b` c `d`"),
+        [(1, "b".to_owned()), (1, "d".to_owned())]
+    );
+    assert_eq!(
+        links("[a](b.md#c) [d](e)"),
+        [(1, "b.md#c".to_owned()), (1, "e".to_owned())]
+    );
     assert_eq!(anchors("## `[[client]]` it's, all"), ["client-its-all"]);
 }
