@@ -3,6 +3,7 @@
 //!
 //! Nothing is changed: no order is made at BankID, no row written, no client told of anything.
 
+pub mod answers;
 pub mod bankid;
 pub mod clients;
 pub mod database;

@@ -9,8 +9,8 @@ use futures_util::stream;
 
 use super::input::Request;
 use super::{Handlers, no_such_page};
+use crate::checking::answers::PAUSE;
 use crate::checking::mirror::{PARAMETER, Seen, answer};
-use crate::checking::outside::PAUSE;
 
 /// Whatever name it was called by: to find out is what it is for. Two events with a pause between them, as
 /// pages are told of their logins.
