@@ -149,15 +149,14 @@ impl Outbound {
 pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        // An `io::Error` names what is behind the one that it wraps, and not that one itself.
-        let inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref());
-        if let Some(found) = inner.or_else(|| error.downcast_ref()) {
+        if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        cause = error.source();
+        cause = match error.downcast_ref::<io::Error>() {
+            // What is behind it is what is behind the error that it wraps, and not that one itself.
+            Some(wrapping) => wrapping.get_ref().map(|inner| inner as _),
+            None => error.source(),
+        };
     }
     None
 }

@@ -12,7 +12,7 @@ use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::answers::{
-    ABOUT, Got, PAUSE, buffered, document, ends, in_clear, published, unanswered, unseen,
+    ABOUT, Got, buffered, document, ends, in_clear, published, unanswered, unseen,
 };
 use super::finding::{Finding, Level};
 use super::mirror::{PARAMETER, PATH, Question};
@@ -20,6 +20,7 @@ use super::proxy;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::discovery;
+use crate::provider::acr;
 use crate::random::Random;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,7 +64,7 @@ pub async fn check(
     found.extend(discovered.ends_at.map(|ends_at| ends(ends_at, clock.now())));
     let expected = discovery::document(
         &issuer.url,
-        &config.login.acr,
+        &acr(config),
         config.mtls.as_ref(),
         &config.languages,
     );

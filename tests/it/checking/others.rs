@@ -68,7 +68,7 @@ fn what_stands_in_a_nodes_place_is_told_of() {
         let document = document.send().await.expect("an answer");
         let document = document.text().await.expect("text");
         let own = document.replace(&app.issuer, &issuer);
-        let acr = own.replace("loa3", "loa2");
+        let acr = own.replace("acr:simulated", "acr:other");
         let moved = own.replace("/token\"", "/op/token\"");
         assert!(acr != own && moved != own);
         for (status, body, level, words) in [
