@@ -432,7 +432,8 @@ fn commands_do_what_they_are_told_to_do() {
                 .current_dir(directory)
                 .env("PATH", &path)
                 .env("PORTVAKT_CONFIG", "portvakt.toml")
-                .env("ROOT", root());
+                .env("ROOT", root())
+                .env("ISSUER", &app.issuer);
             let ran = tokio::task::spawn_blocking(move || shell.output());
             let ran = ran.await.expect("it ended").expect("it runs");
             let said = [ran.stdout, ran.stderr].concat();
