@@ -36,6 +36,7 @@ pub mod admin;
 pub mod audit;
 pub mod authorize;
 pub mod bankid;
+pub mod checking;
 pub mod claims;
 pub mod cli;
 pub mod client;

@@ -145,6 +145,22 @@ impl Outbound {
     }
 }
 
+/// What was wrong with TLS, where that is why a call came to nothing.
+pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = match error.downcast_ref::<io::Error>() {
+            // What is behind it is what is behind the error that it wraps, and not that one itself.
+            Some(wrapping) => wrapping.get_ref().map(|inner| inner as _),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 fn failure(error: &reqwest::Error) -> Failure {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {

@@ -479,7 +479,7 @@ fn node_id(config: &Config, store: &Store, random: &Random) -> String {
 }
 
 /// A login that anyone can make is never given the worth of a real one.
-fn acr(config: &Config) -> String {
+pub fn acr(config: &Config) -> String {
     match config.bankid.worth {
         Worth::Real => config.login.acr.clone(),
         Worth::Test => TEST_ACR.to_owned(),

@@ -6,9 +6,10 @@
 //! never came to be is tried again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::HttpDate;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ use url::Url;
 
 use super::collect::{Collected, OrderRef};
 use super::order::{AuthRequest, OrderTokens};
+use crate::clock::Timestamp;
+use crate::outbound::tls_error;
 
 /// How long a connection may take to be made. First handshakes have been seen to hang.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -169,16 +172,20 @@ impl Client {
             .map(|_| ())
     }
 
-    /// Proves connection, certificates and routing without an order, which would cost money:
-    /// BankID answers 405 to `GET /auth`.
+    /// Proves connection, certificates and routing without an order, which would cost money.
     pub async fn probe(&self) -> Result<(), Failure> {
+        self.clock().await.map(drop)
+    }
+
+    /// The same, and what time it is there, where that is said: BankID answers 405 to `GET /auth`.
+    pub async fn clock(&self) -> Result<Option<Timestamp>, Failure> {
         let url = self
             .base
             .join("auth")
             .expect("an operation is a path segment");
         let answer = send(|| self.http.get(url.clone())).await?;
         match answer.status().as_u16() {
-            405 => Ok(()),
+            405 => Ok(date(&answer)),
             status => Err(refused(status, &limited(answer).await?)),
         }
     }
@@ -235,7 +242,24 @@ async fn limited(mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
+/// When an answer was made (RFC 9110 §6.6.1).
+fn date(answer: &reqwest::Response) -> Option<Timestamp> {
+    let date = answer.headers().get(DATE)?.to_str().ok()?;
+    let date = SystemTime::from(date.parse::<HttpDate>().ok()?);
+    let since_1970 = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp(i64::try_from(since_1970.as_secs()).ok()?))
+}
+
 fn unreachable(error: &reqwest::Error) -> Failure {
+    if let Some(error) = tls_error(error) {
+        return Failure::Unreachable(match error {
+            rustls::Error::InvalidCertificate(_) => {
+                "its certificate is not one by the root that is trusted"
+            }
+            rustls::Error::AlertReceived(_) => "it does not take our certificate",
+            _ => "no TLS",
+        });
+    }
     Failure::Unreachable(if error.is_connect() {
         "no connection"
     } else if error.is_timeout() {

@@ -9,6 +9,7 @@ use super::shell::{self, Shell};
 use crate::admin::key::{Use, announce, fate, list, revoke, roll, uses};
 use crate::admin::{Desk, written};
 use crate::audit::Door;
+use crate::checking::keys;
 use crate::clock::SKEW;
 use crate::config::Config;
 use crate::jose::algorithm::Algorithm;
@@ -146,18 +147,11 @@ async fn said(shell: &Shell, command: &Command) -> anyhow::Result<String> {
     Ok(said)
 }
 
-/// Which master key wraps. To open the database was to have the current one wrap what a former one did,
-/// unless that is left to another role.
-pub fn master(config: &Config, store: &Store) -> String {
+/// Which master key wraps.
+fn master(config: &Config, store: &Store) -> String {
     let former = config.master_key.former.len();
-    let said = match (store.needs_former_master_key(), former) {
-        (true, _) => "a former one still wraps keys of the database, until a node starts",
-        (false, 0) => "it wraps all keys of the database",
-        (false, _) => {
-            "it wraps all keys of the database; the former ones that are configured are not needed any more"
-        }
-    };
-    format!("master key: {said}\n")
+    let finding = keys::master(store.needs_former_master_key(), former);
+    format!("{}: {}\n", finding.about, finding.said)
 }
 
 fn status(uses: &[Use]) -> String {

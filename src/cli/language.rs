@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
-use crate::language::{Language, Tag, file};
+use crate::language::{Tag, file};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -54,16 +54,4 @@ fn check(path: &Path) -> anyhow::Result<()> {
         (wrong, missing) => bail!("{name}: {wrong} wrong, {missing} missing"),
     }
     Ok(())
-}
-
-/// What a language of a configuration lacks.
-pub fn said(language: Language) -> String {
-    let (tag, missing) = (language.tag(), language.missing());
-    match missing {
-        [] => format!("language {tag}: complete"),
-        missing => format!(
-            "language {tag}: in English, for want of a translation: {}",
-            missing.join(", ")
-        ),
-    }
 }

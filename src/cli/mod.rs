@@ -2,7 +2,9 @@
 //! language · admin · audit · evidence · person.
 
 mod admin;
+mod check;
 mod client;
+mod configuration;
 mod database;
 mod failures;
 mod key;
@@ -17,14 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use anyhow::{Context, Error, bail};
+use anyhow::{Context, Error};
 use clap::{Parser, Subcommand};
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::evidence::{self, Environment};
-use crate::bankid::party;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
@@ -65,8 +66,12 @@ enum Command {
     Restore(database::Restore),
     /// Moves a SQLite database that is not served to PostgreSQL.
     MigrateDatabase(database::Move),
-    /// Reads configuration, database and BankID, and says what is wrong.
-    Check(ConfigFile),
+    /// Looks at configuration, database, keys, BankID, the way here and the addresses of clients, and says what
+    /// is wrong and what to do about it.
+    Check(check::Check),
+    /// What can be configured.
+    #[command(subcommand)]
+    Config(configuration::Command),
     /// Clients: who they are, and what they may have.
     #[command(subcommand)]
     Client(client::Command),
@@ -153,7 +158,11 @@ pub fn run() -> anyhow::Result<()> {
             Command::Backup(command) => database::back_up(command).await,
             Command::Restore(command) => database::restore(command).await,
             Command::MigrateDatabase(command) => database::move_to(command).await,
-            Command::Check(file) => check(&file.config).await,
+            Command::Check(command) => check::run(command).await,
+            Command::Config(command) => {
+                configuration::run(&command);
+                Ok(())
+            }
             Command::Client(command) => client::run(command).await,
             Command::Admin(command) => admin::run(command).await,
             Command::Audit(command) => admin::audit(command).await,
@@ -163,6 +172,11 @@ pub fn run() -> anyhow::Result<()> {
             Command::Language(command) => language::run(command),
         }
     })
+}
+
+/// Whether the program takes these words, its name first. Nothing is done.
+pub fn parse(words: &[String]) -> Result<(), clap::Error> {
+    Arguments::try_parse_from(words).map(drop)
 }
 
 /// One TLS library for everything, before anything uses it.
@@ -325,50 +339,5 @@ pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
         .open(file)
         .with_context(|| format!("cannot write {}", file.display()))?;
     opened.write_all(text.as_bytes())?;
-    Ok(())
-}
-
-async fn check(file: &Path) -> anyhow::Result<()> {
-    let config = Config::read(file)?;
-    println!("configuration: good");
-    for language in config.languages.all() {
-        println!("{}", language::said(language));
-    }
-    let now = Clock::system().now();
-    let random = Random::system();
-    let (url, master) = (&config.database_url, &config.master_key);
-    let opened = storage::Store::open_unchanged(url, master, &random, now).await;
-    if let Ok((store, _)) = &opened {
-        print!("{}", key::master(&config, store));
-    }
-    if let Some(file) = crate::config::database::open_file(url) {
-        println!(
-            "database: {} can be read by everybody on this machine: chmod o= it, and what ends in -wal and -shm beside it",
-            file.display()
-        );
-    }
-    let database = opened.map(|_| ()).map_err(|e| e.to_string());
-    let mut results = vec![("database".to_owned(), database)];
-    for party in config.bankid.parties()? {
-        let answer = party.bankid.probe().await;
-        let what = match party.profile.as_str() {
-            party::DEFAULT => "bankid".to_owned(),
-            profile => format!("bankid.profile.{profile}"),
-        };
-        let shown = &party.display_name;
-        let days_left = party.days_left(now);
-        println!("{what}: people see \"{shown}\"; {days_left} days left");
-        results.push((what, answer.map_err(|e| e.to_string())));
-    }
-    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
-    for (what, result) in &results {
-        match result {
-            Ok(()) => println!("{what}: good"),
-            Err(reason) => println!("{what}: {reason}"),
-        }
-    }
-    if failed > 0 {
-        bail!("{failed} of {} checks failed", results.len());
-    }
     Ok(())
 }

@@ -20,7 +20,7 @@ const KEPT: Seconds = Seconds(60 * 60);
 /// How often one client's keys are asked for at most.
 const INTERVAL: Seconds = Seconds(30);
 /// The most that a key set may hold, in bytes.
-const LARGEST: usize = 64 * 1024;
+pub const LARGEST: usize = 64 * 1024;
 /// The most addresses whose keys are kept.
 const MOST: usize = 1000;
 

@@ -155,22 +155,17 @@ fn check(written: written::Client, base: &Path) -> Result<RegisteredClient, Stri
         },
         None => sector_of(&written.client_id, &written.metadata)?,
     };
-    let mut metadata = written.metadata;
-    metadata.theme = drawn(
-        metadata.theme,
-        &written.logo_file,
-        &written.logo_dark_file,
-        base,
-    )?;
+    let written::Client { own, mut metadata } = written;
+    metadata.theme = drawn(metadata.theme, &own.logo_file, &own.logo_dark_file, base)?;
     metadata.bankid.check()?;
     metadata.check()?;
     Ok(RegisteredClient {
         client: Client {
-            client_id: written.client_id,
+            client_id: own.client_id,
             sector,
             metadata,
         },
-        named_sector: written.sector,
+        named_sector: own.sector,
         secrets,
     })
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use toml::{Table, Value};
 
 use super::issuer::Issuer;
 use super::written::{Environment, Written};
@@ -157,6 +158,10 @@ fn secret_files(written: &Written) -> Vec<(String, &PathBuf)> {
             "bankid.passphrase_file".into(),
             bankid.passphrase_file.as_ref(),
         ),
+        (
+            "database.url_file".into(),
+            written.database.url_file.as_ref(),
+        ),
     ];
     let former = keys.former_master_key_files.iter();
     files.extend(former.map(|file| ("keys.former_master_key_files".to_owned(), Some(file))));
@@ -250,18 +255,30 @@ pub(super) fn is_open_to_all(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|about| about.permissions().mode() & OTHERS != 0)
 }
 
-/// Whether the file itself holds what nobody else may know.
-pub(super) fn holds_secrets(written: &Written) -> bool {
-    let bankid = &written.bankid;
-    let passphrases = bankid.profile.values().map(|profile| &profile.passphrase);
-    written.keys.master_key.is_some()
-        || !written.keys.former_master_keys.is_empty()
-        || passphrases.chain([&bankid.passphrase]).any(Option::is_some)
-        || database::has_password(&written.database.url)
-        || written
-            .client
-            .iter()
-            .any(|client| client.client_secret.is_some() || client.previous_client_secret.is_some())
+/// Whether the file itself holds what nobody else may know. By what stands in it, because a variable of the
+/// environment may stand in its place and does not remove it.
+pub(super) fn holds_secrets(file: &Table) -> bool {
+    let section = |name: &str| file.get(name).and_then(Value::as_table);
+    let holds = |table: Option<&Table>, keys: &[&str]| {
+        let holds = |key: &&str| table.is_some_and(|table| table.contains_key(*key));
+        keys.iter().any(holds)
+    };
+    let bankid = section("bankid");
+    let profiles = bankid.and_then(|bankid| bankid.get("profile")?.as_table());
+    let mut profiles = profiles.into_iter().flat_map(Table::values);
+    let clients = file.get("client").and_then(Value::as_array);
+    let mut clients = clients.into_iter().flatten();
+    let url = section("database").and_then(|database| database.get("url")?.as_str());
+    let former = section("keys").and_then(|keys| keys.get("former_master_keys")?.as_array());
+    holds(section("keys"), &["master_key"])
+        || former.is_some_and(|former| !former.is_empty())
+        || holds(bankid, &["passphrase"])
+        || profiles.any(|profile| holds(profile.as_table(), &["passphrase"]))
+        || url.is_some_and(database::has_password)
+        || clients.any(|client| {
+            let secrets = ["client_secret", "previous_client_secret"];
+            holds(client.as_table(), &secrets)
+        })
 }
 
 /// Whoever has one key must not have another thing by it.

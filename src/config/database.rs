@@ -13,18 +13,39 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 use url::Url;
 
-use super::{Findings, dangers, written};
+use super::{Findings, dangers, text_or_file, written};
 
 /// The address as the driver takes it, with the files in it beside the configuration.
 pub(super) fn check(written: &written::Database, base: &Path, found: &mut Findings) -> String {
-    for reason in dangers(&written.url, written.danger_unverified) {
-        found.add("database.url", reason);
+    let Some((key, url)) = said(written, base, found) else {
+        return String::new();
+    };
+    for reason in dangers(&url, written.danger_unverified) {
+        found.add(key, reason);
     }
-    match is_sqlite(&written.url) {
-        true => found.take("database.url", sqlite_beside(&written.url, base)),
-        false => Some(postgres_beside(&written.url, base)),
+    match is_sqlite(&url) {
+        true => found.take(key, sqlite_beside(&url, base)),
+        false => Some(postgres_beside(&url, base)),
     }
     .unwrap_or_default()
+}
+
+/// The address as it is written, and by which key.
+fn said(
+    written: &written::Database,
+    base: &Path,
+    found: &mut Findings,
+) -> Option<(&'static str, String)> {
+    let key = "database.url_file";
+    let Some(file) = &written.url_file else {
+        return Some(("database.url", written.url.clone()));
+    };
+    if written.url != written::Database::default().url {
+        found.add(key, "url and url_file exclude each other");
+        return None;
+    }
+    let read = text_or_file(None, Some(file), base, "url");
+    Some((key, found.take(key, read)?))
 }
 
 /// The file of a database, where its mode lets everybody on this machine read or change it. That is told and not
@@ -183,6 +204,7 @@ mod tests {
         let checked = |url: &str, base: &str| {
             let mut found = Findings::default();
             let written = written::Database {
+                url_file: None,
                 url: url.to_owned(),
                 danger_unverified: false,
             };
@@ -229,6 +251,7 @@ mod tests {
         assert_eq!(options.get_filename(), Path::new("/what?/50%/a?.db"));
         let mut found = Findings::default();
         let written = written::Database {
+            url_file: None,
             url: "sqlite:".to_owned(),
             danger_unverified: false,
         };

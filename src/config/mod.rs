@@ -7,6 +7,7 @@ pub mod bankid;
 pub mod client;
 mod dangers;
 pub mod database;
+mod environment;
 pub mod identity;
 pub mod issuer;
 pub mod keys;
@@ -14,6 +15,8 @@ pub mod languages;
 pub mod mtls;
 pub mod outbound;
 pub mod pages;
+pub mod reference;
+pub mod schema;
 pub mod written;
 
 use std::net::SocketAddr;
@@ -33,6 +36,7 @@ use crate::secret::MasterKeys;
 use admin::Admin;
 use bankid::BankId;
 use client::RegisteredClient;
+use environment::Variables;
 use issuer::Issuer;
 use mtls::Mtls;
 use pages::Pages;
@@ -176,20 +180,17 @@ impl Findings {
 }
 
 impl Config {
-    /// Reads a configuration file, and the master keys that are in the environment. Paths in the file are
-    /// relative to it.
+    /// Reads a configuration file, and what the environment says in its place. Paths are relative to the
+    /// file.
     pub fn read(file: &Path) -> Result<Config, Problems> {
-        Config::read_with(file, |name| std::env::var(name).ok())
+        Config::read_with(file, &environment::variables())
     }
 
-    fn read_with(
-        file: &Path,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Config, Problems> {
+    fn read_with(file: &Path, variables: &Variables) -> Result<Config, Problems> {
         let text = std::fs::read_to_string(file)
             .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
         let base = file.parent().unwrap_or(Path::new("."));
-        let config = Config::parse_with(&text, base, variable)?;
+        let config = Config::parse_with(&text, base, variables)?;
         if config.holds_secrets && dangers::is_open_to_all(file) {
             let reason = "holds secrets, and can be read by everybody on this machine: chmod o= it";
             return Err(one(&file.display().to_string(), reason.to_owned()));
@@ -199,21 +200,22 @@ impl Config {
 
     /// Reads a configuration from text; `base` is where relative paths begin.
     pub fn parse(text: &str, base: &Path) -> Result<Config, Problems> {
-        Config::parse_with(text, base, |_| None)
+        Config::parse_with(text, base, &Variables::new())
     }
 
-    fn parse_with(
-        text: &str,
-        base: &Path,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Config, Problems> {
-        let mut written: Written =
-            toml::from_str(text).map_err(|e| one("file", located(text, &e)))?;
+    fn parse_with(text: &str, base: &Path, variables: &Variables) -> Result<Config, Problems> {
         let mut found = Findings::default();
-        // Before what the environment says stands beside it: that is not in the file.
-        let holds_secrets = dangers::holds_secrets(&written);
+        let said = environment::said(variables, &mut found);
+        let read = environment::read(text, &said).map_err(|problem| {
+            let mut problems = Problems::from(std::mem::take(&mut found));
+            problems.0.push(problem);
+            problems
+        });
+        let (mut written, holds_secrets) = read?;
+        let variable = |name: &str| variables.get(name).cloned();
         keys::add_from_environment(&mut written.keys, variable, &mut found);
         Config::check(written, holds_secrets, base, found)
+            .map_err(|problems| environment::named(problems, &said))
     }
 
     fn check(
@@ -314,15 +316,6 @@ impl Config {
     }
 }
 
-/// What is wrong in a file, and in which line of it.
-fn located(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().and_then(|span| text.get(..span.start));
-    match line.map(|before| before.matches('\n').count() + 1) {
-        Some(line) => format!("line {line}: {}", error.message()),
-        None => error.message().to_owned(),
-    }
-}
-
 fn room(written: &written::Limits) -> Option<Room> {
     (!written.danger_no_limits).then_some(Room {
         logins: written.logins_at_once.get(),
@@ -373,9 +366,9 @@ fn tls_files(
 
 /// The fewest days that a key is published before and after it signs: clients keep keys for a day, and
 /// a session, by whose ID token somebody may be named, lasts as long at the most.
-const FEWEST_DAYS: u16 = 2;
+pub(crate) const FEWEST_DAYS: u16 = 2;
 /// The most days that a key signs.
-const MOST_DAYS: u16 = 3650;
+pub(crate) const MOST_DAYS: u16 = 3650;
 
 fn rotation(keys: &written::Keys, found: &mut Findings) -> Rotation {
     for (key, days) in [

@@ -3,22 +3,25 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use url::Url;
 
 use super::client::SecretDigest;
 use super::identity::Passphrase;
+use super::{FEWEST_DAYS, MOST_DAYS, schema};
 use crate::client::Metadata;
 use crate::client::certificate::HeaderFormat;
 use crate::client::setting::{Mistake, from_json};
 use crate::id::ClientId;
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     /// The provider's own address, as clients know it: `https://login.example.se`. http is taken
@@ -65,11 +68,12 @@ pub struct Written {
     pub admin: Option<Admin>,
     /// Clients that are registered here.
     #[serde(default)]
+    #[schemars(with = "Vec<schema::ClientTable>")]
     pub client: Vec<Client>,
 }
 
 /// `[listen]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listen {
     /// Address and port.
@@ -79,6 +83,7 @@ pub struct Listen {
     /// A PEM file with its key.
     pub tls_key_file: Option<PathBuf>,
     /// Networks of proxies whose `X-Forwarded-For` is believed: `["10.0.0.0/8"]`.
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -94,7 +99,7 @@ impl Default for Listen {
 }
 
 /// `[mtls]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mtls {
     /// The address that clients with certificates call: `https://mtls.login.example.se`. Another one
@@ -115,7 +120,7 @@ pub struct Mtls {
 }
 
 /// `[admin]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     /// The address of the administration's pages and of its API: `https://admin.login.example.se`. Another
@@ -133,6 +138,7 @@ pub struct Admin {
     pub tls_key_file: Option<PathBuf>,
     /// How long an administrator is logged in, in seconds: 300 to 43200.
     #[serde(default = "admin_session_lifetime")]
+    #[schemars(range(min = 300, max = 43_200))]
     pub session_lifetime: i64,
     /// Whether a second administrator must say yes before a client may have personal numbers.
     #[serde(default)]
@@ -148,7 +154,7 @@ fn admin_session_lifetime() -> i64 {
 }
 
 /// `[ops]`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ops {
     /// Address and port for `/healthz`, `/readyz` and `/metrics`, which are for the operator's machines
@@ -159,11 +165,13 @@ pub struct Ops {
 }
 
 /// `[database]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite:portvakt.db`, or `postgres://user:password@host/name`.
+    /// Where it is: `sqlite:portvakt.db`, or `postgres://user:password@host/name`.
     pub url: String,
+    /// A file that holds that address, because of the password in it.
+    pub url_file: Option<PathBuf>,
     /// Allows a PostgreSQL on another machine whose certificate is not verified.
     pub danger_unverified: bool,
 }
@@ -173,12 +181,13 @@ impl Default for Database {
         Database {
             danger_unverified: false,
             url: "sqlite:portvakt.db".to_owned(),
+            url_file: None,
         }
     }
 }
 
 /// `[keys]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
     /// The key that wraps all others: 32 bytes in base64.
@@ -191,10 +200,13 @@ pub struct Keys {
     /// Files that hold such keys, one each.
     pub former_master_key_files: Vec<PathBuf>,
     /// How many days a signing key is published before it signs.
+    #[schemars(range(min = FEWEST_DAYS, max = MOST_DAYS))]
     pub announce_days: u16,
     /// How many days it signs, until the next one takes over.
+    #[schemars(range(min = FEWEST_DAYS + 1, max = MOST_DAYS))]
     pub rotate_days: u16,
     /// How many days it is published after that.
+    #[schemars(range(min = FEWEST_DAYS, max = MOST_DAYS))]
     pub retain_days: u16,
 }
 
@@ -213,7 +225,7 @@ impl Default for Keys {
 }
 
 /// `[node]`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Node {
     /// This node's name among those that share the database; without it, a new one at each start.
@@ -221,7 +233,7 @@ pub struct Node {
 }
 
 /// `[bankid]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BankId {
     /// Which BankID.
@@ -235,12 +247,16 @@ pub struct BankId {
     /// certificate must come from. BankID's own roots are built in.
     pub root_file: Option<PathBuf>,
     /// Our relying-party certificate: a PKCS#12 container with its key, or PEM with or without it.
+    #[schemars(extend("x-read-again" = true))]
     pub certificate_file: PathBuf,
     /// A PEM file with its key, when `certificate_file` does not hold it.
+    #[schemars(extend("x-read-again" = true))]
     pub key_file: Option<PathBuf>,
     /// What opens the container or the encrypted key; nothing when it is not written.
+    #[schemars(with = "Option<String>")]
     pub passphrase: Option<Passphrase>,
     /// A file that holds it.
+    #[schemars(extend("x-read-again" = true))]
     pub passphrase_file: Option<PathBuf>,
     /// More relying-party certificates, by the names that clients call them: what people see in the
     /// app is the name in the certificate.
@@ -273,21 +289,25 @@ impl BankId {
 }
 
 /// `[bankid.profile.NAME]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// A PKCS#12 container with its key, or PEM with or without it.
+    #[schemars(extend("x-read-again" = true))]
     pub certificate_file: PathBuf,
     /// A PEM file with its key, when `certificate_file` does not hold it.
+    #[schemars(extend("x-read-again" = true))]
     pub key_file: Option<PathBuf>,
     /// What opens the container or the encrypted key; nothing when it is not written.
+    #[schemars(with = "Option<String>")]
     pub passphrase: Option<Passphrase>,
     /// A file that holds it.
+    #[schemars(extend("x-read-again" = true))]
     pub passphrase_file: Option<PathBuf>,
 }
 
 /// Which BankID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     /// Real people.
@@ -313,13 +333,14 @@ impl Environment {
 }
 
 /// `[limits]`, for this node, and each for a minute where nothing else is said
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// New logins from one address.
     pub logins_per_address: NonZeroU32,
     /// Networks from which many people come by few addresses, and which are not limited by address:
     /// `["198.51.100.0/24"]`.
+    #[schemars(with = "Vec<String>")]
     pub large_networks: Vec<IpNet>,
     /// BankID orders for one client.
     pub orders_per_client: NonZeroU32,
@@ -349,11 +370,12 @@ impl Default for Limits {
 }
 
 /// `[outbound]`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outbound {
     /// Networks that are called besides the public one: `["10.20.0.0/16"]`. Link-local addresses never
     /// are.
+    #[schemars(with = "Vec<String>")]
     pub allow_networks: Vec<IpNet>,
     /// Host names that are called although their addresses are private.
     pub allow_hosts: Vec<String>,
@@ -362,12 +384,13 @@ pub struct Outbound {
 }
 
 /// `[login]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Login {
     /// The authentication context class that a BankID login has here.
     pub acr: String,
     /// How long a session lasts, in seconds.
+    #[schemars(range(min = 60, max = 86_400))]
     pub session_lifetime: i64,
 }
 
@@ -381,10 +404,11 @@ impl Default for Login {
 }
 
 /// `[retention]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// For how many months a person is remembered who does not come back.
+    #[schemars(range(min = 1, max = 1200))]
     pub person_months: i64,
 }
 
@@ -395,7 +419,7 @@ impl Default for Retention {
 }
 
 /// `[pages]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pages {
     /// What the provider is called on its pages; its host, when it is not said.
@@ -430,7 +454,7 @@ impl Default for Pages {
 }
 
 /// `[languages]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Languages {
     /// The language of whoever asks for nothing that is spoken: `sv`.
@@ -452,7 +476,24 @@ impl Default for Languages {
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "toml::Table")]
 pub struct Client {
+    /// What stands in the file alone.
+    pub own: Own,
+    /// Everything else.
+    pub metadata: Metadata,
+}
+
+impl Deref for Client {
+    type Target = Own;
+    fn deref(&self) -> &Own {
+        &self.own
+    }
+}
+
+/// What a client is beside its metadata. The logos stand within `theme`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Own {
     /// Its name in the protocol.
+    #[schemars(with = "String", length(min = 1, max = 255))]
     pub client_id: ClientId,
     /// Its secret, at least 32 characters.
     pub client_secret: Option<String>,
@@ -464,17 +505,19 @@ pub struct Client {
     /// A file that holds it.
     pub previous_client_secret_file: Option<PathBuf>,
     /// What its secret is recognised by, where the secret itself is not at hand: `sha256:…`.
+    #[schemars(with = "Option<String>")]
     pub client_secret_digest: Option<SecretDigest>,
     /// The same of the one before it.
+    #[schemars(with = "Option<String>")]
     pub previous_client_secret_digest: Option<SecretDigest>,
     /// Its sector for pairwise subjects; the host of its first redirect URI when it is not said.
     pub sector: Option<String>,
-    /// `theme.logo_file`: a file that holds its logo.
+    /// A file that holds its logo.
+    #[schemars(extend("x-within" = "theme"))]
     pub logo_file: Option<PathBuf>,
-    /// `theme.logo_dark_file`: the same for dark pages.
+    /// The same for dark pages.
+    #[schemars(extend("x-within" = "theme"))]
     pub logo_dark_file: Option<PathBuf>,
-    /// Everything else.
-    pub metadata: Metadata,
 }
 
 /// Reads what an operator wrote, in which nothing may be misspelt. The same types are read leniently
@@ -513,19 +556,6 @@ impl Client {
     fn split(
         mut table: toml::Table,
     ) -> Result<(impl FnOnce(Metadata) -> Client, toml::Table), toml::de::Error> {
-        #[derive(Deserialize)]
-        struct Own {
-            client_id: ClientId,
-            client_secret: Option<String>,
-            client_secret_file: Option<PathBuf>,
-            previous_client_secret: Option<String>,
-            previous_client_secret_file: Option<PathBuf>,
-            client_secret_digest: Option<SecretDigest>,
-            previous_client_secret_digest: Option<SecretDigest>,
-            sector: Option<String>,
-            logo_file: Option<PathBuf>,
-            logo_dark_file: Option<PathBuf>,
-        }
         let own = [
             "client_id",
             "client_secret",
@@ -552,19 +582,7 @@ impl Client {
             }
         }
         let own: Own = own.try_into()?;
-        let client = move |metadata| Client {
-            client_id: own.client_id,
-            client_secret: own.client_secret,
-            client_secret_file: own.client_secret_file,
-            previous_client_secret: own.previous_client_secret,
-            previous_client_secret_file: own.previous_client_secret_file,
-            client_secret_digest: own.client_secret_digest,
-            previous_client_secret_digest: own.previous_client_secret_digest,
-            sector: own.sector,
-            logo_file: own.logo_file,
-            logo_dark_file: own.logo_dark_file,
-            metadata,
-        };
+        let client = move |metadata| Client { own, metadata };
         Ok((client, table))
     }
 }

@@ -198,6 +198,11 @@ impl Request {
         mtls.filter(|address| self.is_at(address) && !self.is_at(&config.issuer))
     }
 
+    /// The name that the request was sent to, where it says one.
+    pub fn named(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
     /// Whether the request was sent to an address.
     pub fn is_at(&self, address: &Issuer) -> bool {
         self.host.as_deref() == Some(address.authority.as_str())

@@ -21,6 +21,7 @@ mod login;
 mod login_events;
 mod logo;
 mod logout;
+mod mirror;
 pub mod ops;
 mod page;
 mod par;
@@ -47,6 +48,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::runtime::Handle;
 
+use crate::checking::mirror::PATH;
 use crate::error::{Error, Fault};
 use crate::provider::Provider;
 use answer::{Answer, Face};
@@ -176,6 +178,8 @@ fn routes(config: &mut web::ServiceConfig) {
         "/logout/confirm",
         [post(Face::Page, logout::confirm)],
     );
+    // What `portvakt check` asks.
+    config.route(PATH, web::get().to(mirror::get));
     config.default_service(web::route().to(no_such_page));
 }
 

@@ -17,9 +17,9 @@ use crate::provider::Provider;
 
 const MIB: u64 = 1024 * 1024;
 /// How little room on SQLite's disk is as good as none.
-const NO_ROOM: u64 = MIB;
+pub const NO_ROOM: u64 = MIB;
 /// How little room there is a warning of.
-const LITTLE_ROOM: u64 = 256 * MIB;
+pub const LITTLE_ROOM: u64 = 256 * MIB;
 /// How long the database may take to say what time it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -405,14 +405,18 @@ fn a_key_in_the_environment_is_not_in_the_file() {
         std::fs::write(&file, text).expect("written");
         let open = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(&file, open).expect("set");
-        let keys = |name: &str| match name {
-            "PORTVAKT_MASTER_KEY" => Some("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=".into()),
-            "PORTVAKT_FORMER_MASTER_KEYS" => {
-                Some("CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=".into())
-            }
-            _ => None,
-        };
-        let read = Config::read_with(&file, keys);
+        let keys = [
+            (
+                "PORTVAKT_MASTER_KEY",
+                "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=",
+            ),
+            (
+                "PORTVAKT_FORMER_MASTER_KEYS",
+                "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=",
+            ),
+        ];
+        let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let read = Config::read_with(&file, &keys.into());
         read.map(|config| config.master_key.former.len())
             .map_err(|e| e.to_string())
     };

@@ -206,6 +206,21 @@ pub struct App {
     _application: ServerHandle,
 }
 
+/// What is served is what the schema describes to editors.
+pub fn assert_described(config: &str) {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(|| {
+        let schema = portvakt::config::schema::schema();
+        jsonschema::validator_for(&schema).expect("a schema")
+    });
+    let file: serde_json::Value = toml::from_str(config).expect("TOML");
+    let told: Vec<String> = schema
+        .iter_errors(&file)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(told.is_empty(), "{told:?}");
+}
+
 fn listener() -> TcpListener {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port")
 }
@@ -300,6 +315,7 @@ impl App {
             found(&options.database, directory.path(), clock.now());
         }
         let parsed = Config::parse(&config, directory.path()).expect("a good configuration");
+        assert_described(&config);
         if !parsed.issuer.is_local {
             // No provider that others reach makes a database by itself.
             let made = portvakt::storage::migrate(&parsed.database_url).await;
