@@ -1,6 +1,7 @@
 //! Each application is registered with its own addresses, and what is pasted there says the same.
 
 mod format;
+mod numbers;
 
 use serde_json::{Value, json};
 
