@@ -13,10 +13,10 @@ use super::page::{
 use crate::admin::client::{self, Made, OVERLAP};
 use crate::admin::role::Permission;
 use crate::admin::{Unmet, audit, entitlement, failure};
+use crate::client::Entitlement;
 use crate::client::preset::{self, Preset};
 use crate::client::registered::{ManagedBy, Registered};
 use crate::client::setting::{self, to_form};
-use crate::client::Entitlement;
 use crate::clock::{Seconds, Timestamp};
 use crate::provider::Provider;
 use crate::storage::{EntitlementRequest, EventFilter, object};

@@ -1,12 +1,11 @@
 //! A site that Apache serves, behind `mod_auth_openidc`.
 
 use std::process::Command;
-use std::time::Duration;
 
 use portvakt::shows;
 
 use super::program::Program;
-use super::{at, identify, orders, set_up, with_browser};
+use super::{at, identify, orders, set_up, until_it_asks, with_browser};
 use crate::support::phone::TOLVAN;
 
 /// Apache's modules on Debian.
@@ -37,8 +36,9 @@ fn configuration(place: &str, port: u16, pages: &str, pasted: &str) -> String {
         r#"ServerRoot "{place}"
 PidFile "{place}/apache.pid"
 ErrorLog "/dev/stderr"
-LogLevel warn auth_openidc:info
+LogLevel notice auth_openidc:info
 DefaultRuntimeDir "{place}"
+TypesConfig /dev/null
 Listen 127.0.0.1:{port}
 ServerName site.kommunen.example
 User www-data
@@ -94,14 +94,8 @@ fn a_site_of_apache_logs_people_in_and_hears_of_logouts() {
             .arg("-f")
             .arg(at_place("apache.conf"))
             .arg("-DFOREGROUND");
-        let _apache = Program::start(&app, "apache", command);
-        // Whoever is not known is led to the provider.
-        for _ in 0..100 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let mut apache = Program::start(&app, "apache", command);
+        apache.until_it_says("resuming normal operations").await;
         browser.go(&url).await;
         browser.see("button[value=other]").await;
         identify(&browser, &app).await;
@@ -113,17 +107,7 @@ fn a_site_of_apache_logs_people_in_and_hears_of_logouts() {
         browser.go(&format!("{}/logout", app.issuer)).await;
         browser.press("#log-out-here").await;
         browser.read("Du är utloggad").await;
-        for round in 0.. {
-            browser.go(&url).await;
-            if browser.sees("button[value=other]").await {
-                break;
-            }
-            assert!(
-                round < 10,
-                "the site was not told: {}",
-                browser.text().await
-            );
-        }
+        until_it_asks(&browser, &url).await;
 
         // A logout at the site ends the session here and comes home, where the person is asked again.
         identify(&browser, &app).await;

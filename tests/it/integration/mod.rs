@@ -8,8 +8,9 @@ mod apache;
 mod keycloak;
 mod own;
 mod program;
+mod spring;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use portvakt::client::preset::SECRET_HERE;
@@ -86,7 +87,14 @@ fn set_up(
     let secret = secret(&ran(app, &create).good());
     let purpose = ["client", "entitle", client_id, "--purpose", "Tests."];
     ran(app, &purpose).good();
-    let paste = ["client", "paste", client_id, "--application", application, "--json"];
+    let paste = [
+        "client",
+        "paste",
+        client_id,
+        "--application",
+        application,
+        "--json",
+    ];
     let pasted = ran(app, &paste).json();
     let text = |one: &Value, name: &str| one[name].as_str().expect(name).to_owned();
     let pasted = pasted.as_array().expect("a list").iter();
@@ -116,4 +124,27 @@ async fn identify(browser: &Chromium, app: &App) {
     browser.see("[data-screen=scan]").await;
     let code = read_qr(&browser.attribute("#qr path", "d").await);
     app.phone.scan(&code, TOLVAN).await.approve().await;
+}
+
+/// Waits until whoever comes there must log in: what is told at a back channel takes a moment.
+async fn until_it_asks(browser: &Chromium, url: &str) {
+    for _ in 0..10 {
+        browser.go(url).await;
+        if browser.sees("button[value=other]").await {
+            return;
+        }
+    }
+    panic!("it still knows who comes: {}", browser.text().await);
+}
+
+/// A file or a folder, over what is there.
+fn copied(from: &Path, to: &Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).expect("made");
+        for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+            copied(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        std::fs::copy(from, to).expect("copied");
+    }
 }

@@ -1,13 +1,13 @@
 //! Applications that are made with frameworks: each is started with what the preset shows, and a person logs
 //! in to it and out again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use portvakt::shows;
 
 use super::program::Program;
-use super::{at, fetched, file, identify, orders, set_up, with_browser};
+use super::{at, copied, fetched, file, identify, orders, set_up, with_browser};
 use crate::support::App;
 use crate::support::chromium::Chromium;
 use crate::support::phone::TOLVAN;
@@ -43,17 +43,6 @@ fn other(app: &App, name: &str, url: &str) -> PathBuf {
 
 fn root(app: &App) -> PathBuf {
     app.directory.path().join("pages-root.pem")
-}
-
-fn copied(from: &Path, to: &Path) {
-    if from.is_dir() {
-        std::fs::create_dir_all(to).expect("made");
-        for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-            copied(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        std::fs::copy(from, to).expect("copied");
-    }
 }
 
 #[test]

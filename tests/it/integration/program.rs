@@ -40,12 +40,25 @@ impl Program {
         String::from_utf8_lossy(&said).into_owned()
     }
 
+    /// Waits until it says that it is there.
+    pub async fn until_it_says(&mut self, word: &str) {
+        for _ in 0..500 {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "it ended: {}", self.said());
+            if self.said().contains(word) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("it never says {word}: {}", self.said());
+    }
+
     /// Waits until it answers at an address, which may take it minutes on a machine that has much to do.
     pub async fn until_it_answers(&mut self, app: &App, url: &str) {
         let root = reqwest::Certificate::from_der(&app.root).expect("a certificate");
         let http = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
         let http = http.build().expect("a client");
-        for _ in 0..360 {
+        for _ in 0..500 {
             let ended = self.child.try_wait().expect("a child");
             assert!(ended.is_none(), "it ended: {}", self.said());
             if let Ok(answer) = http.get(url).send().await
