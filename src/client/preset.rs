@@ -167,6 +167,7 @@ fn registered(preset: &Preset, parts: &Parts) -> Value {
     }
     let lines = |name: &str| parts[name].lines().collect::<Vec<_>>();
     match preset.application {
+        Application::Keycloak => metadata["claims"] = json!({"preset": "keycloak"}),
         Application::SinglePage => {
             let page = RedirectUri::parse(&parts["address"]);
             let site = page.and_then(|page| page.origin());
