@@ -34,7 +34,7 @@ pub enum ClaimPreset {
     Portvakt,
     /// The same; by their scopes they are told at userinfo alone, and the ID token names nobody.
     Minimal,
-    /// The same, with the user name that Keycloak asks for.
+    /// The same, with the user name that Keycloak asks for, and the session where it looks for it.
     Keycloak,
     /// Those of the Swedish OpenID Connect profile (oidc.se).
     Swedish,
@@ -208,6 +208,12 @@ impl ClaimPolicy {
     /// Whether what scopes ask for stands at userinfo alone.
     pub fn names_nobody_in_the_id_token(&self) -> bool {
         self.preset == ClaimPreset::Minimal
+    }
+
+    /// Whether `session_state` beside the tokens names the session, too. Keycloak looks for it there, and
+    /// finds no session by the `sid` of a logout token otherwise.
+    pub fn knows_sessions_by_session_state(&self) -> bool {
+        self.preset == ClaimPreset::Keycloak
     }
 
     /// The name that a client knows a claim by, for whoever it is of.

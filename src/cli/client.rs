@@ -13,9 +13,10 @@ use super::token::{self, TokenCommand};
 use crate::admin::client::{self, LONGEST_OVERLAP, Made, New};
 use crate::admin::entitlement::{self, Asked};
 use crate::admin::file::{self, Plan, Step, Terms};
-use crate::admin::{Desk, written};
+use crate::admin::{Desk, Unmet, written};
 use crate::audit::{Action, Door};
 use crate::client::logo::data_url;
+use crate::client::preset::{self, Copyable, PRESETS, Preset};
 use crate::client::registered::{ManagedBy, Registered};
 use crate::client::setting::from_json;
 use crate::client::{Entitlement, Metadata, Reason};
@@ -57,9 +58,24 @@ pub enum Command {
         /// Its sector for pairwise subjects; without, the host of its redirect URIs.
         #[arg(long)]
         sector: Option<String>,
+        /// The application that it is for: then what is said is what that needs to be known of it, as
+        /// `address=https://…`, and it is registered as that application needs it.
+        #[arg(long, value_parser = application)]
+        application: Option<&'static Preset>,
         /// What it is set to: `client_name="The app"`, `redirect_uris=["https://…"]`. What is no JSON is text.
         #[arg(required = true, value_parser = setting)]
         settings: Vec<Set>,
+    },
+    /// Shows what is pasted into an application, so that people can log in to it by this client.
+    Paste {
+        #[command(flatten)]
+        one: One,
+        /// The application; without, the one that the client's addresses are of.
+        #[arg(long, value_parser = application)]
+        application: Option<&'static Preset>,
+        /// For another program.
+        #[arg(long)]
+        json: bool,
     },
     /// Changes some of a client's settings, and leaves the others.
     Set {
@@ -161,15 +177,22 @@ pub struct FromFile {
 pub struct Set {
     name: String,
     value: Value,
+    /// The value as it was written.
+    text: String,
 }
 
 fn setting(text: &str) -> Result<Set, String> {
     let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
     Ok(Set {
         name: name.to_owned(),
-        value,
+        value: serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)),
+        text: value.to_owned(),
     })
+}
+
+fn application(text: &str) -> Result<&'static Preset, String> {
+    let known = || PRESETS.iter().map(|preset| preset.id).collect::<Vec<_>>();
+    Preset::named(text).ok_or_else(|| known().join(", "))
 }
 
 fn managed_by(text: &str) -> Result<ManagedBy, String> {
@@ -193,6 +216,7 @@ impl Command {
             | Command::Export { file, .. } => file,
             Command::Show(one)
             | Command::Set { one, .. }
+            | Command::Paste { one, .. }
             | Command::Remove(one)
             | Command::Restore(one)
             | Command::Secret { one, .. }
@@ -248,16 +272,35 @@ async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
         Command::Create {
             client_id,
             sector,
+            application,
             settings,
             ..
         } => {
-            let metadata = with(Map::new(), settings)?;
+            let metadata = match application {
+                None => with(Map::new(), settings)?,
+                Some(preset) => answering(preset, settings)?,
+            };
             let new = New {
                 client_id,
                 sector,
                 metadata,
             };
             Ok(told(&client::create(&desk, new).await?, "is registered"))
+        }
+        Command::Paste {
+            one,
+            application,
+            json,
+        } => {
+            let read = client::find(&desk, &one.client_id).await?;
+            let issuer = &shell.config.issuer.url;
+            let preset = application.unwrap_or_else(|| preset::likely(&read.client, issuer));
+            let all = preset::settings_to_copy(preset, &read.client, issuer)
+                .map_err(|mistake| Unmet::Mistakes(vec![mistake]))?;
+            match json {
+                true => shell::json(&all),
+                false => Ok(all.iter().map(pasted).collect::<Vec<_>>().join("\n")),
+            }
         }
         Command::Set { one, settings } => {
             let read = client::find(&desk, &one.client_id).await?;
@@ -347,12 +390,23 @@ async fn said(shell: &Shell, command: Command) -> anyhow::Result<String> {
 /// Settings on top of others. A path may lead into an object.
 fn with(mut members: Map<String, Value>, settings: Vec<Set>) -> anyhow::Result<Metadata> {
     for set in settings {
-        let Set { name, value } = with_file(set)?;
+        let Set { name, value, .. } = with_file(set)?;
         put(&mut members, &name, value)
             .with_context(|| format!("{name}: what it is a part of is no object"))?;
     }
-    from_json(Value::Object(members))
-        .map_err(|mistakes| crate::admin::Unmet::Mistakes(mistakes).into())
+    from_json(Value::Object(members)).map_err(|mistakes| Unmet::Mistakes(mistakes).into())
+}
+
+/// The same for an application, of what its preset asks for.
+fn answering(preset: &Preset, settings: Vec<Set>) -> anyhow::Result<Metadata> {
+    let answers = settings.into_iter().map(|set| (set.name, set.text));
+    preset::metadata(preset, &answers.collect::<Vec<_>>())
+        .map_err(|mistakes| Unmet::Mistakes(mistakes).into())
+}
+
+/// What it is and where it goes, and then the text as it is.
+fn pasted(one: &Copyable) -> String {
+    format!("# {} · {}\n\n{}", one.title, one.place, one.text)
 }
 
 /// A logo that lies in a file: an argument can be shorter than many pictures.
@@ -365,6 +419,7 @@ fn with_file(set: Set) -> anyhow::Result<Set> {
     Ok(Set {
         name: set.name.trim_end_matches("_file").to_owned(),
         value: Value::from(data_url(&file)),
+        ..set
     })
 }
 

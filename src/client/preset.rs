@@ -167,6 +167,7 @@ fn registered(preset: &Preset, parts: &Parts) -> Value {
     }
     let lines = |name: &str| parts[name].lines().collect::<Vec<_>>();
     match preset.application {
+        Application::Keycloak => metadata["claims"] = json!({"preset": "keycloak"}),
         Application::SinglePage => {
             let page = RedirectUri::parse(&parts["address"]);
             let site = page.and_then(|page| page.origin());
@@ -273,6 +274,18 @@ pub fn settings_to_copy(
         parts: &parts,
         redirect_uri: redirect_uri.as_str(),
     }))
+}
+
+/// The application that a client's addresses are most likely of.
+pub fn likely(client: &Client, issuer: &str) -> &'static Preset {
+    let fits = |preset: &&Preset| settings_to_copy(preset, client, issuer).is_ok();
+    // Those whose addresses are any come last.
+    let any = ["mod_auth_openidc", "single-page", "native", "other"];
+    let is_any = |preset: &&Preset| any.contains(&preset.id);
+    let mut named = PRESETS.iter().filter(|preset| !is_any(preset));
+    let mut others = PRESETS.iter().rev().filter(is_any);
+    let found = named.find(fits).or_else(|| others.find(fits));
+    found.unwrap_or(&PRESETS[0])
 }
 
 /// A pattern with what was asked for in the place of its names. What is put in holds no braces.

@@ -45,6 +45,8 @@ pub struct Settings {
     pub client_id: String,
     /// Its secret there.
     pub client_secret: String,
+    /// What it asks for besides `openid`.
+    pub scopes: &'static [&'static str],
     /// The root that the issuer's certificate comes from, when it is one of our own.
     pub root: Option<CertificateDer<'static>>,
     /// Names that are not looked up.
@@ -62,6 +64,7 @@ pub fn start(settings: Settings) -> std::io::Result<ServerHandle> {
         issuer: settings.issuer,
         client_id: settings.client_id,
         client_secret: settings.client_secret,
+        scopes: settings.scopes,
         http,
         visits: Mutex::default(),
         random: settings.random,
@@ -109,6 +112,7 @@ struct Application {
     issuer: String,
     client_id: String,
     client_secret: String,
+    scopes: &'static [&'static str],
     is_secure: bool,
     http: reqwest::Client,
     /// What each browser is about, by its cookie.
@@ -225,8 +229,11 @@ impl Application {
                 || CsrfToken::new(state),
                 || Nonce::new(nonce),
             )
-            .add_scope(Scope::new("profile".to_owned()))
-            .add_scope(Scope::new("personal_number".to_owned()))
+            .add_scopes(
+                self.scopes
+                    .iter()
+                    .map(|scope| Scope::new((*scope).to_owned())),
+            )
             .set_pkce_challenge(challenge)
             .url();
         Ok((

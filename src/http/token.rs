@@ -390,6 +390,9 @@ async fn handed_out(
     if let Some((refresh_token, _)) = &tokens.refresh {
         answer["refresh_token"] = refresh_token.expose().into();
     }
+    if client.metadata.claims.knows_sessions_by_session_state() {
+        answer["session_state"] = grant.session.to_string().into();
+    }
     Ok(Answer::json(&answer))
 }
 

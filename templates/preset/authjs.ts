@@ -10,7 +10,7 @@ export const { handlers, auth, signIn, signOut } = NextAuth({
       clientId: process.env.{{ variable }}_ID,
       clientSecret: process.env.{{ variable }}_SECRET,
       client: { token_endpoint_auth_method: {{ method }} },
-      authorization: { params: { scope: "openid profile" } },
+      authorization: { params: { scope: {{ scope }} } },
       checks: ["pkce", "state", "nonce"],
       profile: (claims) => ({ id: claims.sub, name: claims.name, email: null, image: null }),
     },

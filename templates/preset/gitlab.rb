@@ -6,7 +6,7 @@ gitlab_rails['omniauth_providers'] = [
     label: 'BankID',
     args: {
       name: 'openid_connect',
-      scope: ['openid', 'profile'],
+      scope: [{{ scopes }}],
       response_type: 'code',
       issuer: {{ issuer }},
       discovery: true,

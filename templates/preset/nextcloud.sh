@@ -5,7 +5,7 @@ sudo -u www-data php occ user_oidc:provider {{ provider }} \
 {%- if let Some(address) = after_logout %}
   --postlogouturi={{ address }} \
 {%- endif %}
-  --scope='openid profile' \
+  --scope={{ scope }} \
   --mapping-uid=sub \
   --mapping-display-name=name \
   --send-id-token-hint=1

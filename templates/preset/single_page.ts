@@ -8,6 +8,6 @@ export const users = new UserManager({
   post_logout_redirect_uri: {{ address }},
 {%- endif %}
   response_type: "code",
-  scope: "openid profile",
+  scope: {{ scope }},
   automaticSilentRenew: false,
 })

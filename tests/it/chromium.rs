@@ -10,7 +10,7 @@ use crate::support::chromium::{Chromium, Scripts, browsers, browsers_as, is_ther
 use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{App, Database, Names, Options, run};
 
-const NAMES: Names = Names {
+pub const NAMES: Names = Names {
     provider: "login.portvakt.example",
     application: "app.kommunen.example",
     phone: "phone.simulator.example",

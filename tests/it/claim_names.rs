@@ -11,7 +11,7 @@ async fn told(app: &App, id: &str, policy: Value, more: &[(&str, Option<&str>)])
     app.register(
         id,
         json!({"client_name": "Appen", "redirect_uris": [CALLBACK], "pkce": "accepted",
-            "personal_number": {"purpose": "Journalföring"}, "claims": policy}),
+            "personal_number": {"purpose": "Journalföring"}, "claims": &policy}),
     )
     .await;
     let mut changes = vec![("client_id", Some(id))];
@@ -32,6 +32,9 @@ async fn told(app: &App, id: &str, policy: Value, more: &[(&str, Option<&str>)])
         .as_str()
         .unwrap_or_else(|| panic!("{tokens}"));
     let token = crate::registration::claims_of(app, &tokens, id).await;
+    // Keycloak alone asks for the session beside the tokens.
+    let session = (policy["preset"] == "keycloak").then_some(&token["sid"]);
+    assert_eq!(tokens.get("session_state"), session);
     (token, crate::userinfo::ask(app, access).await.body)
 }
 
@@ -51,6 +54,8 @@ fn a_client_is_told_by_the_names_that_it_knows() {
             assert_eq!(told.get("personal_number"), None);
         }
         assert_eq!(token["sub"], userinfo["sub"]);
+        let (token, _) = told(&app, "keycloak", json!({"preset": "keycloak"}), &[]).await;
+        assert_eq!(token["preferred_username"], token["sub"]);
         // One claim, by the name that this client has for it.
         let one = r#"{"id_token":{"pnr":{"essential":true,"value":"191212121212"}}}"#;
         let names = json!({"names": {"personal_number": "pnr"}, "preferred_username": "subject"});

@@ -7,6 +7,7 @@ mod product;
 
 use askama::Template;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use serde::Serialize;
 use serde_json::Value;
 
 pub(super) use self::own::machine;
@@ -19,7 +20,7 @@ use crate::client::method::Method;
 pub const SECRET_HERE: &str = "PASTE-THE-CLIENT-SECRET-HERE";
 
 /// Something to paste.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Copyable {
     /// What it is.
     pub title: &'static str,
@@ -32,7 +33,8 @@ pub struct Copyable {
 }
 
 /// What a text is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
 pub enum Language {
     /// JSON.
     Json,
@@ -83,6 +85,12 @@ impl Language {
     }
 }
 
+impl From<Language> for &'static str {
+    fn from(language: Language) -> &'static str {
+        language.as_str()
+    }
+}
+
 /// What is told to an application.
 pub(super) struct Told<'a> {
     pub preset: &'a Preset,
@@ -104,6 +112,18 @@ impl Told<'_> {
 
     fn discovery(&self) -> String {
         self.endpoint(".well-known/openid-configuration")
+    }
+
+    /// What the application asks for: what it may, and no more.
+    fn scope(&self) -> &'static str {
+        match self.client.metadata.personal_number.is_some() {
+            true => "openid profile personal_number",
+            false => "openid profile",
+        }
+    }
+
+    fn scopes(&self) -> Vec<&'static str> {
+        self.scope().split(' ').collect()
     }
 
     fn after_logout(&self) -> Option<&str> {

@@ -32,6 +32,11 @@ pub(super) fn ini(text: &str) -> String {
     }
 }
 
+/// What every reader of environment files takes as it is written, shells among them.
+pub(super) fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._:/@+=,%".contains(c)
+}
+
 /// Why an id cannot be written for an application: it would read it as something else, and nothing that
 /// all of its versions know keeps it from that.
 pub(super) fn unfit(application: Application, client_id: &str) -> Option<String> {
@@ -47,7 +52,6 @@ pub(super) fn unfit(application: Application, client_id: &str) -> Option<String>
         Application::Grafana => first_of(&["`", "$", "%("]),
         // Readers of environment files differ in what they make of quotes, and shells read them, too.
         Application::AuthJs => {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:/@+=,%".contains(c);
             let other = client_id.chars().find(|c| !is_plain(*c));
             other.map(String::from)
         }

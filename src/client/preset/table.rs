@@ -103,9 +103,9 @@ pub const PRESETS: &[Preset] = &[
             ),
         ],
         notes: &[
-            "BankID knows no e-mail address. At a first login Keycloak asks people for theirs, unless e-mail is optional in the realm's user profile, or Review Profile is disabled in the flow \"first broker login\".",
-            "\"Backchannel logout\" of the identity provider stays off: it would have Keycloak's server call the logout page, which needs the person's browser. Logouts that begin here reach Keycloak at its own back-channel address, which is registered.",
-            "For personal numbers, entitle the client, add personal_number to the scopes and import the claim personal_number by an attribute mapper.",
+            "BankID knows no e-mail address. At a first login Keycloak asks people for theirs, unless e-mail is optional in the realm's user profile, or Review Profile is disabled in the flow \"first broker login\". The realm of deploy/keycloak/realm.json asks nobody.",
+            "\"Backchannel logout\" of the identity provider stays off: it would have Keycloak's server call the logout page, which needs the person's browser. Logouts that begin here reach Keycloak at its own back-channel address, which is registered; it finds the session by claims.preset = keycloak alone.",
+            "For personal numbers, entitle the client: these settings then ask for them and keep them as the attribute personal_number, which must be in the realm's user profile.",
         ],
         addresses: Addresses {
             callbacks: &["{address}/realms/{realm}/broker/{alias}/endpoint"],

@@ -1,6 +1,7 @@
 //! Each application is registered with its own addresses, and what is pasted there says the same.
 
 mod format;
+mod numbers;
 
 use serde_json::{Value, json};
 
@@ -67,6 +68,7 @@ fn each_application_is_registered_with_its_own_addresses() {
             "backchannel_logout_uri":
                 format!("{sso}/protocol/openid-connect/logout/backchannel-logout"),
             "token_endpoint_auth": "client_secret_post",
+            "claims": {"preset": "keycloak"},
         },
         {
             "id": "spring",

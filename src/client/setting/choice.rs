@@ -235,7 +235,7 @@ pub(super) const CLAIM_PRESETS: &[Choice] = &[
     choice(
         "keycloak",
         "Keycloak",
-        "The same names, and preferred_username with the subject.",
+        "The same names, preferred_username with the subject, and session_state beside the tokens, by which Keycloak finds a session.",
     ),
     choice(
         "swedish",

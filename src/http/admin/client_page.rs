@@ -13,10 +13,10 @@ use super::page::{
 use crate::admin::client::{self, Made, OVERLAP};
 use crate::admin::role::Permission;
 use crate::admin::{Unmet, audit, entitlement, failure};
-use crate::client::preset::{self, PRESETS, Preset};
+use crate::client::Entitlement;
+use crate::client::preset::{self, Preset};
 use crate::client::registered::{ManagedBy, Registered};
 use crate::client::setting::{self, to_form};
-use crate::client::{Client, Entitlement};
 use crate::clock::{Seconds, Timestamp};
 use crate::provider::Provider;
 use crate::storage::{EntitlementRequest, EventFilter, object};
@@ -82,7 +82,8 @@ pub(super) async fn page(
         Some(request) => Some(waiting_row(provider, caller, &request, &read).await?),
         None => None,
     };
-    let preset = preset.unwrap_or_else(|| likely(&read.client, &provider.config.issuer.url));
+    let preset =
+        preset.unwrap_or_else(|| preset::likely(&read.client, &provider.config.issuer.url));
     let copied = preset::settings_to_copy(preset, &read.client, &provider.config.issuer.url);
     let (copyables, unfit) = match copied {
         Ok(copyables) => (copyables.into_iter().map(copyable).collect(), None),
@@ -156,18 +157,6 @@ pub async fn failures(
     let found = failure::list(&provider.store, Some(id), None, u32::from(LATEST)).await?;
     let shown: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
     Ok(Answer::json(&json!(shown)))
-}
-
-/// The application that a client's addresses are most likely of.
-fn likely(client: &Client, issuer: &str) -> &'static Preset {
-    let fits = |preset: &&Preset| preset::settings_to_copy(preset, client, issuer).is_ok();
-    // Those whose addresses are any come last.
-    let any = ["mod_auth_openidc", "single-page", "native", "other"];
-    let is_any = |preset: &&Preset| any.contains(&preset.id);
-    let mut named = PRESETS.iter().filter(|preset| !is_any(preset));
-    let mut others = PRESETS.iter().rev().filter(is_any);
-    let found = named.find(fits).or_else(|| others.find(fits));
-    found.unwrap_or(&PRESETS[0])
 }
 
 fn copyable(copyable: preset::Copyable) -> Copyable {

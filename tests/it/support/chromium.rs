@@ -89,6 +89,8 @@ impl Chromium {
         let driver = Command::new(path("PORTVAKT_TEST_CHROMEDRIVER"))
             .arg(format!("--port={port}"))
             .env("TMPDIR", profile.path())
+            // It has a way of its own to know names.
+            .env_remove("LD_PRELOAD")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -196,6 +196,10 @@ pub struct App {
     name: Option<&'static str>,
     /// The certificate that the pages are served with, where they are served over TLS.
     pub certificate: CertificateDer<'static>,
+    /// The same with its key, for other servers under `*.kommunen.example`.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Who issued it.
+    pub root: CertificateDer<'static>,
     /// The configuration, to start another node or the program itself with.
     pub config: String,
     pub directory: Arc<TempDir>,
@@ -257,17 +261,19 @@ impl App {
         ] {
             std::fs::write(directory.path().join(name), text).expect("written");
         }
-        let hosts = names.map_or(["localhost"; 3], |n| [n.provider, n.application, n.phone]);
+        let hosts = names.map_or(vec!["localhost"], |n| {
+            vec![n.provider, n.application, n.phone, "*.kommunen.example"]
+        });
         let identity = pages.server(&hosts).expect("made");
         let certificate = identity.certificate.clone();
         let tls = names.map(|_| {
-            std::fs::write(
-                directory.path().join("pages.pem"),
-                identity.certificate_pem(),
-            )
-            .expect("written");
-            std::fs::write(directory.path().join("pages.key"), identity.key_pem())
-                .expect("written");
+            for (name, text) in [
+                ("pages.pem", identity.certificate_pem()),
+                ("pages.key", identity.key_pem()),
+                ("pages-root.pem", pages.root_pem()),
+            ] {
+                std::fs::write(directory.path().join(name), text).expect("written");
+            }
             server_config(&identity, None).expect("made")
         });
         let api_port = api_listener.local_addr().expect("bound").port();
@@ -336,11 +342,12 @@ impl App {
             http::serve(provider.clone(), provider_listener, tls.clone(), runtime).expect("served");
         let application = application::start(application::Settings {
             listener: application_listener,
-            tls,
+            tls: tls.clone(),
             url: application_url.clone(),
             issuer: issuer.clone(),
             client_id: "sample".to_owned(),
             client_secret: SECRET.to_owned(),
+            scopes: &["profile", "personal_number"],
             root: names.map(|_| pages.root()),
             resolve: names
                 .map(|n| (n.provider.to_owned(), provider_address))
@@ -370,6 +377,8 @@ impl App {
             pages,
             name: names.map(|names| names.provider),
             certificate,
+            tls,
+            root: pages.root(),
             config,
             directory,
             database: options.database,

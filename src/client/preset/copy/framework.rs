@@ -14,6 +14,7 @@ struct SpringProperties<'a> {
     secret: String,
     method: &'a str,
     redirect_uri: String,
+    scopes: String,
     issuer: String,
 }
 
@@ -37,6 +38,7 @@ pub(super) fn spring(told: &Told<'_>) -> Vec<Copyable> {
         secret: json(SECRET_HERE),
         method: told.method.as_str(),
         redirect_uri: json(told.redirect_uri),
+        scopes: told.scopes().join(", "),
         issuer: json(told.issuer),
     };
     let configuration = SpringConfiguration {
@@ -73,7 +75,7 @@ pub(super) fn aspnetcore(told: &Told<'_>) -> Vec<Copyable> {
             "UsePkce": true,
             "MapInboundClaims": false,
             "SaveTokens": true,
-            "Scope": ["openid", "profile"],
+            "Scope": told.scopes(),
             // Below wherever the application is.
             "CallbackPath": "/signin-oidc",
             "SignedOutCallbackPath": "/signout-callback-oidc",
@@ -101,6 +103,7 @@ struct AuthJsProvider<'a> {
     provider: String,
     variable: &'a str,
     method: String,
+    scope: String,
 }
 
 #[derive(Template)]
@@ -121,6 +124,7 @@ pub(super) fn authjs(told: &Told<'_>) -> Vec<Copyable> {
         provider: json(id),
         variable,
         method: json(told.method.as_str()),
+        scope: json(told.scope()),
     };
     let environment = AuthJsEnvironment {
         address: told.part("address"),

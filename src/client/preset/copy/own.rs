@@ -17,6 +17,7 @@ struct SinglePage {
     client_id: String,
     redirect_uri: String,
     after_logout: Option<String>,
+    scope: String,
 }
 
 pub(super) fn single_page(told: &Told<'_>) -> Vec<Copyable> {
@@ -25,6 +26,7 @@ pub(super) fn single_page(told: &Told<'_>) -> Vec<Copyable> {
         client_id: json(told.client_id()),
         redirect_uri: json(told.redirect_uri),
         after_logout: told.after_logout().map(json),
+        scope: json(told.scope()),
     };
     vec![one(
         "Settings of oidc-client-ts",
@@ -47,7 +49,7 @@ pub(super) fn other(told: &Told<'_>) -> Vec<Copyable> {
         "client_id": told.client_id(),
         "redirect_uri": told.redirect_uri,
         "response_type": "code",
-        "scope": "openid profile",
+        "scope": told.scope(),
         "code_challenge_method": "S256",
         "token_endpoint_auth_method": told.method.as_str(),
         "id_token_signed_response_alg": told.client.metadata.id_token_algorithm(),
@@ -84,7 +86,7 @@ pub(super) fn native(told: &Told<'_>) -> Vec<Copyable> {
         "client_id": told.client_id(),
         "redirect_uri": told.redirect_uri,
         "end_session_redirect_uri": told.after_logout().unwrap_or_default(),
-        "authorization_scope": "openid profile",
+        "authorization_scope": told.scope(),
         "https_required": true,
     });
     let mut all = vec![one(

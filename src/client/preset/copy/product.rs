@@ -6,9 +6,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Copyable, ENCODED, Language, SECRET_HERE, Told, one, pretty, rendered};
+use crate::claims::release::Claim;
 use crate::client::method::Method;
 use crate::client::preset::matched;
-use crate::client::preset::quote::{apache, ini, ruby, shell};
+use crate::client::preset::quote::{apache, ini, is_plain, ruby, shell};
+
+/// What Keycloak is told to call us by the realm file that is shipped.
+const ALIAS: &str = "bankid";
 
 pub(super) fn keycloak(told: &Told<'_>) -> Vec<Copyable> {
     // All values of a provider's configuration are strings there, switches too.
@@ -35,14 +39,30 @@ pub(super) fn keycloak(told: &Told<'_>) -> Vec<Copyable> {
             "clientAuthMethod": told.method.as_str(),
             "pkceEnabled": "true",
             "pkceMethod": "S256",
-            "defaultScope": "openid profile",
+            "defaultScope": told.scope(),
             "backchannelSupported": "false",
             "uiLocales": "true",
-            "syncMode": "IMPORT",
+            // People change their names.
+            "syncMode": "FORCE",
         },
     });
-    let import = json!({"identityProviders": [&provider]});
-    vec![
+    let mut import = json!({"identityProviders": [&provider]});
+    let metadata = &told.client.metadata;
+    if metadata.personal_number.is_some() {
+        // A dot would lead into an object there.
+        let claim = metadata.claims.name(Claim::PersonalNumber);
+        import["identityProviderMappers"] = json!([{
+            "name": "personal_number",
+            "identityProviderAlias": told.part("alias"),
+            "identityProviderMapper": "oidc-user-attribute-idp-mapper",
+            "config": {
+                "syncMode": "INHERIT",
+                "claim": claim.replace('.', "\\."),
+                "user.attribute": "personal_number",
+            },
+        }]);
+    }
+    let mut all = vec![
         one(
             "Identity provider",
             "Admin console → Realm settings → Action → Partial import",
@@ -55,7 +75,32 @@ pub(super) fn keycloak(told: &Told<'_>) -> Vec<Copyable> {
             Language::Json,
             pretty(&provider),
         ),
-    ]
+    ];
+    // The realm file gives another alias to nothing, and an environment has no quotes that all understand.
+    if told.part("alias") == ALIAS && told.client_id().chars().all(is_plain) {
+        let environment = KeycloakEnvironment {
+            realm: told.part("realm"),
+            issuer: told.issuer,
+            client_id: told.client_id(),
+            secret: SECRET_HERE,
+        };
+        all.push(one(
+            "A realm of its own, by deploy/keycloak/realm.json",
+            "The environment of kc.sh start --import-realm",
+            Language::Env,
+            rendered(&environment),
+        ));
+    }
+    all
+}
+
+#[derive(Template)]
+#[template(path = "preset/keycloak.env", escape = "none")]
+struct KeycloakEnvironment<'a> {
+    realm: &'a str,
+    issuer: &'a str,
+    client_id: &'a str,
+    secret: &'a str,
 }
 
 /// In the order in which one reads it.
@@ -83,7 +128,7 @@ pub(super) fn oauth2_proxy(told: &Told<'_>) -> Vec<Copyable> {
         client_id: told.client_id(),
         client_secret: SECRET_HERE,
         redirect_url: told.redirect_uri,
-        scope: "openid profile",
+        scope: told.scope(),
         code_challenge_method: "S256",
         oidc_email_claim: "sub",
         email_domains: ["*"],
@@ -106,6 +151,7 @@ struct ModAuthOpenidc<'a> {
     secret: String,
     method: &'a str,
     redirect_uri: String,
+    scope: String,
 }
 
 pub(super) fn mod_auth_openidc(told: &Told<'_>) -> Vec<Copyable> {
@@ -115,6 +161,7 @@ pub(super) fn mod_auth_openidc(told: &Told<'_>) -> Vec<Copyable> {
         secret: apache(SECRET_HERE),
         method: told.method.as_str(),
         redirect_uri: apache(told.redirect_uri),
+        scope: apache(told.scope()),
     };
     vec![one(
         "Directives",
@@ -131,6 +178,7 @@ struct Grafana<'a> {
     client_id: String,
     secret: &'a str,
     style: &'a str,
+    scope: &'a str,
     auth_url: String,
     token_url: String,
     api_url: String,
@@ -151,6 +199,7 @@ pub(super) fn grafana(told: &Told<'_>) -> Vec<Copyable> {
             Method::ClientSecretPost => "InParams",
             _ => "InHeader",
         },
+        scope: told.scope(),
         auth_url: ini(&told.endpoint("authorize")),
         token_url: ini(&told.endpoint("token")),
         api_url: ini(&told.endpoint("userinfo")),
@@ -172,6 +221,7 @@ struct GitLab {
     client_id: String,
     secret: String,
     redirect_uri: String,
+    scopes: String,
 }
 
 pub(super) fn gitlab(told: &Told<'_>) -> Vec<Copyable> {
@@ -185,6 +235,12 @@ pub(super) fn gitlab(told: &Told<'_>) -> Vec<Copyable> {
         client_id: ruby(told.client_id()),
         secret: ruby(SECRET_HERE),
         redirect_uri: ruby(told.redirect_uri),
+        scopes: told
+            .scopes()
+            .into_iter()
+            .map(ruby)
+            .collect::<Vec<_>>()
+            .join(", "),
     };
     vec![one(
         "Settings, then gitlab-ctl reconfigure",
@@ -202,6 +258,7 @@ struct Nextcloud {
     secret: String,
     discovery: String,
     after_logout: Option<String>,
+    scope: String,
 }
 
 pub(super) fn nextcloud(told: &Told<'_>) -> Vec<Copyable> {
@@ -216,6 +273,7 @@ pub(super) fn nextcloud(told: &Told<'_>) -> Vec<Copyable> {
         secret: shell(SECRET_HERE),
         discovery: shell(&told.discovery()),
         after_logout: told.after_logout().map(shell),
+        scope: shell(told.scope()),
     };
     vec![one(
         "Command",

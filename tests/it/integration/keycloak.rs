@@ -1,0 +1,157 @@
+//! A real Keycloak, which brokers our logins to its own clients.
+
+use std::process::Command;
+use std::time::Duration;
+
+use portvakt::demo::application;
+use portvakt::random::Random;
+use portvakt::shows;
+
+use super::program::Program;
+use super::{at, fetched, identify, orders, set_up, until_it_asks, with_browser};
+use crate::crash::free_port;
+use crate::support::App;
+use crate::support::chromium::Chromium;
+use crate::support::phone::TOLVAN;
+
+const REALM: &str = "kommunen";
+const SECRET: &str = "the-secret-of-an-application-at-keycloak";
+
+/// Starts it with the realm file that is shipped, and the environment that is pasted.
+async fn start(app: &App, sso: &str, port: u16, environment: &str, application: &str) -> Program {
+    let home = fetched("PORTVAKT_TEST_KEYCLOAK");
+    let import = home.join("data/import");
+    std::fs::create_dir_all(&import).expect("made");
+    let realm = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/keycloak/realm.json");
+    std::fs::copy(realm, import.join("realm.json")).expect("copied");
+    let place = |name: &str| app.directory.path().join(name).display().to_string();
+    let mut command = Command::new(home.join("bin/kc.sh"));
+    command
+        .args([
+            "start-dev",
+            "--import-realm",
+            "--db=dev-mem",
+            "--cache=local",
+        ])
+        .arg(format!("--hostname={sso}"))
+        .arg(format!("--https-port={port}"))
+        .arg(format!("--http-port={}", free_port()))
+        .arg("--http-host=127.0.0.1")
+        .arg(format!("--https-certificate-file={}", place("pages.pem")))
+        .arg(format!(
+            "--https-certificate-key-file={}",
+            place("pages.key")
+        ))
+        .arg(format!("--truststore-paths={}", place("pages-root.pem")))
+        .envs(environment.lines().filter_map(|line| line.split_once('=')))
+        .env("APPLICATION_CLIENT_ID", "application")
+        .env("APPLICATION_CLIENT_SECRET", SECRET)
+        .env("APPLICATION_NAME", "Appen")
+        .env("APPLICATION_ADDRESS", application);
+    let mut keycloak = Program::start(app, "keycloak", command);
+    let realm = format!("{sso}/realms/{REALM}");
+    keycloak.until_it_answers(app, &realm).await;
+    keycloak
+}
+
+/// Keycloak's own page, which shows who somebody is there.
+async fn sees_the_account(browser: &Chromium) {
+    browser.see("input#firstName").await;
+    for (field, value) in [("firstName", "Tolvan"), ("lastName", "Tolvansson")] {
+        let script = format!("return document.getElementById('{field}').value");
+        let mut seen = browser.execute(&script).await;
+        for _ in 0..50 {
+            if seen == value {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            seen = browser.execute(&script).await;
+        }
+        assert_eq!(seen, value);
+    }
+}
+
+/// An application at Keycloak, of which it knows nothing but Keycloak.
+fn application(app: &App, sso: &str, listener: std::net::TcpListener, url: &str) {
+    let settings = application::Settings {
+        listener,
+        tls: app.tls.clone(),
+        url: url.to_owned(),
+        issuer: format!("{sso}/realms/{REALM}"),
+        client_id: "application".to_owned(),
+        client_secret: SECRET.to_owned(),
+        scopes: &["profile"],
+        root: Some(app.root.clone()),
+        resolve: Vec::new(),
+        random: Random::system(),
+    };
+    let _ = application::start(settings).expect("started");
+}
+
+/// Forgets what Keycloak's cookies say, and nothing else.
+async fn forgotten_at_keycloak(browser: &Chromium, sso: &str) {
+    browser.go(&format!("{sso}/realms/{REALM}")).await;
+    let deleted = browser.client.delete_all_cookies().await;
+    deleted.expect("deleted");
+}
+
+#[test]
+fn a_realm_that_is_imported_logs_people_in_with_bankid() {
+    with_browser(async |app, browser| {
+        let _shows = shows!(accepting "PV-WIRED-1", refusing "PV-WIRED-1");
+        let (sso, port) = super::address("sso");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = listener.local_addr().expect("bound").port();
+        let url = format!("https://app.kommunen.example:{url}");
+        let answers = [
+            "client_name=Kommunens Keycloak",
+            &format!("address={sso}"),
+            &format!("realm={REALM}"),
+        ];
+        let pasted = set_up(&app, "sso", "keycloak", &answers);
+        let environment = at(&pasted, "--import-realm");
+        let _keycloak = start(&app, &sso, port, environment, &url).await;
+
+        let account = format!("{sso}/realms/{REALM}/account/");
+        // The first login: from Keycloak's page to BankID's choice, and back to the page, with nothing between.
+        browser.go(&account).await;
+        browser.see("button[value=other]").await;
+        assert!(browser.text().await.contains("Kommunens Keycloak"));
+        identify(&browser, &app).await;
+        sees_the_account(&browser).await;
+        assert_eq!(orders(&app).await, 1);
+
+        // An application at Keycloak is told the personal number by Keycloak's own token, within the session.
+        application(&app, &sso, listener, &url);
+        browser.go(&url).await;
+        browser.press("#log-in").await;
+        browser.see("#id-token").await;
+        let shown = browser.text().await;
+        for told in [TOLVAN, "Tolvansson", &format!("{sso}/realms/{REALM}")] {
+            assert!(shown.contains(told), "{told}: {shown}");
+        }
+        assert_eq!(orders(&app).await, 1);
+
+        // A logout here reaches Keycloak at its back channel: its own cookie is worth nothing then.
+        browser.go(&format!("{}/logout", app.issuer)).await;
+        browser.press("#log-out-here").await;
+        browser.read("Du är utloggad").await;
+        until_it_asks(&browser, &account).await;
+
+        // When Keycloak knows nobody any more, our own session answers it.
+        identify(&browser, &app).await;
+        sees_the_account(&browser).await;
+        forgotten_at_keycloak(&browser, &sso).await;
+        browser.go(&account).await;
+        sees_the_account(&browser).await;
+        assert_eq!(orders(&app).await, 2);
+
+        // A logout at an application goes through Keycloak to us, and home again.
+        browser.go(&format!("{url}/login")).await;
+        browser.see("#id-token").await;
+        browser.press("#log-out").await;
+        browser.press("#log-in").await;
+        browser.see("button[value=other]").await;
+        assert!(browser.url().await.starts_with(&app.issuer));
+    });
+}
