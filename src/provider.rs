@@ -168,7 +168,13 @@ impl Provider {
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
-        let metrics = Arc::new(Metrics::new(store.given_up()));
+        let database = if store.is_shared() {
+            "postgresql"
+        } else {
+            "sqlite"
+        };
+        let metrics = Metrics::new(store.measured()).about(database, environment);
+        let metrics = Arc::new(metrics);
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),
@@ -323,7 +329,6 @@ impl Provider {
             }
             for party in self.parties.all() {
                 let days_left = party.days_left(now);
-                self.metrics.certificate(&party.profile, days_left);
                 let today = now.0 / (24 * 60 * 60);
                 let mark = party::warning(days_left).map(|mark| (mark, today));
                 if let Some(mark) = mark
@@ -378,9 +383,6 @@ impl Provider {
                 tracing::error!(%fault, "the signing keys cannot be read");
             }
             was_read = read.is_ok();
-            for (algorithm, days_left) in self.keyring.days_left(self.clock.now()) {
-                self.metrics.signing_key(algorithm, days_left);
-            }
         }
     }
 

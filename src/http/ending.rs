@@ -50,7 +50,7 @@ pub async fn end(provider: &Provider, mut login: Login) -> Result<(), Error> {
             if let Progress::Ordered(_) = login.order.progress {
                 ordering::cancel_at_bankid(provider, &login.asked, &login.order).await;
             }
-            provider.metrics.login_ended("cancelled");
+            provider.metrics.login_ended(&login.client_id, "cancelled");
             provider.followed.tell(login.id).await;
             break;
         }
@@ -183,7 +183,9 @@ async fn conclude(
     let index = provider.keys.index.of(number);
     if !is_expected(provider, admitted, &index).await? {
         provider.store.cancel_login(login).await?;
-        provider.metrics.login_ended("other_person");
+        provider
+            .metrics
+            .login_ended(&login.client_id, "other_person");
         let departure = denied(provider, admitted, OTHER_PERSON).await?;
         return Ok(Some(leave(&departure)));
     }
@@ -193,7 +195,7 @@ async fn conclude(
             // Nobody is logged in by what does not prove what it says.
             tracing::error!(login = %login.id, %spoiled, "the evidence of a login does not hold");
             provider.store.cancel_login(login).await?;
-            provider.metrics.login_ended("unproven");
+            provider.metrics.login_ended(&login.client_id, "unproven");
             let departure = denied(provider, admitted, UNPROVEN).await?;
             return Ok(Some(leave(&departure)));
         }
@@ -241,7 +243,7 @@ async fn conclude(
     let Some((code, ended)) = finished else {
         return Ok(None);
     };
-    provider.metrics.login_ended("finished");
+    provider.metrics.login_ended(&login.client_id, "finished");
     provider.usage.finished(&login.client_id, now);
     // Applications forget whoever was here before they see who is here now.
     delivery::tell(provider, ended.notices).await;

@@ -48,6 +48,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Fault};
 use crate::provider::Provider;
+use crate::telemetry::metrics::Came;
 use answer::{Answer, Face};
 use input::{BODY_LIMIT, Request};
 
@@ -260,11 +261,12 @@ fn resource<const N: usize>(path: &str, doors: [Door; N]) -> Resource {
     }
     let wrong_method = move |data: web::Data<Handlers>, request: HttpRequest| {
         let config = &data.provider.config;
+        let came = Came::now(request.match_pattern().as_deref());
         let answer = match Request::read(&request, web::Bytes::new(), config).is_for(config) {
             true => answer::wrong_method(&allowed),
             false => answer::misdirected(),
         };
-        async move { answer.into_response(&data.provider.config.issuer) }
+        async move { responded(&data.provider, came, answer) }
     };
     resource.default_service(web::route().to(wrong_method))
 }
@@ -308,7 +310,9 @@ where
 {
     let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
-        let class = load::Class::of(request.match_pattern().as_deref());
+        let pattern = request.match_pattern();
+        let class = load::Class::of(pattern.as_deref());
+        let came = Came::now(pattern.as_deref());
         // A body that could not be read says nothing; why is answered below.
         let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
             Ok(body) => (body, None),
@@ -323,7 +327,7 @@ where
                 // Not before all of it is here: whoever sends slowly takes nobody's place.
                 let Some(admitted) = load::admit(&provider, class) else {
                     let answer = answer::overloaded(face, &view);
-                    return answer.into_response(&provider.config.issuer);
+                    return responded(&provider, came, answer);
                 };
                 let work = door(provider.clone(), request.clone());
                 let work = data.runtime.spawn(async move {
@@ -332,13 +336,18 @@ where
                     result
                 });
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
-                result.unwrap_or_else(|error| answer::of_error(face, error, &view))
+                result.unwrap_or_else(|error| {
+                    if let Error::Fault(fault) = &error {
+                        provider.metrics.failed(fault);
+                    }
+                    answer::of_error(face, error, &view)
+                })
             }
         };
         if let Some(noted) = answer.take_noted() {
             refused::note(&provider, &request, &view.reference, noted);
         }
-        answer.into_response(&provider.config.issuer)
+        responded(&provider, came, answer)
     };
     Door {
         method,
@@ -346,12 +355,18 @@ where
     }
 }
 
+fn responded(provider: &Provider, came: Came, answer: Answer) -> HttpResponse {
+    let response = answer.into_response(&provider.config.issuer);
+    provider.metrics.answered(came, response.status().as_u16());
+    response
+}
+
 async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpResponse {
-    let config = &data.provider.config;
+    let (config, came) = (&data.provider.config, Came::now(None));
     let request = Request::read(&request, web::Bytes::new(), config);
     let answer = match request.is_for(config) {
         true => answer::not_found(&request.view(&data.provider)),
         false => answer::misdirected(),
     };
-    answer.into_response(&config.issuer)
+    responded(&data.provider, came, answer)
 }

@@ -237,7 +237,16 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
         .await?;
     match won {
-        Exchange::Won => handed_out(provider, client, &grant, &tokens).await,
+        Exchange::Won => {
+            handed_out(
+                provider,
+                client,
+                &grant,
+                &tokens,
+                GrantType::AuthorizationCode,
+            )
+            .await
+        }
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
             provider.metrics.reused("code");
@@ -310,7 +319,8 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
                 nonce: None,
                 ..narrow
             };
-            return handed_out(provider, client, &again, &tokens).await;
+            let by = GrantType::RefreshToken;
+            return handed_out(provider, client, &again, &tokens, by).await;
         }
     }
     Err(CROWDED.into())
@@ -333,6 +343,8 @@ async fn given(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, E
     let tokens = in_form(provider, client, None, tokens).await?;
     let store = &provider.store;
     store.keep_client_token(&client.client_id, &tokens).await?;
+    let by = GrantType::ClientCredentials;
+    provider.metrics.tokens_issued(by, &tokens);
     Ok(Answer::json(&access(&tokens)))
 }
 
@@ -372,6 +384,7 @@ async fn handed_out(
     client: &Client,
     grant: &Grant,
     tokens: &Tokens,
+    by: GrantType,
 ) -> Result<Answer, Error> {
     let (issuer, acr) = (issuer(provider), &provider.policy.acr);
     let algorithm = client.metadata.id_token_algorithm();
@@ -390,6 +403,7 @@ async fn handed_out(
     if let Some((refresh_token, _)) = &tokens.refresh {
         answer["refresh_token"] = refresh_token.expose().into();
     }
+    provider.metrics.tokens_issued(by, tokens);
     Ok(Answer::json(&answer))
 }
 

@@ -57,6 +57,8 @@ struct State {
     is_unsettled: bool,
     /// Whether the node's clock was too far off the database's when it was last compared.
     is_askew: bool,
+    /// How far it was.
+    skew: Seconds,
 }
 
 impl State {
@@ -100,6 +102,7 @@ impl Collector {
                 collecting: HashSet::new(),
                 is_unsettled: true,
                 is_askew: false,
+                skew: Seconds(0),
             }),
         }));
         // What does not succeed now does with a later beat.
@@ -126,6 +129,16 @@ impl Collector {
     /// Whether the node's clock is so far off the database's that nobody should be sent here.
     pub fn is_askew(&self) -> bool {
         self.state(|state| state.is_askew)
+    }
+
+    /// How far the node's clock was off the database's when it was last compared.
+    pub fn skew(&self) -> Seconds {
+        self.state(|state| state.skew)
+    }
+
+    /// How many orders this node asks about.
+    pub fn live(&self) -> usize {
+        self.state(|state| state.collecting.len())
     }
 
     /// Renews the heartbeat, and collects the orders of nodes that did not, until this one stops.
@@ -175,7 +188,10 @@ impl Collector {
         let theirs = self.0.store.clock().await?.unwrap_or(ours);
         let skew = ours.distance(theirs);
         let is_askew = skew > SKEW;
-        let was_askew = self.state(|state| std::mem::replace(&mut state.is_askew, is_askew));
+        let was_askew = self.state(|state| {
+            state.skew = skew;
+            std::mem::replace(&mut state.is_askew, is_askew)
+        });
         // Once, and not every second.
         match (was_askew, is_askew) {
             (false, true) => tracing::error!(
@@ -321,11 +337,14 @@ struct Poller {
 impl Poller {
     /// `true` when there is nothing more to ask, `false` when the order may need somebody else.
     async fn run(mut self) -> bool {
+        let mut due = Instant::now();
         while self.is_ours() {
             if self.collector.0.clock.now() >= self.login.expires_at {
                 return self.end().await;
             }
+            self.collector.0.metrics.collector_lagged(due.elapsed());
             let next = Instant::now() + INTERVAL;
+            due = next;
             // By the certificate that made the order, also when it was replaced meanwhile.
             let Some(party) = self.party() else {
                 return self.lose().await;
@@ -399,6 +418,9 @@ impl Poller {
     async fn keep_hint(&mut self, moved: Login) -> bool {
         match self.keep(&moved).await {
             Ok(true) => {
+                if let Progress::Ordered(hint) = &moved.order.progress {
+                    self.collector.0.metrics.order_hinted(hint);
+                }
                 self.login = moved;
                 self.collector.0.followed.tell(self.login.id).await;
                 true

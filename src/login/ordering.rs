@@ -52,6 +52,7 @@ pub async fn begin(
     let began = provider.store.begin_login(&login, nonce, &node, now).await;
     if matches!(began, Ok(true)) {
         provider.usage.began(&client.client_id, now);
+        provider.metrics.login_began(&client.client_id);
     }
     started(provider, login, began).await.map(|_| ())
 }
@@ -269,6 +270,7 @@ async fn ask(
             .expect("nothing panics under this lock")
     };
     if !breaker().admits(clock.moment()) {
+        provider.metrics.limited("bankid_rests");
         return Err(Failure::Resting);
     }
     let asked_at = Instant::now();

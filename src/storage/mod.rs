@@ -50,9 +50,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use prometheus_client::metrics::counter::Counter;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
@@ -65,6 +64,7 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
 use crate::secret::MasterKeys;
+use crate::telemetry::metrics::Database;
 use migration::Standing;
 
 pub use administrator::{AdminSession, Enrolment};
@@ -113,9 +113,20 @@ pub struct Store {
     needs_former: bool,
     notary: Arc<Notary>,
     random: Random,
-    given_up: Counter,
+    measured: Database,
     /// Whether others may use keys that this node does not know: then it writes nothing.
     is_behind: Arc<AtomicBool>,
+}
+
+/// The connections to the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// How many somebody holds.
+    pub in_use: usize,
+    /// How many wait for somebody.
+    pub idle: usize,
+    /// How many there may be.
+    pub limit: usize,
 }
 
 /// A database that cannot be used.
@@ -386,7 +397,7 @@ impl Store {
             needs_former,
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
-            given_up: Counter::default(),
+            measured: Database::default(),
             is_behind: Arc::default(),
         };
         store.index_clients().await?;
@@ -422,14 +433,26 @@ impl Store {
     pub async fn clock(&self) -> Result<Option<Timestamp>> {
         match &self.db {
             Backend::Sqlite(db) => {
-                sqlx::query("SELECT 1").execute(db).await?;
+                let mut connection = self.waited(db.acquire()).await?;
+                sqlx::query("SELECT 1").execute(&mut *connection).await?;
                 Ok(None)
             }
             Backend::Postgres(db) => {
                 let now = "SELECT EXTRACT(EPOCH FROM clock_timestamp())::BIGINT";
-                Ok(Some(sqlx::query_scalar(now).fetch_one(db).await?))
+                let mut connection = self.waited(db.acquire()).await?;
+                Ok(Some(
+                    sqlx::query_scalar(now).fetch_one(&mut *connection).await?,
+                ))
             }
         }
+    }
+
+    /// Measures how long a connection is waited for.
+    async fn waited<T>(&self, acquiring: impl Future<Output = T>) -> T {
+        let since = Instant::now();
+        let acquired = acquiring.await;
+        self.measured.waits.observe(since.elapsed().as_secs_f64());
+        acquired
     }
 
     /// How many bytes there is room for on the disk of the database, where that is this machine's and says so.
@@ -451,6 +474,21 @@ impl Store {
     pub fn is_full(&self) -> bool {
         on!(&self.db, |db| db.num_idle() == 0
             && db.size() >= db.options().get_max_connections())
+    }
+
+    /// How its connections are used.
+    pub fn pool(&self) -> Pool {
+        let (open, idle, limit) = on!(&self.db, |db| (
+            db.size(),
+            db.num_idle(),
+            db.options().get_max_connections()
+        ));
+        // Counted one after the other: one that came back in between is idle, and not less than none in use.
+        Pool {
+            in_use: (open as usize).saturating_sub(idle),
+            idle,
+            limit: limit as usize,
+        }
     }
 
     /// Whether the tables are those that this version needs. A newer version may have made more.
