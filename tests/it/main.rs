@@ -88,3 +88,4 @@ mod transfer;
 mod upgrade;
 mod userinfo;
 mod walks;
+mod watching;
