@@ -14,6 +14,7 @@ pub mod languages;
 pub mod mtls;
 pub mod outbound;
 pub mod pages;
+pub mod traces;
 pub mod written;
 
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the operator's machines look.
     pub ops: Option<SocketAddr>,
+    /// Where spans are sent to, if anywhere.
+    pub traces: Option<traces::Traces>,
     /// The certificate that is shown there, when no proxy does.
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
@@ -258,6 +261,7 @@ impl Config {
             _ => None,
         };
         let outbound = outbound::check(written.outbound, base, &mut found);
+        let traces = traces::check(written.traces.as_ref(), base, &mut found);
         let languages = languages::check(&written.languages, base, &mut found);
         if !(1..=1200).contains(&written.retention.person_months) {
             found.add("retention.person_months", "must be 1 to 1200 months");
@@ -283,6 +287,7 @@ impl Config {
                     issuer,
                     listen: written.listen.address,
                     ops: written.ops.address,
+                    traces,
                     tls,
                     mtls,
                     trusted_proxies: written.listen.trusted_proxies,

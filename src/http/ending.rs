@@ -21,6 +21,7 @@ use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::{Session, delivery};
 use crate::storage::{Finish, Kept, NumberIndex};
+use crate::telemetry::traces;
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
@@ -156,6 +157,7 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
         let nearness = Nearness::of(login.asked.ip, address);
         tracing::info!(login = %login.id, ?nearness, "where the app ran, seen from the browser");
     }
+    traces::about_txn(login.order.id);
     let identity = Identity::of(data);
     match conclude(&provider, &request, &login, &admitted, identity).await? {
         // The login's cookie stays for a while: who comes back is told that it is over, and is not taken for

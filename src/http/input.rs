@@ -82,7 +82,7 @@ impl From<Unreadable> for Refusal {
 }
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 13] = [
+const HEADERS: [&str; 14] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -94,6 +94,7 @@ const HEADERS: [&str; 13] = [
     "if-none-match",
     "origin",
     "sec-fetch-site",
+    "traceparent",
     "user-agent",
     "x-fapi-interaction-id",
 ];
@@ -108,17 +109,21 @@ impl std::ops::Deref for Request {
 impl Request {
     /// Reads everything that a door may need.
     pub fn read(request: &HttpRequest, body: Bytes, config: &Config) -> Request {
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.ip());
         let mut headers = Vec::new();
         for name in HEADERS {
+            // Anybody could hang their requests into any trace, or have all of theirs kept.
+            if name == "traceparent" && !is_one_of(plain(peer), &config.trusted_proxies) {
+                continue;
+            }
             for value in request.headers().get_all(name) {
                 // Another application's cookie may hold any bytes, and must not hide ours.
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
                 headers.push((name, value));
             }
         }
-        let peer = request
-            .peer_addr()
-            .map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.ip());
         let forwarded: Vec<&str> = request
             .headers()
             .get_all("x-forwarded-for")

@@ -45,10 +45,12 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use crate::error::{Error, Fault};
 use crate::provider::Provider;
 use crate::telemetry::metrics::Came;
+use crate::telemetry::traces::{self, Arrival, Flight};
 use answer::{Answer, Face};
 use input::{BODY_LIMIT, Request};
 
@@ -266,7 +268,7 @@ fn resource<const N: usize>(path: &str, doors: [Door; N]) -> Resource {
             true => answer::wrong_method(&allowed),
             false => answer::misdirected(),
         };
-        async move { responded(&data.provider, came, answer) }
+        async move { responded(&data.provider, came, None, answer) }
     };
     resource.default_service(web::route().to(wrong_method))
 }
@@ -308,6 +310,7 @@ where
     F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
     Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
 {
+    let named = word(&method);
     let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
         let pattern = request.match_pattern();
@@ -320,6 +323,16 @@ where
         };
         let request = Request::read(&request, body, &provider.config);
         let view = request.view(&provider);
+        let flight = provider.traces.came(|| Arrival {
+            method: named,
+            route: pattern,
+            reference: &view.reference,
+            login: match came.is_in_a_login() {
+                true => request.id(),
+                false => None,
+            },
+            traceparent: request.header("traceparent"),
+        });
         let mut answer = match (request.is_for(&provider.config), unreadable) {
             (false, _) => answer::misdirected(),
             (true, Some(status)) => answer::unreadable(face, status, &view),
@@ -327,9 +340,11 @@ where
                 // Not before all of it is here: whoever sends slowly takes nobody's place.
                 let Some(admitted) = load::admit(&provider, class) else {
                     let answer = answer::overloaded(face, &view);
-                    return responded(&provider, came, answer);
+                    return responded(&provider, came, flight.as_deref(), answer);
                 };
-                let work = door(provider.clone(), request.clone());
+                let span = tracing::info_span!("request", reference = %view.reference);
+                let work = door(provider.clone(), request.clone()).instrument(span);
+                let work = traces::carried(flight.clone(), work);
                 let work = data.runtime.spawn(async move {
                     let result = work.await;
                     admitted.ended(&result);
@@ -347,7 +362,7 @@ where
         if let Some(noted) = answer.take_noted() {
             refused::note(&provider, &request, &view.reference, noted);
         }
-        responded(&provider, came, answer)
+        responded(&provider, came, flight.as_deref(), answer)
     };
     Door {
         method,
@@ -355,9 +370,25 @@ where
     }
 }
 
-fn responded(provider: &Provider, came: Came, answer: Answer) -> HttpResponse {
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
+}
+
+fn responded(
+    provider: &Provider,
+    came: Came,
+    flight: Option<&Flight>,
+    answer: Answer,
+) -> HttpResponse {
     let response = answer.into_response(&provider.config.issuer);
-    provider.metrics.answered(came, response.status().as_u16());
+    let status = response.status().as_u16();
+    provider.metrics.answered(came, status);
+    provider.traces.answered(flight, status);
     response
 }
 
@@ -368,5 +399,5 @@ async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpRe
         true => answer::not_found(&request.view(&data.provider)),
         false => answer::misdirected(),
     };
-    responded(&data.provider, came, answer)
+    responded(&data.provider, came, None, answer)
 }

@@ -20,6 +20,7 @@ use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::{Exchange, Rotation, SignedKind};
+use crate::telemetry::traces;
 use crate::token::binding::{self, Binding, token_type};
 use crate::token::code::{self, Consequence, Redemption};
 use crate::token::dpop::{Proof, is_bound};
@@ -198,6 +199,9 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
     // What is no code of ours by its shape is looked up all the same, as one that is unknown.
     let digest = Secret::<secret::Code>::parse(shown).map_or(Digest::of(""), |code| code.digest());
     let record = provider.store.code(digest, &client.client_id).await?;
+    if let Some(record) = &record {
+        traces::about_txn(record.grant.txn);
+    }
     let redemption = Redemption {
         redirect_uri: form.first("redirect_uri"),
         code_verifier: form.first("code_verifier"),

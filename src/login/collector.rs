@@ -21,6 +21,7 @@ use crate::error::Fault;
 use crate::id::{Id, kind};
 use crate::storage::{NodeName, Store};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// How often BankID is asked about an order.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -43,6 +44,7 @@ struct Inner {
     parties: Parties,
     followed: Followed,
     metrics: Arc<Metrics>,
+    traces: Traces,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -84,6 +86,7 @@ impl Collector {
         parties: Parties,
         followed: Followed,
         metrics: Arc<Metrics>,
+        traces: Traces,
         clock: Clock,
     ) -> Result<Collector, Fault> {
         let asked_at = Instant::now();
@@ -94,6 +97,7 @@ impl Collector {
             parties,
             followed,
             metrics,
+            traces,
             clock,
             state: Mutex::new(State {
                 node,
@@ -352,8 +356,10 @@ impl Poller {
             let order_ref = &self.login.order.tokens.order_ref;
             let asked_at = Instant::now();
             let answer = party.bankid.collect(order_ref).await;
-            let metrics = &self.collector.0.metrics;
-            metrics.bankid_answered("collect", &answer, asked_at.elapsed());
+            let (metrics, traces) = (&self.collector.0.metrics, &self.collector.0.traces);
+            let took = asked_at.elapsed();
+            metrics.bankid_answered("collect", &answer, took);
+            traces.bankid_answered("collect", Some(self.login.id), &answer, took);
             let event = match answer {
                 Ok(Collected::Pending { hint_code }) => Some(Event::Hinted(hint_code)),
                 Ok(Collected::Failed { hint_code }) => Some(Event::Failed(hint_code)),

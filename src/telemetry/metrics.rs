@@ -496,6 +496,19 @@ impl Came {
             at: Instant::now(),
         }
     }
+
+    /// Whether its address names a login.
+    pub fn is_in_a_login(self) -> bool {
+        matches!(
+            self.route,
+            Route::Page
+                | Route::Events
+                | Route::Order
+                | Route::Return
+                | Route::Cancel
+                | Route::Finish
+        )
+    }
 }
 
 /// A page that follows its login.

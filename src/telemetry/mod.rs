@@ -7,6 +7,7 @@ pub mod metrics;
 mod process;
 pub mod state;
 pub mod text;
+pub mod traces;
 pub mod usage;
 
 use tracing_subscriber::EnvFilter;

@@ -26,7 +26,9 @@ fn promtool() -> Option<PathBuf> {
 }
 
 fn shipped(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy")
+        .join(path)
 }
 
 fn read(path: &str) -> String {
@@ -47,14 +49,23 @@ struct Described {
 fn table() -> BTreeMap<String, Described> {
     let rows = TABLE.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.filter_map(|row| {
-        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
+        let cells: Vec<&str> = row
+            .trim_end_matches('|')
+            .split(" | ")
+            .map(str::trim)
+            .collect();
         let [name, kind, labels, help] = cells.as_slice() else {
             return None;
         };
-        let labels = labels.split(',').map(|label| label.trim().trim_matches('`'));
+        let labels = labels
+            .split(',')
+            .map(|label| label.trim().trim_matches('`'));
         let described = Described {
             kind: (*kind).to_owned(),
-            labels: labels.filter(|l| !l.is_empty()).map(str::to_owned).collect(),
+            labels: labels
+                .filter(|l| !l.is_empty())
+                .map(str::to_owned)
+                .collect(),
             help: (*help).to_owned(),
         };
         Some((name.trim_end_matches('`').to_owned(), described))
@@ -76,9 +87,12 @@ impl Scrape {
         let mut described: BTreeMap<String, Described> = BTreeMap::new();
         let mut samples = BTreeMap::new();
         for line in text.lines() {
-            if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|l| l.split_once(' ')) {
+            if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|l| l.split_once(' '))
+            {
                 described.entry(name.to_owned()).or_default().help = help.to_owned();
-            } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' ')) {
+            } else if let Some((name, kind)) =
+                line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' '))
+            {
                 described.entry(name.to_owned()).or_default().kind = kind.to_owned();
             } else {
                 let (sample, value) = line.rsplit_once(' ').expect("a sample");
@@ -91,21 +105,30 @@ impl Scrape {
                 described.labels.extend(names.filter(|name| name != "le"));
             }
         }
-        Scrape { text, described, samples }
+        Scrape {
+            text,
+            described,
+            samples,
+        }
     }
 
     /// All numbers that belong to a name that a query may use.
     fn of(&self, name: &str) -> BTreeMap<&str, f64> {
         let is_it = |sample: &str| sample.split('{').next() == Some(name);
         let samples = self.samples.iter().filter(|(sample, _)| is_it(sample));
-        samples.map(|(sample, value)| (sample.as_str(), *value)).collect()
+        samples
+            .map(|(sample, value)| (sample.as_str(), *value))
+            .collect()
     }
 }
 
 /// By what a number is described: a histogram has three kinds of them.
 fn family(name: &str) -> String {
     let name = match name.contains("_seconds") && !name.ends_with("_total") {
-        true => ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name),
+        true => ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name),
         false => name,
     };
     name.to_owned()
@@ -135,7 +158,10 @@ impl Watched {
         let url = format!("http://127.0.0.1:{}/metrics", self.port);
         let answer = self.app.http.get(url).header("accept", accept).send().await;
         let answer = answer.expect("an answer");
-        let media_type = answer.headers()["content-type"].to_str().expect("text").to_owned();
+        let media_type = answer.headers()["content-type"]
+            .to_str()
+            .expect("text")
+            .to_owned();
         (media_type, answer.text().await.expect("text"))
     }
 
@@ -168,7 +194,8 @@ async fn story(watched: &Watched) -> Scrape {
     crate::token::exchange(app, answer.code(), &[]).await;
     crate::token::exchange(app, "nonsense", &[]).await;
     // Another person in the same browser: the client is told, and does not hear.
-    app.log_in_with(&browser, ASA, &[("prompt", Some("login"))]).await;
+    app.log_in_with(&browser, ASA, &[("prompt", Some("login"))])
+        .await;
     let tokens = crate::refresh::tokens(app).await;
     let token = crate::refresh::text(&tokens, "refresh_token");
     crate::refresh::refresh(app, token).await;
@@ -176,7 +203,10 @@ async fn story(watched: &Watched) -> Scrape {
     let other = Browser::new();
     let choice = other.get(&app.authorize_url(&[("state", Some("b"))])).await;
     let login = other.choose(&choice, "other").await;
-    let events = other.try_events(&login.login_url()).await.expect("a stream");
+    let events = other
+        .try_events(&login.login_url())
+        .await
+        .expect("a stream");
     let order = app.phone.scan(&login.qr_text(), TOLVAN).await;
     let mut seen = watched.scrape().await;
     for _ in 0..60 {
@@ -205,29 +235,64 @@ on_both!(
         // Everything is there before anything happened.
         let described = |scrape: &Scrape| -> BTreeMap<String, Described> {
             let all = scrape.described.iter();
-            all.map(|(name, described)| (name.clone(), Described { labels: BTreeSet::new(), ..described.clone() })).collect()
+            all.map(|(name, described)| {
+                (
+                    name.clone(),
+                    Described {
+                        labels: BTreeSet::new(),
+                        ..described.clone()
+                    },
+                )
+            })
+            .collect()
         };
         let unlabelled: BTreeMap<_, _> = table
             .iter()
-            .map(|(name, row)| (name.clone(), Described { labels: BTreeSet::new(), ..row.clone() }))
+            .map(|(name, row)| {
+                (
+                    name.clone(),
+                    Described {
+                        labels: BTreeSet::new(),
+                        ..row.clone()
+                    },
+                )
+            })
             .collect();
         for (name, row) in &unlabelled {
             assert_eq!(described(&first).get(name), Some(row), "{name}");
         }
         for name in described(&first).keys() {
-            assert!(table.contains_key(name), "{name} is not in docs/monitoring.md");
+            assert!(
+                table.contains_key(name),
+                "{name} is not in docs/monitoring.md"
+            );
         }
         for name in table.keys() {
-            let is_there = first.samples.keys().any(|sample| family(sample.split('{').next().unwrap_or_default()) == *name);
+            let is_there = first
+                .samples
+                .keys()
+                .any(|sample| family(sample.split('{').next().unwrap_or_default()) == *name);
             let is_elsewhere = name == "portvakt_database_disk_free_bytes" && !is_sqlite;
             assert_eq!(is_there, !is_elsewhere, "{name}");
         }
         for (sample, expected) in [
             ("portvakt_logins_begun_total{client=\"web\"}", 0.0),
-            ("portvakt_logins_ended_total{client=\"web\",outcome=\"finished\"}", 0.0),
-            ("portvakt_tokens_issued_total{grant_type=\"authorization_code\",kind=\"id_token\"}", 0.0),
-            ("portvakt_bankid_answers_total{operation=\"auth\",outcome=\"ok\"}", 0.0),
-            ("portvakt_http_requests_total{route=\"token\",status=\"2xx\"}", 0.0),
+            (
+                "portvakt_logins_ended_total{client=\"web\",outcome=\"finished\"}",
+                0.0,
+            ),
+            (
+                "portvakt_tokens_issued_total{grant_type=\"authorization_code\",kind=\"id_token\"}",
+                0.0,
+            ),
+            (
+                "portvakt_bankid_answers_total{operation=\"auth\",outcome=\"ok\"}",
+                0.0,
+            ),
+            (
+                "portvakt_http_requests_total{route=\"token\",status=\"2xx\"}",
+                0.0,
+            ),
             ("portvakt_ready", 1.0),
         ] {
             assert_eq!(first.samples.get(sample), Some(&expected), "{sample}");
@@ -235,15 +300,34 @@ on_both!(
         let seen = story(&watched).await;
         for (name, row) in &table {
             let is_elsewhere = name == "portvakt_database_disk_free_bytes" && !is_sqlite;
-            assert!(is_elsewhere || seen.described[name].labels == row.labels, "{name}: {:?}", seen.described[name].labels);
+            assert!(
+                is_elsewhere || seen.described[name].labels == row.labels,
+                "{name}: {:?}",
+                seen.described[name].labels
+            );
         }
         for (sample, expected) in [
             ("portvakt_logins_begun_total{client=\"web\"}", 3.0),
-            ("portvakt_logins_ended_total{client=\"web\",outcome=\"finished\"}", 2.0),
-            ("portvakt_logins_ended_total{client=\"offline\",outcome=\"finished\"}", 1.0),
-            ("portvakt_tokens_issued_total{grant_type=\"authorization_code\",kind=\"id_token\"}", 2.0),
-            ("portvakt_tokens_issued_total{grant_type=\"refresh_token\",kind=\"refresh_token\"}", 1.0),
-            ("portvakt_refusals_total{endpoint=\"token\",error=\"invalid_grant\"}", 2.0),
+            (
+                "portvakt_logins_ended_total{client=\"web\",outcome=\"finished\"}",
+                2.0,
+            ),
+            (
+                "portvakt_logins_ended_total{client=\"offline\",outcome=\"finished\"}",
+                1.0,
+            ),
+            (
+                "portvakt_tokens_issued_total{grant_type=\"authorization_code\",kind=\"id_token\"}",
+                2.0,
+            ),
+            (
+                "portvakt_tokens_issued_total{grant_type=\"refresh_token\",kind=\"refresh_token\"}",
+                1.0,
+            ),
+            (
+                "portvakt_refusals_total{endpoint=\"token\",error=\"invalid_grant\"}",
+                2.0,
+            ),
             ("portvakt_grants_ended_by_reuse_total{kind=\"code\"}", 1.0),
             ("portvakt_bankid_orders_live", 1.0),
             ("portvakt_event_streams_open", 1.0),
@@ -255,14 +339,28 @@ on_both!(
         let store = &watched.app.provider.store;
         let ids = store.client_ids().await.expect("asked");
         let kept: Vec<_> = ids.into_iter().filter(|id| id.as_str() != "web").collect();
-        store.forget_file_clients_except(&kept, watched.app.clock.moment()).await.expect("forgotten");
+        store
+            .forget_file_clients_except(&kept, watched.app.clock.moment())
+            .await
+            .expect("forgotten");
         let later = watched.scrape().await;
-        assert!(later.samples.contains_key("portvakt_logins_begun_total{client=\"offline\"}"));
+        assert!(
+            later
+                .samples
+                .contains_key("portvakt_logins_begun_total{client=\"offline\"}")
+        );
         assert!(!later.text.contains("client=\"web\""));
         // Whoever reads OpenMetrics gets it.
-        let (media_type, text) = watched.ask("application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
-        assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-        assert!(text.ends_with("# EOF\n") && text.contains("# TYPE portvakt_logins_begun counter\n"));
+        let (media_type, text) = watched
+            .ask("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+            .await;
+        assert_eq!(
+            media_type,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        );
+        assert!(
+            text.ends_with("# EOF\n") && text.contains("# TYPE portvakt_logins_begun counter\n")
+        );
         for name in [TOLVAN, ASA, "Tolvan"] {
             assert!(!text.contains(name), "{name} is in {text}");
         }
@@ -285,7 +383,11 @@ fn expressions(yaml: &str) -> Vec<String> {
             continue;
         };
         let mut text = value.to_owned();
-        while value == "|" && lines.peek().is_some_and(|next| next.starts_with("          ")) {
+        while value == "|"
+            && lines
+                .peek()
+                .is_some_and(|next| next.starts_with("          "))
+        {
             text += lines.next().unwrap_or_default();
         }
         found.push(text);
@@ -294,10 +396,15 @@ fn expressions(yaml: &str) -> Vec<String> {
 }
 
 fn dashboard() -> Vec<String> {
-    let dashboard: serde_json::Value = serde_json::from_str(&read("grafana/portvakt.json")).expect("JSON");
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("grafana/portvakt.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
-    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array());
-    let queries = targets.flatten().map(|target| target["expr"].as_str().expect("a query").to_owned());
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
+    let queries = targets
+        .flatten()
+        .map(|target| target["expr"].as_str().expect("a query").to_owned());
     queries.collect()
 }
 
@@ -331,17 +438,29 @@ fn what_dashboard_and_alerts_ask_for_is_there_and_moves() {
         assert!(shown.len() > 30, "{}", shown.len());
         let on_dashboard: BTreeSet<String> = shown.iter().flat_map(|query| names(query)).collect();
         for name in &on_dashboard {
-            assert!(!seen.of(name).is_empty(), "{name} of the dashboard is not there");
+            assert!(
+                !seen.of(name).is_empty(),
+                "{name} of the dashboard is not there"
+            );
             let moved = first.of(name) != seen.of(name);
-            assert!(moved || STILL.contains(&name.as_str()), "{name} does not move by a login");
+            assert!(
+                moved || STILL.contains(&name.as_str()),
+                "{name} does not move by a login"
+            );
         }
         for name in STILL {
-            assert!(on_dashboard.contains(*name), "{name} is not on the dashboard");
+            assert!(
+                on_dashboard.contains(*name),
+                "{name} is not on the dashboard"
+            );
         }
         let rules = expressions(&read("prometheus/alerts.yaml"));
         assert!(rules.len() > 25, "{}", rules.len());
         for name in rules.iter().flat_map(|query| names(query)) {
-            assert!(!seen.of(&name).is_empty(), "{name} of the alerts is not there");
+            assert!(
+                !seen.of(&name).is_empty(),
+                "{name} of the alerts is not there"
+            );
         }
     });
 }
@@ -351,15 +470,30 @@ fn every_alert_is_tried_and_says_where_it_is_told_what_to_do() {
     let _shows = shows!(accepting "PV-OPS-6", refusing "PV-OPS-6");
     let rules = read("prometheus/alerts.yaml");
     let tried = read("prometheus/alerts_test.yaml");
-    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
-    let links: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("runbook: ")).collect();
+    let alerts: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    let links: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("runbook: "))
+        .collect();
     assert!(alerts.len() > 25 && alerts.len() == links.len());
     for (alert, link) in alerts.iter().zip(links) {
-        assert!(tried.contains(&format!("{{alertname=\"{alert}\"}}', value: 1")), "{alert} never fires in a test");
+        assert!(
+            tried.contains(&format!("{{alertname=\"{alert}\"}}', value: 1")),
+            "{alert} never fires in a test"
+        );
         assert_eq!(link, format!("docs/monitoring.md#{}", alert.to_lowercase()));
-        assert!(TABLE.contains(&format!("\n### {alert}\n")), "{alert} is not in docs/monitoring.md");
+        assert!(
+            TABLE.contains(&format!("\n### {alert}\n")),
+            "{alert} is not in docs/monitoring.md"
+        );
     }
-    let told: Vec<&str> = TABLE.lines().filter_map(|line| line.strip_prefix("### Portvakt")).collect();
+    let told: Vec<&str> = TABLE
+        .lines()
+        .filter_map(|line| line.strip_prefix("### Portvakt"))
+        .collect();
     assert_eq!(told.len(), alerts.len(), "what is told of is an alert");
 }
 
@@ -383,7 +517,10 @@ fn prometheus_takes_what_is_shipped_and_what_is_measured() {
         drop(stdin);
         let output = child.wait_with_output().expect("promtool ends");
         let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
     };
     for arguments in [
         ["check", "rules", "alerts.yaml"],
@@ -404,6 +541,9 @@ fn prometheus_takes_what_is_shipped_and_what_is_measured() {
         assert!(is_well && said.is_empty(), "{said}");
     }
     // It would say something.
-    let (is_well, said) = tried(&["check", "metrics"], "# TYPE a_days_left gauge\na_days_left 1\n");
+    let (is_well, said) = tried(
+        &["check", "metrics"],
+        "# TYPE a_days_left gauge\na_days_left 1\n",
+    );
     assert!(!is_well && said.contains("seconds"), "{said}");
 }
