@@ -1,7 +1,7 @@
 //! What a request says, read strictly: forms without surprises, cookies, and the caller's address.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub certificate: Option<Presented>,
     /// The address that the request came from, by way of the proxies that we trust.
     pub ip: IpAddr,
+    /// By which name it is found in the log.
+    reference: OnceLock<String>,
 }
 
 /// The most that a request's body may hold.
@@ -143,6 +145,7 @@ impl Request {
             certificate: certificate(request, peer, config),
             host: host(request),
             ip: caller(peer, &forwarded.join(","), &config.trusted_proxies),
+            reference: OnceLock::new(),
         }))
     }
 
@@ -285,6 +288,7 @@ impl Request {
             certificate: None,
             // Nobody's: who guesses from this machine must not hold us up.
             ip: IpAddr::from([0, 0, 0, 0]),
+            reference: OnceLock::new(),
         }))
     }
 
@@ -390,11 +394,17 @@ impl Request {
         })
     }
 
+    /// By which name it is found in the log: the same for all that is said of it.
+    fn reference(&self, provider: &Provider) -> String {
+        let fresh = || hex::encode(provider.random.bytes::<5>());
+        self.reference.get_or_init(fresh).clone()
+    }
+
     /// How to talk to whoever sent this.
     pub fn view(&self, provider: &Provider) -> View {
         View {
             language: self.language(provider, &Wishes::default()),
-            reference: hex::encode(provider.random.bytes::<5>()),
+            reference: self.reference(provider),
             pages: provider.config.pages.clone(),
             is_repeatable: self.is_get,
             home: None,

@@ -48,6 +48,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::error::{Error, Fault};
+use crate::id::{Id, kind};
 use crate::provider::Provider;
 use crate::telemetry::metrics::Came;
 use crate::telemetry::traces::{self, Arrival, Flight};
@@ -323,14 +324,15 @@ where
         };
         let request = Request::read(&request, body, &provider.config);
         let view = request.view(&provider);
+        let login: Option<Id<kind::Login>> = match came.is_in_a_login() {
+            true => request.id(),
+            false => None,
+        };
         let flight = provider.traces.came(|| Arrival {
             method: named,
             route: pattern,
             reference: &view.reference,
-            login: match came.is_in_a_login() {
-                true => request.id(),
-                false => None,
-            },
+            login,
             traceparent: request.header("traceparent"),
         });
         let mut answer = match (request.is_for(&provider.config), unreadable) {
@@ -342,7 +344,11 @@ where
                     let answer = answer::overloaded(face, &view);
                     return responded(&provider, came, flight.as_deref(), answer);
                 };
-                let span = tracing::info_span!("request", reference = %view.reference);
+                let span = tracing::info_span!(
+                    "request",
+                    reference = %view.reference,
+                    login = login.map(tracing::field::display),
+                );
                 let work = door(provider.clone(), request.clone()).instrument(span);
                 let work = traces::carried(flight.clone(), work);
                 let work = data.runtime.spawn(async move {

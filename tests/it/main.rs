@@ -84,6 +84,7 @@ mod storage;
 mod time;
 mod tls;
 mod token;
+mod traces;
 mod transfer;
 mod upgrade;
 mod userinfo;
