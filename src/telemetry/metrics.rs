@@ -180,7 +180,7 @@ impl Metrics {
         );
         all.add(
             "portvakt_database_wait_seconds",
-            "Seconds that the node's heartbeat, once a second, waited for a connection to the database",
+            "Seconds that the node's heartbeat, once a second, and whoever looks how it is waited for a connection to the database",
             database.waits,
         );
         let mut metrics = Metrics {

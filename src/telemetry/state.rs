@@ -18,15 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub async fn text(provider: &Provider, is_ready: bool) -> String {
     let metrics = &provider.metrics;
     metrics.ready.set(i64::from(is_ready));
-    // Nobody should wait a second time for a database that did not answer a moment ago.
-    let stored = async {
-        if is_ready {
-            stored(provider).await
-        } else {
-            Ok(())
-        }
-    };
-    match timeout(PATIENCE, stored).await {
+    match timeout(PATIENCE, stored(provider)).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::warn!(%fault, "what is in the database could not be measured"),
         Err(_) => tracing::warn!("the database did not answer in time to be measured"),
