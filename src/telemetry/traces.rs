@@ -142,7 +142,7 @@ impl Traces {
             span: sending.fresh_span(),
             own: TraceId::from_bytes(sending.random.bytes()),
             outer: outer.filter(SpanContext::is_valid),
-            began: SystemTime::now(),
+            began: now(),
             about: Mutex::new(About {
                 login: arrival.login,
                 txn: None,
@@ -233,7 +233,7 @@ impl Traces {
                 (trace, sending.fresh_span(), parent),
                 format!("bankid {operation}"),
                 SpanKind::Client,
-                SystemTime::now() - took,
+                now() - took,
                 attributes,
             )
         });
@@ -280,7 +280,7 @@ impl Sending {
             span_kind,
             name: name.into(),
             start_time: began,
-            end_time: SystemTime::now(),
+            end_time: now(),
             attributes,
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
@@ -373,6 +373,14 @@ fn is_in(trace: TraceId, share: f64) -> bool {
     let [.., a, b, c, d, e, f, g, h] = trace.to_bytes();
     let lower = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1;
     share >= 1.0 || lower < (share * (1u64 << 63) as f64) as u64
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a span tells when something was, to whoever compares it with others' spans, and decides nothing"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn context(trace: TraceId, span: SpanId) -> SpanContext {
