@@ -60,6 +60,11 @@ impl<K> Id<K> {
         (id.as_hyphenated().to_string() == text).then_some(Id(id, PhantomData))
     }
 
+    /// Its 128 bits.
+    pub fn as_u128(&self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// The first eight hexadecimal digits, to tell a browser's few logins apart.
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()

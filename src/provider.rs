@@ -41,6 +41,7 @@ use crate::session::delivery;
 use crate::storage::{Keys, OpenError, Store};
 use crate::sweeping;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::telemetry::usage::Usage;
 
 /// Everything that a request may need. Cheap to clone.
@@ -75,6 +76,8 @@ pub struct Parts {
     pub refusals: Refusals,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// Where spans go, if anywhere.
+    pub traces: Traces,
     /// How much each client is used.
     pub usage: Usage,
     /// The logins that this node knows in memory.
@@ -105,6 +108,9 @@ impl std::ops::Deref for Provider {
 /// A provider that cannot start, in one line for its operator.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Where spans go.
+    #[error("traces: {0}")]
+    Traces(String),
     /// The database.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -168,13 +174,21 @@ impl Provider {
         let keyring = Keyring::open(store.clone(), config.rotation, clock.clone()).await?;
         let parties = Parties::new(config.bankid.parties()?);
         let followed = Followed::new(store.clone());
-        let metrics = Arc::new(Metrics::new(store.given_up()));
+        let database = if store.is_shared() {
+            "postgresql"
+        } else {
+            "sqlite"
+        };
+        let metrics = Metrics::new(store.measured()).about(database, environment);
+        let metrics = Arc::new(metrics);
+        let traces = Traces::start(config.traces.as_ref(), &random).map_err(StartError::Traces)?;
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),
             parties.clone(),
             followed.clone(),
             metrics.clone(),
+            traces.clone(),
             clock.clone(),
         )
         .await?;
@@ -198,6 +212,7 @@ impl Provider {
             load,
             refusals: Refusals::default(),
             metrics,
+            traces,
             usage: Usage::default(),
             followed,
             collector,
@@ -264,6 +279,7 @@ impl Provider {
         if let Err(fault) = self.store.seal_audit(self.clock.now()).await {
             tracing::error!(%fault, "the audit log could not be sealed");
         }
+        self.traces.stop().await;
         self.store.close().await;
     }
 
@@ -323,7 +339,6 @@ impl Provider {
             }
             for party in self.parties.all() {
                 let days_left = party.days_left(now);
-                self.metrics.certificate(&party.profile, days_left);
                 let today = now.0 / (24 * 60 * 60);
                 let mark = party::warning(days_left).map(|mark| (mark, today));
                 if let Some(mark) = mark
@@ -378,9 +393,6 @@ impl Provider {
                 tracing::error!(%fault, "the signing keys cannot be read");
             }
             was_read = read.is_ok();
-            for (algorithm, days_left) in self.keyring.days_left(self.clock.now()) {
-                self.metrics.signing_key(algorithm, days_left);
-            }
         }
     }
 

@@ -44,7 +44,8 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 8] = [
+    /// All of them.
+    pub const ALL: [Endpoint; 8] = [
         Endpoint::Authorize,
         Endpoint::Par,
         Endpoint::Token,

@@ -163,6 +163,11 @@ fn secret_files(written: &Written) -> Vec<(String, &PathBuf)> {
             written.database.url_file.as_ref(),
         ),
     ];
+    let traces = written.traces.as_ref();
+    files.push((
+        "traces.headers_file".into(),
+        traces.and_then(|traces| traces.headers_file.as_ref()),
+    ));
     let former = keys.former_master_key_files.iter();
     files.extend(former.map(|file| ("keys.former_master_key_files".to_owned(), Some(file))));
     files.extend(

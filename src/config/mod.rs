@@ -17,6 +17,7 @@ pub mod outbound;
 pub mod pages;
 pub mod reference;
 pub mod schema;
+pub mod traces;
 pub mod written;
 
 use std::net::SocketAddr;
@@ -51,6 +52,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the operator's machines look.
     pub ops: Option<SocketAddr>,
+    /// Where spans are sent to, if anywhere.
+    pub traces: Option<traces::Traces>,
     /// The certificate that is shown there, when no proxy does.
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
@@ -260,6 +263,7 @@ impl Config {
             _ => None,
         };
         let outbound = outbound::check(written.outbound, base, &mut found);
+        let traces = traces::check(written.traces.as_ref(), base, &mut found);
         let languages = languages::check(&written.languages, base, &mut found);
         if !(1..=1200).contains(&written.retention.person_months) {
             found.add("retention.person_months", "must be 1 to 1200 months");
@@ -285,6 +289,7 @@ impl Config {
                     issuer,
                     listen: written.listen.address,
                     ops: written.ops.address,
+                    traces,
                     tls,
                     mtls,
                     trusted_proxies: written.listen.trusted_proxies,

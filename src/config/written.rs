@@ -35,6 +35,8 @@ pub struct Written {
     /// Where the operator's machines look.
     #[serde(default)]
     pub ops: Ops,
+    /// Where spans are sent to.
+    pub traces: Option<Traces>,
     /// Where the database is.
     #[serde(default)]
     pub database: Database,
@@ -162,6 +164,24 @@ pub struct Ops {
     pub address: Option<SocketAddr>,
     /// Allows an address that others might reach: in a container, for instance, where nobody does.
     pub danger_any_address: bool,
+}
+
+/// `[traces]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// Where a receiver of OpenTelemetry takes spans, by OTLP over HTTP:
+    /// `http://127.0.0.1:4318/v1/traces`.
+    pub endpoint: String,
+    /// Which share of all logins and other traces is sent, from 0 to 1.
+    #[serde(default = "share")]
+    pub share: f64,
+    /// A file of lines `Name: value`, which are sent along.
+    pub headers_file: Option<PathBuf>,
+}
+
+fn share() -> f64 {
+    1.0
 }
 
 /// `[database]`

@@ -463,6 +463,7 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
 
 /// There is no room for more at this moment.
 pub fn overloaded(face: Face, view: &View) -> Answer {
+    tracing::info!(reference = %view.reference, "a request was turned away: there is no room for it");
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let answer = match face {
         Face::Page => Answer::page_with(status, &ErrorPage::failed(view)),
@@ -552,6 +553,7 @@ pub fn wrong_browser(view: &View) -> Answer {
 
 /// A form that is too old, was sent by another site, or belongs to another browser.
 pub fn stale_form(view: &View) -> Answer {
+    tracing::info!(reference = %view.reference, "a form was too old, another browser's or another site's");
     Answer::page_with(StatusCode::FORBIDDEN, &ErrorPage::stale(view))
 }
 
@@ -563,13 +565,17 @@ pub fn cookies_off(view: &View, form: String) -> Answer {
 
 /// A login that ended before: a second finish never gets another code.
 pub fn over(view: &View) -> Answer {
+    tracing::info!(reference = %view.reference, "a login was asked for that is over");
     Answer::page_with(StatusCode::GONE, &ErrorPage::over(view))
 }
 
 /// BankID made no order: what went wrong, in words that do not blame the wrong one, and a way on.
 pub fn no_order(failure: &Failure, retry: Retry, view: &View) -> Answer {
-    if failure.cause() != Cause::Crowd {
-        tracing::warn!(%failure, reference = %view.reference, "no order could be made");
+    match failure.cause() {
+        Cause::Crowd => {
+            tracing::info!(reference = %view.reference, "no order was made: somebody has to wait");
+        }
+        _ => tracing::warn!(%failure, reference = %view.reference, "no order could be made"),
     }
     let status = match failure.cause() {
         Cause::BankId => StatusCode::SERVICE_UNAVAILABLE,
@@ -587,6 +593,7 @@ pub fn no_order(failure: &Failure, retry: Retry, view: &View) -> Answer {
 
 /// No such page.
 pub fn not_found(view: &View) -> Answer {
+    tracing::info!(reference = %view.reference, "there is no such page");
     Answer::page_with(StatusCode::NOT_FOUND, &ErrorPage::not_found(view))
 }
 

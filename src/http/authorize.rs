@@ -227,7 +227,11 @@ async fn answer_to(
     let mut decision = interaction::decide(asked, standing.as_ref(), &released, now);
     if let (Decision::Answer, Some(row)) = (&decision, session) {
         match answer_from_session(provider, &admitted, &row).await? {
-            Ok(departure) => return Ok(leave(&departure, language)),
+            Ok(departure) => {
+                let client = &admitted.client.client_id;
+                provider.metrics.login_ended(client, "session");
+                return Ok(leave(&departure, language));
+            }
             Err(Unissued::Repeated) => {
                 return refused(already_answered(asked), &said).await;
             }

@@ -21,6 +21,7 @@ use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
 use crate::session::{Session, delivery};
 use crate::storage::{Finish, Kept, NumberIndex};
+use crate::telemetry::traces;
 use crate::token::code::Issued;
 use crate::token::grant::Grant;
 
@@ -50,7 +51,7 @@ pub async fn end(provider: &Provider, mut login: Login) -> Result<(), Error> {
             if let Progress::Ordered(_) = login.order.progress {
                 ordering::cancel_at_bankid(provider, &login.asked, &login.order).await;
             }
-            provider.metrics.login_ended("cancelled");
+            provider.metrics.login_ended(&login.client_id, "cancelled");
             provider.followed.tell(login.id).await;
             break;
         }
@@ -156,6 +157,7 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
         let nearness = Nearness::of(login.asked.ip, address);
         tracing::info!(login = %login.id, ?nearness, "where the app ran, seen from the browser");
     }
+    traces::about_txn(login.order.id);
     let identity = Identity::of(data);
     match conclude(&provider, &request, &login, &admitted, identity).await? {
         // The login's cookie stays for a while: who comes back is told that it is over, and is not taken for
@@ -183,7 +185,9 @@ async fn conclude(
     let index = provider.keys.index.of(number);
     if !is_expected(provider, admitted, &index).await? {
         provider.store.cancel_login(login).await?;
-        provider.metrics.login_ended("other_person");
+        provider
+            .metrics
+            .login_ended(&login.client_id, "other_person");
         let departure = denied(provider, admitted, OTHER_PERSON).await?;
         return Ok(Some(leave(&departure)));
     }
@@ -193,7 +197,7 @@ async fn conclude(
             // Nobody is logged in by what does not prove what it says.
             tracing::error!(login = %login.id, %spoiled, "the evidence of a login does not hold");
             provider.store.cancel_login(login).await?;
-            provider.metrics.login_ended("unproven");
+            provider.metrics.login_ended(&login.client_id, "unproven");
             let departure = denied(provider, admitted, UNPROVEN).await?;
             return Ok(Some(leave(&departure)));
         }
@@ -247,7 +251,7 @@ async fn conclude(
     };
     let (followed, version) = (&provider.followed, finished.version);
     followed.moved(login.id, version, change).await;
-    provider.metrics.login_ended("finished");
+    provider.metrics.login_ended(&login.client_id, "finished");
     provider.usage.finished(&login.client_id, now);
     // Applications forget whoever was here before they see who is here now.
     delivery::tell(provider, finished.ended.notices).await;

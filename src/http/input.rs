@@ -1,7 +1,7 @@
 //! What a request says, read strictly: forms without surprises, cookies, and the caller's address.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub certificate: Option<Presented>,
     /// The address that the request came from, by way of the proxies that we trust.
     pub ip: IpAddr,
+    /// By which name it is found in the log.
+    reference: OnceLock<String>,
 }
 
 /// The most that a request's body may hold.
@@ -82,7 +84,7 @@ impl From<Unreadable> for Refusal {
 }
 
 /// The headers that a door may read. Everything else is never looked at.
-const HEADERS: [&str; 13] = [
+const HEADERS: [&str; 14] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -94,6 +96,7 @@ const HEADERS: [&str; 13] = [
     "if-none-match",
     "origin",
     "sec-fetch-site",
+    "traceparent",
     "user-agent",
     "x-fapi-interaction-id",
 ];
@@ -108,17 +111,21 @@ impl std::ops::Deref for Request {
 impl Request {
     /// Reads everything that a door may need.
     pub fn read(request: &HttpRequest, body: Bytes, config: &Config) -> Request {
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.ip());
         let mut headers = Vec::new();
         for name in HEADERS {
+            // Anybody could hang their requests into any trace, or have all of theirs kept.
+            if name == "traceparent" && !is_one_of(plain(peer), &config.trusted_proxies) {
+                continue;
+            }
             for value in request.headers().get_all(name) {
                 // Another application's cookie may hold any bytes, and must not hide ours.
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
                 headers.push((name, value));
             }
         }
-        let peer = request
-            .peer_addr()
-            .map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.ip());
         let forwarded: Vec<&str> = request
             .headers()
             .get_all("x-forwarded-for")
@@ -138,6 +145,7 @@ impl Request {
             certificate: certificate(request, peer, config),
             host: host(request),
             ip: caller(peer, &forwarded.join(","), &config.trusted_proxies),
+            reference: OnceLock::new(),
         }))
     }
 
@@ -285,6 +293,7 @@ impl Request {
             certificate: None,
             // Nobody's: who guesses from this machine must not hold us up.
             ip: IpAddr::from([0, 0, 0, 0]),
+            reference: OnceLock::new(),
         }))
     }
 
@@ -390,11 +399,17 @@ impl Request {
         })
     }
 
+    /// By which name it is found in the log: the same for all that is said of it.
+    fn reference(&self, provider: &Provider) -> String {
+        let fresh = || hex::encode(provider.random.bytes::<5>());
+        self.reference.get_or_init(fresh).clone()
+    }
+
     /// How to talk to whoever sent this.
     pub fn view(&self, provider: &Provider) -> View {
         View {
             language: self.language(provider, &Wishes::default()),
-            reference: hex::encode(provider.random.bytes::<5>()),
+            reference: self.reference(provider),
             pages: provider.config.pages.clone(),
             is_repeatable: self.is_get,
             home: None,

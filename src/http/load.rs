@@ -97,6 +97,12 @@ impl Load {
         }
     }
 
+    /// How many requests of a class are worked at, where there is a limit to them.
+    pub fn count_of(&self, class: Class) -> u32 {
+        self.count(class)
+            .map_or(0, |(count, _)| count.load(Ordering::Relaxed))
+    }
+
     fn under_way(&self) -> u32 {
         let counts = [&self.logins, &self.tokens];
         counts

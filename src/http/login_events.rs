@@ -18,18 +18,21 @@ use crate::language::Words;
 use crate::login::Login;
 use crate::login::progress::{Screen, Tab, screen};
 use crate::provider::Provider;
+use crate::telemetry::metrics::OpenStream;
 
 /// One state after the other, and while a code is shown its frame of each second.
 pub async fn events(provider: Provider, request: Request) -> Result<Answer, Error> {
     let Some((tab, following)) = followed(&provider, &request).await? else {
         return Ok(answer::forbidden_json());
     };
+    let open = provider.metrics.stream_opened();
     let first = Following {
         provider,
         tab,
         login: following,
         is_first: true,
         is_over: false,
+        _open: open,
     };
     let stream = stream::unfold(first, Following::next).map(Ok).boxed();
     Ok(Answer::events(stream))
@@ -72,6 +75,7 @@ struct Following {
     login: watch::Receiver<Arc<Login>>,
     is_first: bool,
     is_over: bool,
+    _open: OpenStream,
 }
 
 impl Following {

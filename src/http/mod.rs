@@ -47,10 +47,14 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use crate::checking::mirror::PATH;
 use crate::error::{Error, Fault};
+use crate::id::{Id, kind};
 use crate::provider::Provider;
+use crate::telemetry::metrics::Came;
+use crate::telemetry::traces::{self, Arrival, Flight};
 use answer::{Answer, Face};
 use input::{BODY_LIMIT, Request};
 
@@ -265,11 +269,12 @@ fn resource<const N: usize>(path: &str, doors: [Door; N]) -> Resource {
     }
     let wrong_method = move |data: web::Data<Handlers>, request: HttpRequest| {
         let config = &data.provider.config;
+        let came = Came::now(request.match_pattern().as_deref());
         let answer = match Request::read(&request, web::Bytes::new(), config).is_for(config) {
             true => answer::wrong_method(&allowed),
             false => answer::misdirected(),
         };
-        async move { answer.into_response(&data.provider.config.issuer) }
+        async move { responded(&data.provider, came, None, answer) }
     };
     resource.default_service(web::route().to(wrong_method))
 }
@@ -311,9 +316,12 @@ where
     F: Fn(Provider, Request) -> Fut + Copy + Send + 'static,
     Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
 {
+    let named = word(&method);
     let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
         let provider = data.provider.clone();
-        let class = load::Class::of(request.match_pattern().as_deref());
+        let pattern = request.match_pattern();
+        let class = load::Class::of(pattern.as_deref());
+        let came = Came::now(pattern.as_deref());
         // A body that could not be read says nothing; why is answered below.
         let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
             Ok(body) => (body, None),
@@ -321,6 +329,17 @@ where
         };
         let request = Request::read(&request, body, &provider.config);
         let view = request.view(&provider);
+        let login: Option<Id<kind::Login>> = match came.is_in_a_login() {
+            true => request.id(),
+            false => None,
+        };
+        let flight = provider.traces.came(|| Arrival {
+            method: named,
+            route: pattern,
+            reference: &view.reference,
+            login,
+            traceparent: request.header("traceparent"),
+        });
         let mut answer = match (request.is_for(&provider.config), unreadable) {
             (false, _) => answer::misdirected(),
             (true, Some(status)) => answer::unreadable(face, status, &view),
@@ -328,22 +347,33 @@ where
                 // Not before all of it is here: whoever sends slowly takes nobody's place.
                 let Some(admitted) = load::admit(&provider, class) else {
                     let answer = answer::overloaded(face, &view);
-                    return answered(&provider, answer);
+                    return responded(&provider, came, flight.as_deref(), answer);
                 };
-                let work = door(provider.clone(), request.clone());
+                let span = tracing::info_span!(
+                    "request",
+                    reference = %view.reference,
+                    login = login.map(tracing::field::display),
+                );
+                let work = door(provider.clone(), request.clone()).instrument(span);
+                let work = traces::carried(flight.clone(), work);
                 let work = data.runtime.spawn(async move {
                     let result = work.await;
                     admitted.ended(&result);
                     result
                 });
                 let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
-                result.unwrap_or_else(|error| answer::of_error(face, error, &view))
+                result.unwrap_or_else(|error| {
+                    if let Error::Fault(fault) = &error {
+                        provider.metrics.failed(fault);
+                    }
+                    answer::of_error(face, error, &view)
+                })
             }
         };
         if let Some(noted) = answer.take_noted() {
             refused::note(&provider, &request, &view.reference, noted);
         }
-        answered(&provider, answer)
+        responded(&provider, came, flight.as_deref(), answer)
     };
     Door {
         method,
@@ -351,24 +381,41 @@ where
     }
 }
 
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
+}
+
 /// The answer as it goes out. A node that leaves keeps no connection open: whoever sends people here would
 /// send the next request over it just when it is closed, and could not know whether that was taken.
-fn answered(provider: &Provider, answer: Answer) -> HttpResponse {
+fn responded(
+    provider: &Provider,
+    came: Came,
+    flight: Option<&Flight>,
+    answer: Answer,
+) -> HttpResponse {
     let mut response = answer.into_response(&provider.config.issuer);
     if provider.is_leaving.load(Ordering::Relaxed) {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);
     }
+    let status = response.status().as_u16();
+    provider.metrics.answered(came, status);
+    provider.traces.answered(flight, status);
     response
 }
 
 async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpResponse {
-    let config = &data.provider.config;
+    let (config, came) = (&data.provider.config, Came::now(None));
     let request = Request::read(&request, web::Bytes::new(), config);
     let answer = match request.is_for(config) {
         true => answer::not_found(&request.view(&data.provider)),
         false => answer::misdirected(),
     };
-    answer.into_response(&config.issuer)
+    responded(&data.provider, came, None, answer)
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::header;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::bankid::party;
 use crate::clock::SKEW;
 use crate::provider::Provider;
+use crate::telemetry::{state, text};
 
 const MIB: u64 = 1024 * 1024;
 /// How little room on SQLite's disk is as good as none.
@@ -53,6 +54,15 @@ async fn health() -> HttpResponse {
 
 /// Whether people may be sent here, and if not why.
 async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
+    let (reasons, warnings) = standing(&provider).await;
+    match reasons.is_empty() {
+        true => HttpResponse::Ok().body(format!("ready\n{warnings}")),
+        false => HttpResponse::ServiceUnavailable().body(reasons.join("\n") + "\n"),
+    }
+}
+
+/// Why nobody may be sent here, and what will soon be a reason.
+async fn standing(provider: &Provider) -> (Vec<String>, String) {
     let mut reasons = Vec::new();
     if provider.is_leaving.load(Ordering::Relaxed) || *provider.stopping.borrow() {
         reasons.push("stopping".to_owned());
@@ -104,17 +114,21 @@ async fn readiness(provider: web::Data<Provider>) -> HttpResponse {
             );
         }
     }
-    match reasons.is_empty() {
-        true => HttpResponse::Ok().body(format!("ready\n{warnings}")),
-        false => HttpResponse::ServiceUnavailable().body(reasons.join("\n") + "\n"),
-    }
+    (reasons, warnings)
 }
 
-async fn metrics(provider: web::Data<Provider>) -> HttpResponse {
+/// What is measured, as whoever asks reads it.
+async fn metrics(provider: web::Data<Provider>, request: HttpRequest) -> HttpResponse {
+    let (reasons, _) = standing(&provider).await;
+    let told = state::text(&provider, reasons.is_empty()).await;
+    let accept = request.headers().get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    let (media_type, body) = match text::takes_open_metrics(accept.unwrap_or_default()) {
+        true => (text::OPEN_METRICS, told),
+        false => (text::PLAIN, text::plain(&told)),
+    };
     HttpResponse::Ok()
-        .insert_header((
-            header::CONTENT_TYPE,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        ))
-        .body(provider.metrics.text())
+        .insert_header((header::CONTENT_TYPE, media_type))
+        .insert_header((header::VARY, "accept"))
+        .body(body)
 }

@@ -26,6 +26,7 @@ pub fn note(provider: &Provider, request: &Request, reference: &str, noted: Note
     let Some(endpoint) = Endpoint::at(request.path()) else {
         return;
     };
+    provider.metrics.refused(endpoint, noted.code);
     if !provider.refusals.have_room() {
         provider.metrics.refusal_dropped();
         return;

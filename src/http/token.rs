@@ -20,6 +20,7 @@ use crate::jose::jwks::Jwks;
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::{Exchange, Rotation, SignedKind};
+use crate::telemetry::traces;
 use crate::token::binding::{self, Binding, token_type};
 use crate::token::code::{self, Consequence, Redemption};
 use crate::token::dpop::{Proof, is_bound};
@@ -198,6 +199,9 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
     // What is no code of ours by its shape is looked up all the same, as one that is unknown.
     let digest = Secret::<secret::Code>::parse(shown).map_or(Digest::of(""), |code| code.digest());
     let record = provider.store.code(digest, &client.client_id).await?;
+    if let Some(record) = &record {
+        traces::about_txn(record.grant.txn);
+    }
     let redemption = Redemption {
         redirect_uri: form.first("redirect_uri"),
         code_verifier: form.first("code_verifier"),
@@ -237,7 +241,16 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
         .await?;
     match won {
-        Exchange::Won => handed_out(provider, client, &grant, &tokens).await,
+        Exchange::Won => {
+            handed_out(
+                provider,
+                client,
+                &grant,
+                &tokens,
+                GrantType::AuthorizationCode,
+            )
+            .await
+        }
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
             provider.metrics.reused("code");
@@ -310,7 +323,8 @@ async fn refreshed(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answe
                 nonce: None,
                 ..narrow
             };
-            return handed_out(provider, client, &again, &tokens).await;
+            let by = GrantType::RefreshToken;
+            return handed_out(provider, client, &again, &tokens, by).await;
         }
     }
     Err(CROWDED.into())
@@ -333,6 +347,8 @@ async fn given(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer, E
     let tokens = in_form(provider, client, None, tokens).await?;
     let store = &provider.store;
     store.keep_client_token(&client.client_id, &tokens).await?;
+    let by = GrantType::ClientCredentials;
+    provider.metrics.tokens_issued(by, &tokens);
     Ok(Answer::json(&access(&tokens)))
 }
 
@@ -372,6 +388,7 @@ async fn handed_out(
     client: &Client,
     grant: &Grant,
     tokens: &Tokens,
+    by: GrantType,
 ) -> Result<Answer, Error> {
     let (issuer, acr) = (issuer(provider), &provider.policy.acr);
     let algorithm = client.metadata.id_token_algorithm();
@@ -393,6 +410,7 @@ async fn handed_out(
     if client.metadata.claims.knows_sessions_by_session_state() {
         answer["session_state"] = grant.session.to_string().into();
     }
+    provider.metrics.tokens_issued(by, tokens);
     Ok(Answer::json(&answer))
 }
 

@@ -95,12 +95,21 @@ impl Keyring {
 
     /// How many days each algorithm's key still signs.
     pub fn days_left(&self, now: Timestamp) -> Vec<(Algorithm, i64)> {
+        let days = |at: Timestamp| (at - now).0.div_euclid(24 * 60 * 60);
+        let changes = self.changes().into_iter();
+        changes
+            .map(|(algorithm, at)| (algorithm, days(at)))
+            .collect()
+    }
+
+    /// When another key of each algorithm takes over.
+    pub fn changes(&self) -> Vec<(Algorithm, Timestamp)> {
         let (keys, _) = self.held();
         Algorithm::ALL
             .into_iter()
             .filter_map(|algorithm| {
                 let end = rotation::replaced_at(&keys.records, algorithm, &self.0.rotation)?;
-                Some((algorithm, (end - now).0.div_euclid(24 * 60 * 60)))
+                Some((algorithm, end))
             })
             .collect()
     }

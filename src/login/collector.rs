@@ -21,6 +21,7 @@ use crate::error::Fault;
 use crate::id::{Id, kind};
 use crate::storage::{NodeName, Store};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// How often BankID is asked about an order.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -43,6 +44,7 @@ struct Inner {
     parties: Parties,
     followed: Followed,
     metrics: Arc<Metrics>,
+    traces: Traces,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -57,6 +59,8 @@ struct State {
     is_unsettled: bool,
     /// Whether the node's clock was too far off the database's when it was last compared.
     is_askew: bool,
+    /// How far it was.
+    skew: Seconds,
 }
 
 impl State {
@@ -82,6 +86,7 @@ impl Collector {
         parties: Parties,
         followed: Followed,
         metrics: Arc<Metrics>,
+        traces: Traces,
         clock: Clock,
     ) -> Result<Collector, Fault> {
         let asked_at = Instant::now();
@@ -92,6 +97,7 @@ impl Collector {
             parties,
             followed,
             metrics,
+            traces,
             clock,
             state: Mutex::new(State {
                 node,
@@ -100,6 +106,7 @@ impl Collector {
                 collecting: HashSet::new(),
                 is_unsettled: true,
                 is_askew: false,
+                skew: Seconds(0),
             }),
         }));
         // What does not succeed now does with a later beat.
@@ -126,6 +133,16 @@ impl Collector {
     /// Whether the node's clock is so far off the database's that nobody should be sent here.
     pub fn is_askew(&self) -> bool {
         self.state(|state| state.is_askew)
+    }
+
+    /// How far the node's clock was off the database's when it was last compared.
+    pub fn skew(&self) -> Seconds {
+        self.state(|state| state.skew)
+    }
+
+    /// How many orders this node asks about.
+    pub fn live(&self) -> usize {
+        self.state(|state| state.collecting.len())
     }
 
     /// Renews the heartbeat, and collects the orders of nodes that did not, until this one stops.
@@ -175,7 +192,10 @@ impl Collector {
         let theirs = self.0.store.clock().await?.unwrap_or(ours);
         let skew = ours.distance(theirs);
         let is_askew = skew > SKEW;
-        let was_askew = self.state(|state| std::mem::replace(&mut state.is_askew, is_askew));
+        let was_askew = self.state(|state| {
+            state.skew = skew;
+            std::mem::replace(&mut state.is_askew, is_askew)
+        });
         // Once, and not every second.
         match (was_askew, is_askew) {
             (false, true) => tracing::error!(
@@ -321,11 +341,14 @@ struct Poller {
 impl Poller {
     /// `true` when there is nothing more to ask, `false` when the order may need somebody else.
     async fn run(mut self) -> bool {
+        let mut due = Instant::now();
         while self.is_ours() {
             if self.collector.0.clock.now() >= self.login.expires_at {
                 return self.end().await;
             }
+            self.collector.0.metrics.collector_lagged(due.elapsed());
             let next = Instant::now() + INTERVAL;
+            due = next;
             // By the certificate that made the order, also when it was replaced meanwhile.
             let Some(party) = self.party() else {
                 return self.lose().await;
@@ -333,8 +356,10 @@ impl Poller {
             let order_ref = &self.login.order.tokens.order_ref;
             let asked_at = Instant::now();
             let answer = party.bankid.collect(order_ref).await;
-            let metrics = &self.collector.0.metrics;
-            metrics.bankid_answered("collect", &answer, asked_at.elapsed());
+            let (metrics, traces) = (&self.collector.0.metrics, &self.collector.0.traces);
+            let took = asked_at.elapsed();
+            metrics.bankid_answered("collect", &answer, took);
+            traces.bankid_answered("collect", Some(self.login.id), &answer, took);
             let event = match answer {
                 Ok(Collected::Pending { hint_code }) => Some(Event::Hinted(hint_code)),
                 Ok(Collected::Failed { hint_code }) => Some(Event::Failed(hint_code)),
@@ -399,6 +424,9 @@ impl Poller {
     async fn keep_hint(&mut self, moved: Login) -> bool {
         match self.keep(&moved).await {
             Ok(Some(version)) => {
+                if let Progress::Ordered(hint) = &moved.order.progress {
+                    self.collector.0.metrics.order_hinted(hint);
+                }
                 self.tell(version, &moved).await;
                 self.login = moved;
                 true

@@ -22,6 +22,7 @@ use crate::language::{Language, Words};
 use crate::provider::Provider;
 use crate::secret::{Digest, Secret, kind as secret};
 use crate::storage::Old;
+use crate::telemetry::traces;
 
 /// Begins a login with its first order, which requires what is asked for `beyond` the client's demands. Of any number of callers with the same form one begins it;
 /// the others' orders are cancelled, and all of them find the same login.
@@ -52,6 +53,7 @@ pub async fn begin(
     let began = provider.store.begin_login(&login, nonce, &node, now).await;
     if matches!(began, Ok(true)) {
         provider.usage.began(&client.client_id, now);
+        provider.metrics.login_began(&client.client_id);
     }
     let first = Arc::new(login.clone());
     if started(provider, login, began).await? {
@@ -216,6 +218,9 @@ pub async fn cancel_at_bankid(provider: &Provider, asked: &Asked, order: &Order)
     let answer = party.bankid.cancel(&order.tokens.order_ref).await;
     let took = asked_at.elapsed();
     provider.metrics.bankid_answered("cancel", &answer, took);
+    provider
+        .traces
+        .bankid_answered("cancel", None, &answer, took);
     provider.metrics.order_ended(&Progress::Cancelled);
     if let Err(failure) = answer {
         tracing::info!(%failure, "an order could not be cancelled");
@@ -249,6 +254,7 @@ async fn order(
         provider.metrics.limited("orders");
         return Err(Failure::Crowded.into());
     }
+    traces::about_login(login);
     let tokens = ask(provider, &party, &request).await?;
     let order = Order {
         id: Id::fresh(&provider.random),
@@ -286,12 +292,14 @@ async fn ask(
             .expect("nothing panics under this lock")
     };
     if !breaker().admits(clock.moment()) {
+        provider.metrics.limited("bankid_rests");
         return Err(Failure::Resting);
     }
     let asked_at = Instant::now();
     let answer = party.bankid.auth(request).await;
     let took = asked_at.elapsed();
     provider.metrics.bankid_answered("auth", &answer, took);
+    provider.traces.bankid_answered("auth", None, &answer, took);
     let failed = answer
         .as_ref()
         .is_err_and(|failure| failure.cause() == Cause::BankId);

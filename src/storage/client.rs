@@ -206,6 +206,15 @@ impl Store {
         .await)?)
     }
 
+    /// The names of all clients that there are.
+    pub async fn client_ids(&self) -> Result<Vec<ClientId>> {
+        Ok(alone!(self, |db| sqlx::query_scalar(
+            "SELECT client_id FROM client WHERE removed_at IS NULL"
+        )
+        .fetch_all(db)
+        .await)?)
+    }
+
     /// Saves a client as it was decided, when it is still as it was read; nothing was there when it is to
     /// be created. `false`: somebody else was faster, and nothing is changed.
     pub async fn save_client(

@@ -8,10 +8,9 @@
 
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
-
 use super::Store;
 use crate::error::Fault;
+use crate::telemetry::metrics::Database;
 
 /// How often something is done again before somebody is told that it did not succeed.
 const TRIES: u32 = 12;
@@ -48,7 +47,7 @@ impl Tries {
         if !is_given_up || self.0 == TRIES {
             return false;
         }
-        store.given_up.inc();
+        store.measured.given_up.inc();
         tokio::time::sleep(pause(self.0, store.random.bytes())).await;
         self.0 += 1;
         true
@@ -62,9 +61,9 @@ fn pause(try_number: u32, random: [u8; 1]) -> Duration {
 }
 
 impl Store {
-    /// How often the database gave something up that was done again.
-    pub fn given_up(&self) -> Counter {
-        self.given_up.clone()
+    /// What is measured here.
+    pub fn measured(&self) -> Database {
+        self.measured.clone()
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Result, Store, Tx, alone, on};
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::id::{Id, kind};
-use crate::job::{Job, LEASE, Task};
+use crate::job::{Job, LEASE, LIFETIME, Task};
 
 #[derive(FromRow)]
 struct JobRow {
@@ -77,6 +77,16 @@ impl Store {
         .fetch_all(db)
         .await)?;
         rows.into_iter().map(JobRow::read).collect()
+    }
+
+    /// How many jobs wait, and since when the oldest does.
+    pub async fn waiting_jobs(&self) -> Result<(i64, Option<Timestamp>)> {
+        let (count, ends): (i64, Option<Timestamp>) = alone!(self, |db| sqlx::query_as(
+            "SELECT CAST(count(*) AS BIGINT), min(expires_at) FROM job"
+        )
+        .fetch_one(db)
+        .await)?;
+        Ok((count, ends.map(|ends| ends - LIFETIME)))
     }
 
     /// Has a job wait for its next try.

@@ -56,7 +56,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -68,6 +67,7 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::Random;
 use crate::secret::MasterKeys;
+use crate::telemetry::metrics::Database;
 use known_client::KnownClients;
 use migration::Standing;
 use pool::{PgPool, Pool, SqlitePool, Transaction};
@@ -119,10 +119,21 @@ pub struct Store {
     needs_former: bool,
     notary: Arc<Notary>,
     random: Random,
-    given_up: Counter,
+    measured: Database,
     clients: KnownClients,
     /// Whether others may use keys that this node does not know: then it writes nothing.
     is_behind: Arc<AtomicBool>,
+}
+
+/// The connections to the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// How many somebody holds.
+    pub in_use: usize,
+    /// How many wait for somebody.
+    pub idle: usize,
+    /// How many there may be.
+    pub limit: usize,
 }
 
 /// A database that cannot be used.
@@ -376,6 +387,10 @@ impl Store {
             wrapper,
             needs_former,
         } = data_key::open_or_make(&db, master, random, now).await?;
+        let measured = Database {
+            waits: on!(&db, |db| db.waits()),
+            ..Database::default()
+        };
         let store = Store {
             db,
             sealer: seals,
@@ -384,7 +399,7 @@ impl Store {
             needs_former,
             notary: Arc::new(Notary::new(keys.audit.clone())),
             random: random.clone(),
-            given_up: Counter::default(),
+            measured,
             clients: KnownClients::default(),
             is_behind: Arc::default(),
         };
@@ -449,6 +464,11 @@ impl Store {
     /// Whether every connection that there may be is in use.
     pub fn is_full(&self) -> bool {
         on!(&self.db, |db| db.is_full())
+    }
+
+    /// How its connections are used.
+    pub fn connections(&self) -> Connections {
+        on!(&self.db, |db| db.connections())
     }
 
     /// Whether the tables are those that this version needs. A newer version may have made more.

@@ -12,10 +12,14 @@ use std::time::Duration;
 use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use prometheus_client::metrics::histogram::Histogram;
 use sqlx::{
     ConnectOptions, Connection, Database, Either, Execute, Executor, Postgres, SqlStr, Sqlite,
 };
 use tokio::time::{Instant, sleep, timeout};
+
+use super::Connections;
+use crate::telemetry::metrics::waits;
 
 /// After how long without use a connection is asked whether it is alive.
 const DOUBTED_AFTER: Duration = Duration::from_millis(100);
@@ -78,6 +82,8 @@ struct Maker<DB: Pooled> {
     greeting: Option<&'static str>,
     /// How long whoever wants a connection waits for one.
     patience: Duration,
+    /// How long that was.
+    waits: Histogram,
     is_closed: AtomicBool,
 }
 
@@ -168,6 +174,7 @@ impl<DB: Pooled> Pool<DB> {
             options,
             greeting,
             patience,
+            waits: waits(),
             is_closed: AtomicBool::new(false),
         };
         let lent = managed::Pool::builder(maker)
@@ -187,7 +194,10 @@ impl<DB: Pooled> Pool<DB> {
         if maker.is_closed.load(Ordering::Relaxed) {
             return Err(sqlx::Error::PoolClosed);
         }
-        match timeout(maker.patience, self.lent.get()).await {
+        let since = Instant::now();
+        let object = timeout(maker.patience, self.lent.get()).await;
+        maker.waits.observe(since.elapsed().as_secs_f64());
+        match object {
             Ok(Ok(mut object)) => {
                 // Should its use be broken off.
                 object.is_doubted = true;
@@ -221,6 +231,21 @@ impl<DB: Pooled> Pool<DB> {
     pub fn is_full(&self) -> bool {
         let status = self.lent.status();
         status.available == 0 && status.size >= status.max_size
+    }
+
+    /// How they are used.
+    pub fn connections(&self) -> Connections {
+        let status = self.lent.status();
+        Connections {
+            in_use: status.size.saturating_sub(status.available),
+            idle: status.available,
+            limit: status.max_size,
+        }
+    }
+
+    /// How long whoever wanted one waited for it.
+    pub fn waits(&self) -> Histogram {
+        self.lent.manager().waits.clone()
     }
 
     /// How it connects.

@@ -1,7 +1,13 @@
 //! Logs, as text or as JSON, and [`metrics`]. What may be in them is decided where the values are made: secrets,
 //! numbers and names print as words like `[secret]`.
 
+mod clients;
+mod labels;
 pub mod metrics;
+mod process;
+pub mod state;
+pub mod text;
+pub mod traces;
 pub mod usage;
 
 use tracing_subscriber::EnvFilter;

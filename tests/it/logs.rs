@@ -116,3 +116,88 @@ fn the_log_of_logins_and_failures_names_nobody_and_gives_nothing_away() {
         }
     });
 }
+
+#[test]
+fn the_reference_on_a_page_finds_the_lines_of_the_log() {
+    run(async {
+        let _shows = shows!(accepting "PV-LOG-2", refusing "PV-LOG-2");
+        let app = App::on(Database::sqlite()).await;
+        app.stop_provider().await;
+        // As much as is logged where nobody asks for more.
+        let usual = [("RUST_LOG", "warn,portvakt=info".to_owned())];
+        let serving = Serving::start_in(&app, "referred", &[], &usual).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        let answer = Answer::of(&browser.until_departure(&login).await);
+        let mut pages = vec![
+            browser.get(&format!("{}/nothing", app.issuer)).await,
+            browser
+                .get(&app.authorize_url(&[("client_id", Some("nobody"))]))
+                .await,
+            browser
+                .get(&app.authorize_url(&[("redirect_uri", Some("https://elsewhere.example/"))]))
+                .await,
+            browser
+                .post(&format!("{}/login", app.issuer), &[("form", "x")])
+                .await,
+        ];
+        pages.push(browser.get(&format!("{}/finish", login.login_url())).await);
+        // A wrong secret is told of to nobody, and logged.
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", answer.code()),
+        ];
+        let request = app.http.post(format!("{}/token", app.issuer));
+        let request = request.basic_auth("web", Some("wrong")).form(&form);
+        assert_eq!(request.send().await.expect("an answer").status(), 401);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let log = std::fs::read_to_string(&serving.log).expect("a log");
+        let mut seen = std::collections::BTreeSet::new();
+        for page in &pages {
+            let (_, reference) = page
+                .body
+                .split_once("<p class=\"reference\">")
+                .unwrap_or_else(|| panic!("no reference: {}", page.status));
+            let (_, reference) = reference.split_once("<code>").expect("a reference");
+            let (reference, _) = reference.split_once("</code>").expect("a reference");
+            assert_eq!(reference.len(), 10);
+            let lines: Vec<&str> = log
+                .lines()
+                .filter(|line| line.contains(reference))
+                .collect();
+            assert!(
+                !lines.is_empty(),
+                "{reference} of a page with {} is not in the log",
+                page.status
+            );
+            for line in lines {
+                assert_eq!(
+                    line.matches("reference=").count(),
+                    line.matches(reference).count(),
+                    "{line}"
+                );
+            }
+            assert!(
+                seen.insert(reference.to_owned()),
+                "each request has its own"
+            );
+        }
+        // What a door said on its way has the reference of its request, and the login where there is one.
+        let line = |words: &str| {
+            let found = log.lines().find(|line| line.contains(words));
+            found.unwrap_or_else(|| panic!("{words} is not in the log"))
+        };
+        assert!(line("a client did not authenticate").contains("request{reference="));
+        let over = line("a login was asked for that is over");
+        assert!(
+            over.contains(&format!("login={}", login.login_id())),
+            "{over}"
+        );
+    });
+}

@@ -121,6 +121,7 @@ fn who_comes_while_there_is_no_room_is_told_at_once() {
         for kind in ["logins_at_once", "tokens_at_once"] {
             let line = format!("portvakt_requests_limited_total{{kind=\"{kind}\"}} ");
             assert!(metrics.contains(&line), "{metrics}");
+            assert!(!metrics.contains(&format!("{line}0\n")), "{metrics}");
         }
     });
 }

@@ -202,7 +202,7 @@ async fn at_two_nodes(database: Database) -> u64 {
     for _ in 0..rounds {
         round(&parallel).await;
     }
-    app.provider.store.given_up().get()
+    app.provider.store.measured().given_up.get()
 }
 
 async fn round(parallel: &Parallel<'_>) {

@@ -1,0 +1,310 @@
+//! Traces, as a receiver of the operator's gets them.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Mutex;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse, HttpServer};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use portvakt::random::Random;
+use portvakt::shows;
+use prost::Message;
+use tempfile::TempDir;
+
+use crate::support::phone::{ASA, TOLVAN};
+use crate::support::{App, Browser, Database, Options, SECRET, on_both, run};
+
+/// What came: bodies, and how the sender showed who it is.
+#[derive(Default)]
+struct Received {
+    bodies: Mutex<Vec<Vec<u8>>>,
+    headers: Mutex<BTreeSet<String>>,
+}
+
+/// A receiver of OTLP over HTTP.
+struct Receiver {
+    received: Data<Received>,
+    url: String,
+    directory: TempDir,
+    _served: ServerHandle,
+}
+
+async fn take(received: Data<Received>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let text = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let said = format!("{:?} {:?}", text("authorization"), text("content-type"));
+    received.headers.lock().expect("no panic").insert(said);
+    received
+        .bodies
+        .lock()
+        .expect("no panic")
+        .push(body.to_vec());
+    HttpResponse::Ok().finish()
+}
+
+impl Receiver {
+    fn start() -> Receiver {
+        let received = Data::new(Received::default());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let shared = received.clone();
+        let server = HttpServer::new(move || {
+            actix_web::App::new()
+                .app_data(shared.clone())
+                .app_data(web::PayloadConfig::new(16 * 1024 * 1024))
+                .route("/v1/traces", web::post().to(take))
+        })
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .expect("served")
+        .run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("otlp.headers");
+        std::fs::write(file, "Authorization: Bearer for-the-receiver\n").expect("written");
+        Receiver {
+            received,
+            url: format!("http://127.0.0.1:{port}/v1/traces"),
+            directory,
+            _served: handle,
+        }
+    }
+
+    /// A section for a configuration.
+    fn section(&self, share: &str) -> String {
+        let file = self.directory.path().join("otlp.headers");
+        format!(
+            "[traces]\nendpoint = \"{}\"\nshare = {share}\nheaders_file = \"{}\"\n",
+            self.url,
+            file.display()
+        )
+    }
+
+    fn bodies(&self) -> Vec<Vec<u8>> {
+        self.received.bodies.lock().expect("no panic").clone()
+    }
+
+    fn spans(&self) -> Vec<Span> {
+        let requests = self
+            .bodies()
+            .into_iter()
+            .map(|body| ExportTraceServiceRequest::decode(body.as_slice()).expect("OTLP"));
+        let of_resources = requests.flat_map(|request| request.resource_spans);
+        let of_scopes = of_resources.flat_map(|resource| {
+            let names = resource.resource.expect("a resource").attributes;
+            assert!(names.iter().any(|a| a.key == "service.name"));
+            resource.scope_spans
+        });
+        of_scopes.flat_map(|scope| scope.spans).collect()
+    }
+}
+
+fn attribute(span: &Span, key: &str) -> Option<String> {
+    let found = span
+        .attributes
+        .iter()
+        .find(|attribute| attribute.key == key)?;
+    match found.value.clone()?.value? {
+        Value::StringValue(text) => Some(text),
+        Value::IntValue(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
+    spans.iter().filter(|span| span.name == name).collect()
+}
+
+fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let found = named(spans, name);
+    assert_eq!(found.len(), 1, "{name}");
+    found[0]
+}
+
+on_both!(
+    a_login_is_one_trace_from_the_browser_to_bankid,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-TRACE-1", refusing "PV-TRACE-1", accepting "PV-TRACE-2");
+        let receiver = Receiver::start();
+        let seed = 4712;
+        let expected = Random::seeded(seed);
+        let mut secrets: Vec<String> = (0..8).map(|_| expected.uuid().to_string()).collect();
+        let options = Options {
+            sections: receiver.section("1.0"),
+            simulator_seed: Some(seed),
+            ..Options::on(database)
+        };
+        let app = App::start(options).await;
+        let browser = Browser::new();
+        let answer = app.log_in(&browser, TOLVAN).await;
+        let tokens = crate::token::redeem(&app, &answer).await;
+        // What fails, with something in it that must not be told.
+        browser
+            .get(&format!("{}/{TOLVAN}?a={ASA}", app.issuer))
+            .await;
+        crate::token::exchange(&app, &format!("{}x", answer.code()), &[]).await;
+        let wrong = app.authorize_url(&[("client_id", Some(TOLVAN)), ("login_hint", Some(ASA))]);
+        browser.get(&wrong).await;
+        for cookie in browser.cookie_names() {
+            secrets.extend(browser.cookie(&cookie).filter(|value| value.len() > 8));
+        }
+        app.provider.traces.stop().await;
+        let spans = receiver.spans();
+
+        // Everything that the login waited for is in one trace, beneath what waited for it.
+        let begin = only(&spans, "POST /login");
+        let (auth, finish) = (
+            only(&spans, "bankid auth"),
+            only(&spans, "GET /login/{id}/finish"),
+        );
+        assert_eq!(auth.parent_span_id, begin.span_id);
+        let collects = named(&spans, "bankid collect");
+        assert!(!collects.is_empty());
+        for span in collects.iter().chain([&auth, &finish]) {
+            assert_eq!(span.trace_id, begin.trace_id, "{}", span.name);
+            assert_eq!(
+                attribute(span, "portvakt.login"),
+                attribute(begin, "portvakt.login")
+            );
+            assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
+        }
+        assert!(attribute(begin, "portvakt.login").is_some());
+        assert!(begin.start_time_unix_nano <= auth.start_time_unix_nano + 1_000_000);
+        assert_eq!(attribute(auth, "portvakt.outcome").as_deref(), Some("ok"));
+        assert_eq!(
+            attribute(finish, "http.response.status_code").as_deref(),
+            Some("303")
+        );
+        // What came of it is found from there.
+        let exchanges = named(&spans, "POST /token");
+        let good = exchanges
+            .iter()
+            .find(|s| attribute(s, "http.response.status_code").as_deref() == Some("200"));
+        let exchange = good.expect("an exchange");
+        let links: Vec<_> = finish
+            .links
+            .iter()
+            .map(|link| link.trace_id.clone())
+            .collect();
+        assert_eq!(links, [exchange.trace_id.clone()]);
+        assert_eq!(
+            attribute(exchange, "portvakt.txn"),
+            attribute(finish, "portvakt.txn")
+        );
+        // One that has nothing to do with it is a trace of its own.
+        for span in named(&spans, "GET /authorize") {
+            assert_ne!(span.trace_id, begin.trace_id);
+            assert!(
+                span.parent_span_id.iter().all(|byte| *byte == 0)
+                    && attribute(span, "portvakt.reference").is_some()
+            );
+        }
+        let said = receiver.received.headers.lock().expect("no panic").clone();
+        let expected = "Some(\"Bearer for-the-receiver\") Some(\"application/x-protobuf\")";
+        assert_eq!(said.into_iter().collect::<Vec<_>>(), [expected]);
+
+        // Nobody is named, and nothing is given away.
+        secrets.extend(
+            [
+                TOLVAN,
+                &TOLVAN[2..],
+                ASA,
+                "Tolvansson",
+                "Tolvan",
+                SECRET,
+                answer.code(),
+                "the-state",
+                "the-nonce",
+                "app.example",
+                "127.0.0.1",
+            ]
+            .map(str::to_owned),
+        );
+        for name in ["access_token", "id_token"] {
+            secrets.push(tokens[name].as_str().expect("a token").to_owned());
+        }
+        assert!(secrets.len() > 20, "{}", secrets.len());
+        for body in receiver.bodies() {
+            let text = String::from_utf8_lossy(&body);
+            for secret in &secrets {
+                assert!(
+                    !text.contains(secret.as_str()),
+                    "something of {} characters is in a span",
+                    secret.len()
+                );
+            }
+        }
+    }
+);
+
+#[test]
+fn nobody_but_a_trusted_proxy_says_which_trace_a_request_is_in() {
+    run(async {
+        let _shows = shows!(accepting "PV-TRACE-4", refusing "PV-TRACE-4");
+        const THEIRS: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for (listen, is_trusted) in [("", false), ("trusted_proxies = [\"127.0.0.0/8\"]", true)] {
+            let receiver = Receiver::start();
+            let options = Options {
+                sections: receiver.section("1.0"),
+                listen,
+                ..Options::on(Database::sqlite())
+            };
+            let app = App::start(options).await;
+            for (flags, path) in [("01", "/jwks"), ("00", "/.well-known/openid-configuration")] {
+                let traceparent = format!("00-{THEIRS}-00f067aa0ba902b7-{flags}");
+                let request = app.http.get(format!("{}{path}", app.issuer));
+                let answer = request.header("traceparent", traceparent).send().await;
+                assert_eq!(answer.expect("an answer").status().as_u16(), 200);
+            }
+            app.provider.traces.stop().await;
+            let spans = receiver.spans();
+            let kept = only(&spans, "GET /jwks");
+            assert_eq!(hex::encode(&kept.trace_id) == THEIRS, is_trusted);
+            assert_eq!(
+                hex::encode(&kept.parent_span_id) == "00f067aa0ba902b7",
+                is_trusted
+            );
+            // What the proxy does not keep, is not kept here.
+            let other = named(&spans, "GET /.well-known/openid-configuration");
+            assert_eq!(other.is_empty(), is_trusted);
+        }
+    });
+}
+
+#[test]
+fn without_a_receiver_nothing_is_sent_and_a_receiver_that_is_gone_stops_nobody() {
+    run(async {
+        let _shows = shows!(refusing "PV-TRACE-1");
+        // A share of none is as good as no receiver.
+        let receiver = Receiver::start();
+        let app = App::start(Options {
+            sections: receiver.section("0.0"),
+            ..Options::on(Database::sqlite())
+        })
+        .await;
+        app.log_in(&Browser::new(), TOLVAN).await;
+        app.provider.traces.stop().await;
+        assert!(receiver.bodies().is_empty());
+        // Nobody listens where spans are to go.
+        let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = gone.local_addr().expect("bound").port();
+        drop(gone);
+        let app = App::start(Options {
+            sections: format!("[traces]\nendpoint = \"http://127.0.0.1:{port}/v1/traces\"\n"),
+            ..Options::on(Database::sqlite())
+        })
+        .await;
+        let answer = app.log_in(&Browser::new(), TOLVAN).await;
+        crate::token::redeem(&app, &answer).await;
+    });
+}
