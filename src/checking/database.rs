@@ -144,8 +144,9 @@ fn disk(room: u64) -> Finding {
 }
 
 /// Whether as many nodes as there are, and one that takes another's place, get their connections.
-fn room_for_nodes(free: i32, per_node: u32, nodes: i64) -> Finding {
-    let wanted = i64::from(per_node) * (nodes.max(1) + 1);
+fn room_for_nodes(free: i32, per_node: usize, nodes: i64) -> Finding {
+    let per_node = i64::try_from(per_node).unwrap_or(i64::MAX);
+    let wanted = per_node.saturating_mul(nodes.max(1) + 1);
     let said = format!(
         "takes {free} connections; {} nodes and one more want up to {wanted}",
         nodes.max(1)

@@ -107,6 +107,10 @@ fn value(key: &Key, text: &str) -> Result<Value, String> {
             Ok(number) => Ok(Value::Number(number.to_string())),
             Err(_) => Err("must be a whole number".to_owned()),
         },
+        Kind::Share => match text.trim().parse::<f64>() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Value::Number(text.trim().to_owned())),
+            _ => Err("must be a number from 0 to 1".to_owned()),
+        },
         Kind::Switch => match text.trim() {
             "true" => Ok(Value::Switch(true)),
             "false" => Ok(Value::Switch(false)),

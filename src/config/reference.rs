@@ -93,6 +93,7 @@ fn entry(key: &Key) -> String {
 fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Text => "A text.".to_owned(),
+        Kind::Share => "A number from 0 to 1.".to_owned(),
         Kind::Switch => "`true` or `false`.".to_owned(),
         Kind::List => "A list of texts.".to_owned(),
         Kind::Choice(_) => "One of these words:".to_owned(),

@@ -41,6 +41,8 @@ pub enum Kind {
         /// The most.
         most: Option<i64>,
     },
+    /// A number from 0 to 1.
+    Share,
     /// `true` or `false`.
     Switch,
     /// One of these words, with what it means.
@@ -181,7 +183,11 @@ fn tidy_members(members: &mut Map<String, Value>) {
         members.remove("default");
     }
     let format = members.get("format").and_then(Value::as_str);
-    if format.is_some_and(|format| format.starts_with("int") || format.starts_with("uint")) {
+    if format.is_some_and(|format| {
+        ["int", "uint", "double"]
+            .iter()
+            .any(|kind| format.starts_with(kind))
+    }) {
         members.remove("format");
     }
     if let Some(Value::String(text)) = members.get_mut("description") {
@@ -254,6 +260,7 @@ fn kind(schema: &Value) -> Option<Kind> {
             least: schema["minimum"].as_i64(),
             most: schema["maximum"].as_i64(),
         }),
+        "number" => Some(Kind::Share),
         "boolean" => Some(Kind::Switch),
         "array" if schema["items"]["type"] == "string" => Some(Kind::List),
         _ => None,

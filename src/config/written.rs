@@ -167,7 +167,7 @@ pub struct Ops {
 }
 
 /// `[traces]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Traces {
     /// Where a receiver of OpenTelemetry takes spans, by OTLP over HTTP:
@@ -175,6 +175,7 @@ pub struct Traces {
     pub endpoint: String,
     /// Which share of all logins and other traces is sent, from 0 to 1.
     #[serde(default = "share")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
     /// A file of lines `Name: value`, which are sent along.
     pub headers_file: Option<PathBuf>,

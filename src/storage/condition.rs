@@ -22,7 +22,7 @@ pub enum Condition {
         /// How many of these are for its own administrators.
         reserved: i32,
         /// How many every node may want.
-        per_node: u32,
+        per_node: usize,
         /// How many nodes have said just now that they live.
         nodes: i64,
         /// How transactions are isolated where nothing else is said.

@@ -69,6 +69,11 @@ fn what_is_described_is_what_is_read() {
         // What a section of its own needs.
         let base = match within {
             "mtls" => with(example(), "mtls.url", "https://mtls.example.se".into()),
+            "traces" => with(
+                example(),
+                "traces.endpoint",
+                "https://traces.example.se/v1/traces".into(),
+            ),
             "bankid.profile.tax" => with(
                 example(),
                 "bankid.profile.tax.certificate_file",
@@ -79,7 +84,9 @@ fn what_is_described_is_what_is_read() {
         assert!(is_described(&base) && is_read(&base), "{name}");
         let wrong = match key.kind {
             Kind::Text => &number,
-            Kind::Choice(_) | Kind::Number { .. } | Kind::Switch | Kind::List => &text,
+            Kind::Choice(_) | Kind::Number { .. } | Kind::Share | Kind::Switch | Kind::List => {
+                &text
+            }
         };
         let changed = with(base.clone(), &name, wrong.clone());
         assert!(!is_described(&changed), "{name} = {wrong}");

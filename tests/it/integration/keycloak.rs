@@ -81,7 +81,7 @@ fn application(app: &App, sso: &str, listener: std::net::TcpListener, url: &str)
         client_id: "application".to_owned(),
         client_secret: SECRET.to_owned(),
         scopes: &["profile"],
-        root: Some(app.root.clone()),
+        root: Some(app.pages.root()),
         resolve: Vec::new(),
         random: Random::system(),
     };

@@ -55,7 +55,7 @@ impl Program {
 
     /// Waits until it answers at an address, which may take it minutes on a machine that has much to do.
     pub async fn until_it_answers(&mut self, app: &App, url: &str) {
-        let root = reqwest::Certificate::from_der(&app.root).expect("a certificate");
+        let root = reqwest::Certificate::from_der(&app.pages.root()).expect("a certificate");
         let http = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
         let http = http.build().expect("a client");
         for _ in 0..500 {

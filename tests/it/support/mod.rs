@@ -198,8 +198,6 @@ pub struct App {
     pub certificate: CertificateDer<'static>,
     /// The same with its key, for other servers under `*.kommunen.example`.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Who issued it.
-    pub root: CertificateDer<'static>,
     /// The configuration, to start another node or the program itself with.
     pub config: String,
     pub directory: Arc<TempDir>,
@@ -378,7 +376,6 @@ impl App {
             name: names.map(|names| names.provider),
             certificate,
             tls,
-            root: pages.root(),
             config,
             directory,
             database: options.database,
