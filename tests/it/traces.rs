@@ -196,7 +196,7 @@ on_both!(
             .iter()
             .map(|link| link.trace_id.clone())
             .collect();
-        assert_eq!(links, [exchange.trace_id.clone()]);
+        assert_eq!(links, std::slice::from_ref(&exchange.trace_id));
         assert_eq!(
             attribute(exchange, "portvakt.txn"),
             attribute(finish, "portvakt.txn")
