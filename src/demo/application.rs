@@ -45,6 +45,8 @@ pub struct Settings {
     pub client_id: String,
     /// Its secret there.
     pub client_secret: String,
+    /// The provider behind the issuer, where that is a broker: a logout leads there, too.
+    pub behind: String,
     /// What it asks for besides `openid`.
     pub scopes: &'static [&'static str],
     /// The root that the issuer's certificate comes from, when it is one of our own.
@@ -64,6 +66,7 @@ pub fn start(settings: Settings) -> std::io::Result<ServerHandle> {
         issuer: settings.issuer,
         client_id: settings.client_id,
         client_secret: settings.client_secret,
+        behind: settings.behind,
         scopes: settings.scopes,
         http,
         visits: Mutex::default(),
@@ -112,6 +115,7 @@ struct Application {
     issuer: String,
     client_id: String,
     client_secret: String,
+    behind: String,
     scopes: &'static [&'static str],
     is_secure: bool,
     http: reqwest::Client,
@@ -375,8 +379,8 @@ struct Home {
 fn page(application: &Application, status: StatusCode, home: &Home) -> HttpResponse {
     // The form that logs out leads on to the issuer, and browsers hold redirects to `form-action`.
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
-        application.issuer
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {} {}; base-uri 'none'; frame-ancestors 'none'",
+        application.issuer, application.behind
     );
     HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))

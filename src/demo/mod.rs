@@ -122,6 +122,7 @@ pub async fn run(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
         issuer: issuer.clone(),
         client_id: "sample".to_owned(),
         client_secret,
+        behind: String::new(),
         scopes: &["profile", "personal_number"],
         root: None,
         resolve: Vec::new(),

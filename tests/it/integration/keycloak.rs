@@ -80,6 +80,7 @@ fn application(app: &App, sso: &str, listener: std::net::TcpListener, url: &str)
         issuer: format!("{sso}/realms/{REALM}"),
         client_id: "application".to_owned(),
         client_secret: SECRET.to_owned(),
+        behind: app.issuer.clone(),
         scopes: &["profile"],
         root: Some(app.pages.root()),
         resolve: Vec::new(),

@@ -345,6 +345,7 @@ impl App {
             issuer: issuer.clone(),
             client_id: "sample".to_owned(),
             client_secret: SECRET.to_owned(),
+            behind: String::new(),
             scopes: &["profile", "personal_number"],
             root: names.map(|_| pages.root()),
             resolve: names
