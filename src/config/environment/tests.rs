@@ -81,8 +81,11 @@ fn every_key_can_be_said_with_what_it_is_without() {
             Some(serde_json::Value::Array(_)) | None => continue,
             Some(other) => other.to_string(),
         };
-        // The section needs an address of its own.
-        if !key.name.starts_with("admin.") {
+        // These sections need an address of their own.
+        if !["admin.", "traces."]
+            .iter()
+            .any(|section| key.name.starts_with(section))
+        {
             variables.insert(variable(&key.name), text);
         }
     }

@@ -57,7 +57,9 @@ fn the_image_is_built_of_all_that_cargo_needs() {
     for line in taken_in.lines() {
         let (_, file) = line.split_once('"').expect("a name");
         let file = file.trim_matches('"').trim_start_matches("../");
-        let is_of_tests = file.starts_with("docs/") || file.starts_with("tests/");
+        let is_of_tests = ["docs/", "tests/", "deploy/"]
+            .iter()
+            .any(|folder| file.starts_with(folder));
         assert!(
             is_of_tests || context.path().join(file).exists(),
             "{file} is not in the image's context"
