@@ -20,6 +20,8 @@ fn answers(preset: &Preset) -> Vec<(String, String)> {
     let answer = |ask: &Ask| {
         let text = match ask.name {
             "client_name" => NAME,
+            // Another word than the client's id.
+            "realm" => "staden",
             "address" => "https://app.example.se/",
             "client_credentials.scopes" => "orders:read\r\n\r\norders:write",
             "resources" => "https://api.example.se",
@@ -57,7 +59,7 @@ fn preset(id: &str) -> &'static Preset {
 #[test]
 fn each_application_is_registered_with_its_own_addresses() {
     let _shows = crate::shows!(accepting "PV-PRESET-1");
-    let sso = "https://app.example.se/realms/kommunen";
+    let sso = "https://app.example.se/realms/staden";
     let broker = &format!("{sso}/broker/bankid/endpoint");
     let at = |path: &str| format!("https://app.example.se{path}");
     let expected = json!([
@@ -265,7 +267,7 @@ fn what_is_not_asked_for_or_is_no_address_is_a_mistake() {
     assert_eq!(developed.backchannel_logout_uri, None);
     assert_eq!(
         developed.redirect_uris[0].as_str(),
-        "http://localhost:8080/auth/realms/kommunen/broker/bankid/endpoint"
+        "http://localhost:8080/auth/realms/staden/broker/bankid/endpoint"
     );
 }
 

@@ -55,7 +55,7 @@ fn the_realm_file_says_what_the_preset_says() {
     let all = settings_to_copy(keycloak, &entitled(keycloak), ISSUER).expect("settings");
     let import: Value = serde_json::from_str(&all[0].text).expect("JSON");
     let mut realm = realm(&all[2].text);
-    assert_eq!(realm["realm"], json!("kommunen"));
+    assert_eq!(realm["realm"], json!("staden"));
     // It has a flow of its own, in which nobody is asked anything.
     let provider = &mut realm["identityProviders"][0];
     assert_eq!(
