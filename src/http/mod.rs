@@ -354,7 +354,8 @@ where
                     reference = %view.reference,
                     login = login.map(tracing::field::display),
                 );
-                let work = door(provider.clone(), request.clone()).instrument(span);
+                // In a box: it is many kilobytes, which would be moved at each step from here.
+                let work = Box::pin(door(provider.clone(), request.clone())).instrument(span);
                 let work = traces::carried(flight.clone(), work);
                 let work = data.runtime.spawn(async move {
                     let result = work.await;
