@@ -51,6 +51,22 @@ impl Database {
         }
     }
 
+    /// How many bytes it takes, and how many it has written to its journal, where that is known.
+    pub async fn size(&self) -> anyhow::Result<(i64, Option<i64>)> {
+        if self.server.is_none() {
+            let file = self.url.trim_start_matches("sqlite:");
+            return Ok((i64::try_from(std::fs::metadata(file)?.len())?, None));
+        }
+        let mut connection = PgConnection::connect(&self.url).await?;
+        let size = sqlx::query_scalar("SELECT pg_database_size(current_database())");
+        let size: i64 = size.fetch_one(&mut connection).await?;
+        let written = "SELECT (pg_current_wal_insert_lsn() - '0/0')::BIGINT";
+        let written: i64 = sqlx::query_scalar(written)
+            .fetch_one(&mut connection)
+            .await?;
+        Ok((size, Some(written)))
+    }
+
     /// Drops it.
     pub async fn remove(self) -> anyhow::Result<()> {
         if let Some((server, name)) = &self.server {

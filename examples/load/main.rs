@@ -129,7 +129,18 @@ async fn measured(options: &Options, database: &Database) -> anyhow::Result<()> 
     let mut failures = 0;
     for what in what {
         let measured: Measured = match what {
-            What::Logins => legs::logins(&world, options).await?,
+            What::Logins => {
+                let (size, written) = database.size().await?;
+                let measured = legs::logins(&world, options).await?;
+                let (grown, more) = database.size().await?;
+                let measured = measured.with_each("database_bytes_each", (grown - size) as f64);
+                match (written, more) {
+                    (Some(before), Some(after)) => {
+                        measured.with_each("journal_bytes_each", (after - before) as f64)
+                    }
+                    _ => measured,
+                }
+            }
             What::Sso => legs::sso(&world, options).await?,
             What::Refresh => legs::refresh(&world, options).await?,
             What::Userinfo => legs::userinfo(&world, options).await?,

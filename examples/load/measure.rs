@@ -24,6 +24,13 @@ impl Measured {
         Measured { figures, failures }
     }
 
+    /// With one more figure for each of those that were counted.
+    pub fn with_each(mut self, name: &str, sum: f64) -> Measured {
+        let count = self.figures["count"].as_f64().unwrap_or_default().max(1.0);
+        self.figures.insert(name.to_owned(), (sum / count).into());
+        self
+    }
+
     /// Tells it.
     pub fn print(&self, what: What, on: &str, as_json: bool) {
         if as_json {
