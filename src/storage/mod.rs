@@ -1,4 +1,5 @@
-//! What is kept, in SQLite or PostgreSQL: one text of SQL for both, one file for each table.
+//! What is kept, in SQLite or PostgreSQL: one text of SQL for both, one file for each table, but for what
+//! PostgreSQL does [`at_once`].
 //!
 //! A method is a sentence of the domain and is atomic. Who may do something once is decided by a
 //! conditional `UPDATE … RETURNING` or a unique insert, never by reading and then writing.
