@@ -108,7 +108,8 @@ fn value(key: &Key, text: &str) -> Result<Value, String> {
             Err(_) => Err("must be a whole number".to_owned()),
         },
         Kind::Share => match text.trim().parse::<f64>() {
-            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Value::Number(text.trim().to_owned())),
+            // As TOML has it: it takes no `.5`.
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Value::Number(format!("{share:?}"))),
             _ => Err("must be a number from 0 to 1".to_owned()),
         },
         Kind::Switch => match text.trim() {
@@ -164,7 +165,7 @@ fn put<'i>(file: &mut DeTable<'i>, said: &'i Said, mark: Range<usize>) {
         Value::Text(text) => DeValue::String(text.as_str().into()),
         Value::Number(digits) => {
             let number = DeValue::parse(digits);
-            number.expect("a whole number").into_inner()
+            number.expect("a number").into_inner()
         }
         Value::Switch(switch) => DeValue::Boolean(*switch),
         Value::List(items) => {

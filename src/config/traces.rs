@@ -56,7 +56,7 @@ pub(super) fn check(
 }
 
 fn endpoint(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| format!("{text} is no address: {e}"))?;
+    let url = Url::parse(text).map_err(|e| format!("is no address: {e}"))?;
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

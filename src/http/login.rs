@@ -89,13 +89,7 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     }
     let browser_name = asked.browser_name.clone();
     let now = provider.clock.now();
-    // Whoever pressed before has its cookie. Should that be lost, the login is found when it is to be stored.
-    let name = cookie_name(&provider.config.issuer, &login_cookie(form.login));
-    let begun = match request.cookies().any(|(held, _)| held == name) {
-        true => provider.store.login(form.login).await?,
-        false => None,
-    };
-    let started = match begun {
+    let started = match provider.store.login(form.login).await? {
         None => {
             let beyond = Requirement::default();
             begin(&provider, &form, asked, &admitted, device, beyond).await

@@ -448,7 +448,8 @@ impl Poller {
                     self.collector.0.metrics.order_ended(&moved.order.progress);
                     return self.tell(version, &moved).await;
                 }
-                Ok(None) => return,
+                // Whoever stored it, or this one at a try that nobody confirmed.
+                Ok(None) => return self.collector.0.followed.tell(moved.id).await,
                 Err(fault) => {
                     tracing::error!(%fault, login = %moved.id, "an answer could not be stored yet");
                     sleep(Duration::from_millis(500)).await;

@@ -19,7 +19,7 @@ use crate::secret::Digest;
 
 /// How long a client is taken for what it was. After this time at the latest a change that another node made
 /// counts here.
-const KNOWN_FOR: Duration = Duration::from_millis(250);
+pub const KNOWN_FOR: Duration = Duration::from_millis(250);
 /// How many are known at the most.
 const MOST: usize = 10_000;
 
@@ -37,10 +37,13 @@ struct Known {
 #[derive(Debug)]
 struct Kept {
     client: Client,
-    version: i64,
+    version: Version,
     /// The one that has no end first.
     secrets: Vec<(Digest<ClientSecret>, Option<Timestamp>)>,
 }
+
+/// Which one a client is, and how often it was changed: one that is made anew begins with the same number.
+type Version = (i64, Timestamp);
 
 impl KnownClients {
     fn all(&self) -> MutexGuard<'_, HashMap<ClientId, Known>> {
@@ -111,9 +114,9 @@ impl Store {
         Ok(kept)
     }
 
-    async fn version_of_client(&self, client_id: &ClientId) -> Result<Option<i64>> {
-        Ok(alone!(self, |db| sqlx::query_scalar(
-            "SELECT version FROM client WHERE client_id = $1 AND removed_at IS NULL"
+    async fn version_of_client(&self, client_id: &ClientId) -> Result<Option<Version>> {
+        Ok(alone!(self, |db| sqlx::query_as(
+            "SELECT version, created_at FROM client WHERE client_id = $1 AND removed_at IS NULL"
         )
         .bind(client_id)
         .fetch_optional(db)
@@ -121,14 +124,15 @@ impl Store {
     }
 
     async fn kept_client(&self, client_id: &ClientId) -> Result<Option<Kept>> {
-        let row: Option<(Json<Metadata>, String, i64)> = alone!(self, |db| sqlx::query_as(
-            "SELECT metadata, sector, version FROM client
+        let row: Option<(Json<Metadata>, String, i64, Timestamp)> =
+            alone!(self, |db| sqlx::query_as(
+                "SELECT metadata, sector, version, created_at FROM client
               WHERE client_id = $1 AND removed_at IS NULL"
-        )
-        .bind(client_id)
-        .fetch_optional(db)
-        .await)?;
-        let Some((Json(metadata), sector, version)) = row else {
+            )
+            .bind(client_id)
+            .fetch_optional(db)
+            .await)?;
+        let Some((Json(metadata), sector, version, created_at)) = row else {
             return Ok(None);
         };
         // After its version: secrets that change meanwhile come with a later one, which is seen next time.
@@ -153,7 +157,7 @@ impl Store {
                 sector,
                 metadata,
             },
-            version,
+            version: (version, created_at),
         }))
     }
 }

@@ -84,6 +84,7 @@ pub use entitlement::EntitlementRequest;
 pub use erasure::{Erased, Erasure, Wanted};
 pub use generations::{Cursor, Rolled};
 pub use grant::{Exchange, Finish, Finished, Kept, Unissued};
+pub use known_client::KNOWN_FOR;
 pub use login::Old;
 pub use node::{NodeName, Waiting};
 pub use refresh_token::Rotation;

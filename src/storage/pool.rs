@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use sqlx::{
     ConnectOptions, Connection, Database, Either, Execute, Executor, Postgres, SqlStr, Sqlite,
 };
+use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Connections;
@@ -23,8 +24,10 @@ use crate::telemetry::metrics::waits;
 
 /// After how long without use a connection is asked whether it is alive.
 const DOUBTED_AFTER: Duration = Duration::from_millis(100);
-/// How long it may take to say so.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long it may take to say so. Whoever waits for a connection has more patience, and gets another one.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a transaction that somebody gave up may take to end.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// After this time a connection gives way to a new one, so that what a server keeps for it does not
 /// grow for ever.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -46,11 +49,24 @@ pub(super) trait Pooled: Database {
         sql: &'static str,
     ) -> BoxFuture<'c, sqlx::Result<()>>;
 
-    /// Whether a server that answers so is about to be there.
+    /// Whether a server that answers so is about to be there, or to have room.
     fn is_starting(error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-            sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+            sqlx::Error::Database(error) => {
+                matches!(error.code().as_deref(), Some("53300" | "57P03"))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a connection has ended, or is told that it will.
+    fn is_gone(error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::Io(_) => true,
+            sqlx::Error::Database(error) => {
+                matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
+            }
             _ => false,
         }
     }
@@ -92,6 +108,8 @@ struct Kept<DB: Database> {
     connection: DB::Connection,
     /// Whether its last use did not end, or not well.
     is_doubted: bool,
+    /// Whether a transaction began on it, or may have, and did not end.
+    is_open: bool,
 }
 
 impl<DB: Pooled> managed::Manager for Maker<DB> {
@@ -119,10 +137,15 @@ impl<DB: Pooled> managed::Manager for Maker<DB> {
         Ok(Kept {
             connection,
             is_doubted: false,
+            is_open: false,
         })
     }
 
     async fn recycle(&self, kept: &mut Kept<DB>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        // It would take in whatever is done next, and nobody would commit that.
+        if kept.is_open {
+            return Err(RecycleError::message("its transaction did not end"));
+        }
         if metrics.age() > LIFETIME {
             return Err(RecycleError::message("it had its time"));
         }
@@ -218,11 +241,17 @@ impl<DB: Pooled> Pool<DB> {
     pub async fn begin_with(&self, statement: &'static str) -> sqlx::Result<Transaction<DB>> {
         loop {
             let mut held = self.acquire().await?;
-            match DB::run(&mut held, statement).await {
+            held.0.is_open = true;
+            let begin = Some(SqlStr::from_static(statement));
+            // By sqlx's own hand, which counts what begins within it.
+            match DB::TransactionManager::begin(&mut held, begin).await {
                 Ok(()) => return Ok(Transaction { held: Some(held) }),
                 // One that broke since it was last used: nothing was done on it yet. It is not met again.
-                Err(sqlx::Error::Io(_)) => drop(Object::take(held.0)),
-                Err(error) => return Err(error),
+                Err(error) if DB::is_gone(&error) => drop(Object::take(held.0)),
+                Err(error) => {
+                    held.0.is_open = !matches!(error, sqlx::Error::Database(_));
+                    return Err(error);
+                }
             }
         }
     }
@@ -279,21 +308,23 @@ pub(super) struct Transaction<DB: Pooled> {
 
 impl<DB: Pooled> Transaction<DB> {
     /// Makes what was done lasting.
-    pub async fn commit(self) -> sqlx::Result<()> {
-        self.end("COMMIT").await
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        let done = DB::TransactionManager::commit(&mut self).await;
+        self.end(done)
     }
 
     /// Takes back what was done.
-    pub async fn rollback(self) -> sqlx::Result<()> {
-        self.end("ROLLBACK").await
+    pub async fn rollback(mut self) -> sqlx::Result<()> {
+        let done = DB::TransactionManager::rollback(&mut self).await;
+        self.end(done)
     }
 
-    async fn end(mut self, statement: &'static str) -> sqlx::Result<()> {
-        let held = self.held.as_mut().expect("it is not over yet");
-        let done = DB::run(held, statement).await;
-        held.ended(&done);
-        if done.is_ok() {
-            self.held = None;
+    fn end(mut self, done: sqlx::Result<()>) -> sqlx::Result<()> {
+        if done.is_ok()
+            && let Some(mut held) = self.held.take()
+        {
+            held.0.is_open = false;
+            held.ended(&done);
         }
         done
     }
@@ -320,9 +351,12 @@ impl<DB: Pooled> Drop for Transaction<DB> {
         // Somebody gave up in the middle. Others wait for the locks that it holds, so it ends now, and with it the
         // connection where that cannot be said any more.
         let ended = async move {
-            let done = timeout(PING_TIMEOUT, DB::run(&mut held, "ROLLBACK")).await;
-            match done {
-                Ok(Ok(())) => held.ended(&Ok(())),
+            let rollback = DB::TransactionManager::rollback(&mut held);
+            match timeout(ROLLBACK_TIMEOUT, rollback).await {
+                Ok(Ok(())) => {
+                    held.0.is_open = false;
+                    held.ended(&Ok(()));
+                }
                 _ => drop(Object::take(held.0)),
             }
         };

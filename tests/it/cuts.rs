@@ -293,7 +293,7 @@ impl Shown for Told {
 
 /// Whether a statement runs when some time has gone by, and not at each login: clients are known for a moment.
 fn is_by_the_clock(sql: &str) -> bool {
-    sql.starts_with("SELECT version FROM client")
+    sql.starts_with("SELECT version, created_at FROM client")
 }
 
 /// All places, by two recordings each: what ran in one of them alone ran by chance.

@@ -90,6 +90,7 @@ fn three_nodes_behind_nginx_are_stopped_and_one_is_killed_while_people_log_in() 
         for hidden in ["?", "state=", "nonce="] {
             assert!(!log.contains(hidden), "a log without {hidden}");
         }
+        assert_eq!(nginx.others_log(), "", "and no other log");
     });
 }
 

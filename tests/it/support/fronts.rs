@@ -56,17 +56,21 @@ impl Front {
         let at = place.path().display().to_string();
         let (port, plain) = (port_of(app), free_port());
         certificate(app, name, place.path());
+        let common = format!("{at}/server.conf");
         let mut text = shipped("nginx/portvakt.conf")
+            .replace("/etc/nginx/portvakt/server.conf", &common)
             .replace("listen [::]:443", &format!("listen 127.0.0.2:{port}"))
             .replace("listen [::]:80", &format!("listen 127.0.0.2:{plain}"))
             .replace("listen 443", &format!("listen 127.0.0.1:{port}"))
             .replace("listen 80", &format!("listen 127.0.0.1:{plain}"))
+            .replace(NAME, name);
+        let of_servers = shipped("nginx/server.conf")
             .replace(
                 "/etc/nginx/portvakt/login.example.se",
                 &format!("{at}/page"),
             )
-            .replace("/var/log/nginx", &at)
-            .replace(NAME, name);
+            .replace("/var/log/nginx", &at);
+        std::fs::write(&common, of_servers).expect("written");
         for (written, node) in NODES.iter().zip(nodes) {
             assert!(text.contains(written), "{written}");
             text = text.replace(written, &format!("127.0.0.1:{}", node.public));
@@ -84,6 +88,7 @@ impl Front {
              http {{\n\
              client_body_temp_path {at}/body; proxy_temp_path {at}/proxy; fastcgi_temp_path {at}/fastcgi;\n\
              uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
+             access_log {at}/others.log; ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;\n\
              include {at}/portvakt.conf;\n\
              }}\n"
         );
@@ -106,12 +111,12 @@ impl Front {
         let at = place.path().display().to_string();
         let port = port_of(app);
         certificate(app, name, place.path());
-        let here = format!(
-            "{{\n\tadmin off\n\tauto_https off\n\tdefault_bind 127.0.0.1\n\tlog {{\n\t\toutput file {at}/log\n\t}}\n"
-        );
+        let here = "{\n\tadmin off\n\tauto_https off\n\tdefault_bind 127.0.0.1\n";
+        let log = format!("log default {{\n\t\toutput file {at}/log\n");
         let certificate = format!("\ttls {at}/page.pem {at}/page.key\n\theader Strict-");
         let text = shipped("caddy/Caddyfile")
-            .replacen("{\n", &here, 1)
+            .replacen("{\n", here, 1)
+            .replacen("log default {\n", &log, 1)
             .replace("\theader Strict-", &certificate)
             .replace("health_port 9464", &format!("health_port {}", nodes[0].ops));
         let file = place.path().join("Caddyfile");
@@ -148,6 +153,11 @@ impl Front {
         }
         let said = std::fs::read_to_string(front.place.path().join("said")).expect("a file");
         panic!("it does not listen: {said}");
+    }
+
+    /// What it wrote to the log that was there before it. Only nginx has one.
+    pub fn others_log(&self) -> String {
+        std::fs::read_to_string(self.place.path().join("others.log")).unwrap_or_default()
     }
 
     /// What it wrote of requests.
