@@ -185,7 +185,11 @@ fn our_calls(document: &Document) -> Vec<(String, bool, Vec<String>)> {
     for line in lines(document) {
         let text = line.command().replace(['[', ']'], "");
         for (n, part) in alternatives(&text).iter().enumerate() {
-            for call in calls(part, "portvakt") {
+            // A name by itself is an account's, or a folder's.
+            for call in calls(part, "portvakt")
+                .into_iter()
+                .filter(|call| call.len() > 1)
+            {
                 let is_whole = n == 0 && !text.contains('…') && !text.contains(" | ");
                 all.push((line.place.clone(), is_whole, call));
             }

@@ -214,7 +214,10 @@ pub fn calls(line: &str, program: &str) -> Vec<Vec<String>> {
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut end = |words: &mut Vec<String>| {
-        if let Some(at) = words.iter().position(|word| word == program) {
+        // An account may have its name: `runuser -u portvakt -- portvakt migrate`.
+        let called =
+            |at: &usize| words[*at] == program && words.get(at + 1).is_none_or(|next| next != "--");
+        if let Some(at) = (0..words.len()).find(called) {
             calls.push(words.split_off(at));
         }
         words.clear();
