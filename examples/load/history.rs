@@ -1,7 +1,6 @@
 //! Logins of the past: rows as so many logins leave them, of as many people, none of them swept yet.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use portvakt::clock::Clock;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
 /// How many rows one statement makes.
@@ -34,7 +33,7 @@ const ROWS: [&str; 8] = [
 
 /// Fills a database.
 pub async fn fill(url: &str, count: u64) -> anyhow::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let now = Clock::system().now().0;
     let until = now + 6 * 60 * 60;
     for first in (0..count).step_by(AT_ONCE as usize) {
         let last = (first + AT_ONCE).min(count) - 1;
