@@ -25,7 +25,7 @@ use crate::telemetry::metrics::waits;
 /// After how long without use a connection is asked whether it is alive.
 const DOUBTED_AFTER: Duration = Duration::from_millis(100);
 /// How long it may take to say so. Whoever waits for a connection has more patience, and gets another one.
-const PING_TIMEOUT: Duration = Duration::from_millis(500);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a transaction that somebody gave up may take to end.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// After this time a connection gives way to a new one, so that what a server keeps for it does not

@@ -182,8 +182,13 @@ pub async fn frames_come_each_second(app: &App) {
     let mut frames = HashSet::new();
     let mut before = None;
     for _ in 0..5 {
-        let chunk = events.chunk().await.expect("it is told");
-        let event = String::from_utf8(chunk.expect("something").to_vec()).expect("text");
+        // A proxy may hand it over in parts.
+        let mut event = Vec::new();
+        while !event.ends_with(b"\n\n") {
+            let chunk = events.chunk().await.expect("it is told");
+            event.extend(chunk.expect("something"));
+        }
+        let event = String::from_utf8(event).expect("text");
         assert_eq!(event.matches("data: ").count(), 1, "one at a time");
         let state: Value =
             serde_json::from_str(event.trim().trim_start_matches("data: ")).expect("JSON");
