@@ -340,7 +340,7 @@ impl Store {
                                      WHERE id = grant_id AND ended_at IS NULL)
                      RETURNING grant_id),
                  prolonged AS
-                    (UPDATE client_grant SET expires_at = $10
+                    (UPDATE client_grant SET expires_at = greatest(expires_at, $10)
                        FROM spent WHERE id = spent.grant_id AND ended_at IS NULL),
                  fresh AS
                     (INSERT INTO refresh_token (digest, grant_id, client_id, expires_at, dpop_jkt)
@@ -380,8 +380,10 @@ impl Store {
         };
         whole!(self, {
             let done = sqlx::query(
+                // The grant is held before it is known who wins: whoever loses leaves its end as it was, or later.
                 "WITH lives AS
-                    (UPDATE client_grant SET expires_at = $10 WHERE id = $14 AND ended_at IS NULL
+                    (UPDATE client_grant SET expires_at = greatest(expires_at, $10)
+                      WHERE id = $14 AND ended_at IS NULL
                      RETURNING id),
                  spent AS
                     (UPDATE refresh_token SET used_at = $3 FROM lives

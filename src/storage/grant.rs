@@ -379,10 +379,13 @@ impl GrantRow {
     }
 }
 
-/// Keeps a grant until the last of its tokens ends. `false` if it has ended before.
+/// Keeps a grant until the last of its tokens ends: those that were given before may end later than these.
+/// `false` if it has ended before.
 pub(super) async fn prolong(tx: &mut Tx, grant: Id<kind::Grant>, tokens: &Tokens) -> Result<bool> {
     let rows = on!(tx, |tx| sqlx::query(
-        "UPDATE client_grant SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL"
+        "UPDATE client_grant
+            SET expires_at = CASE WHEN expires_at > $2 THEN expires_at ELSE $2 END
+          WHERE id = $1 AND ended_at IS NULL"
     )
     .bind(grant.to_string())
     .bind(tokens.last_end())

@@ -442,6 +442,22 @@ on_both!(
             let mut second = all(vec![(&first, Turn::First); 16]).await;
             assert_eq!(second.len(), 1);
             let second = second.remove(0);
+            // Whoever comes too late, with tokens that would end sooner, takes nothing from the grant's time.
+            let end = async || {
+                let digest = second.refresh.as_ref().expect("one").0.digest();
+                let record = one.refresh_token(digest, &client).await.expect("read");
+                record.expect("there").grant.expires_at
+            };
+            let rotation = Rotation {
+                shown: first.refresh.as_ref().expect("one").0.digest(),
+                client_id: &client,
+                grant,
+                turn: Turn::First,
+            };
+            let (sooner, before) = (tokens(&random, now - Seconds(600)), end().await);
+            let lost = one.rotate_refresh_token(&rotation, &sooner, now).await;
+            assert!(!lost.expect("no fault"));
+            assert_eq!(end().await, before);
             let mixed = (0..32).map(|n| match n % 2 {
                 0 => (&second, Turn::First),
                 _ => (&first, Turn::Again),
