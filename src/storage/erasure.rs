@@ -3,11 +3,12 @@
 //!
 //! Locks are taken in the order in which a login ends: the login, the person, codes, sessions, grants.
 
-use sqlx::AssertSqlSafe;
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection};
 
 use super::{
-    BUSY_TIMEOUT, Backend, NumberIndex, Result, Store, Traces, Tx, commit, job, on, rollback,
-    session, whole,
+    Backend, NumberIndex, Result, Store, Traces, Tx, commit, job, on, rollback, session, whole,
 };
 use crate::audit::Event;
 use crate::clock::Timestamp;
@@ -16,6 +17,9 @@ use crate::id::{Id, kind};
 use crate::job::Job;
 use crate::secret::Key;
 use crate::session::notice;
+
+/// How long the journal's emptying waits for those who read or write just now.
+const EMPTYING: Duration = Duration::from_millis(200);
 
 /// What is to be erased.
 #[derive(Debug)]
@@ -199,16 +203,13 @@ impl Store {
         let Backend::Sqlite(db) = &self.db else {
             return;
         };
+        // On a connection that nobody else gets: it waits for others more briefly than all else may.
+        let options = db.connect_options().clone().busy_timeout(EMPTYING);
         let emptied = async {
-            let mut connection = db.acquire().await?;
-            let patience =
-                |ms: u128| sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA busy_timeout = {ms}")));
-            patience(200).execute(&mut *connection).await?;
+            let mut connection = options.connect().await?;
             let emptied = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
-            let emptied = emptied.execute(&mut *connection).await;
-            patience(BUSY_TIMEOUT.as_millis())
-                .execute(&mut *connection)
-                .await?;
+            let emptied = emptied.execute(&mut connection).await;
+            connection.close().await?;
             emptied
         };
         if let Err(error) = emptied.await {
@@ -275,4 +276,41 @@ async fn by_text(tx: &mut Tx, statement: &'static str, text: &str) -> Result<u64
         .await
         .map(|done| done.rows_affected())
         .map_err(Fault::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::random::Random;
+
+    #[tokio::test]
+    async fn whoever_gives_up_emptying_the_journal_leaves_nobody_less_patient() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite:{}", directory.path().join("test.db").display());
+        let random = Random::system();
+        let master = Key::fresh(&random).into();
+        let opened = Store::open(&url, &master, &random, Clock::system().now()).await;
+        let (store, _) = opened.expect("it opens");
+        let Backend::Sqlite(db) = &store.db else {
+            panic!("it is a file");
+        };
+        // It has to wait for whoever writes.
+        let writing = db.begin_with("BEGIN IMMEDIATE").await.expect("begun");
+        let emptied = timeout(EMPTYING / 4, store.empty_journal()).await;
+        assert!(emptied.is_err(), "it does not wait");
+        writing.rollback().await.expect("ended");
+        let mut all = Vec::new();
+        for _ in 0..db.connections().limit {
+            let mut held = db.acquire().await.expect("lent");
+            let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
+                .fetch_one(&mut *held)
+                .await
+                .expect("a number");
+            assert_eq!(patience, 10_000);
+            all.push(held);
+        }
+    }
 }
