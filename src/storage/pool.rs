@@ -282,20 +282,28 @@ impl<DB: Pooled> Pool<DB> {
         &self.lent.manager().options
     }
 
-    /// Ends every connection, those in use when they come back.
+    /// Ends every connection, those in use when they come back. It takes no longer than [`CLOSING`], whatever
+    /// they are at: what is left then ends with the program.
     pub async fn close(&self) {
+        self.close_within(CLOSING).await;
+    }
+
+    async fn close_within(&self, patience: Duration) {
         self.lent.manager().is_closed.store(true, Ordering::Relaxed);
-        let latest = Instant::now() + CLOSING;
-        while self.lent.status().size > 0 && Instant::now() < latest {
-            match timeout(CLOSING, self.lent.get()).await {
-                Ok(Ok(object)) => {
-                    // One that is broken ends all the same.
-                    let _ = Held(object).close().await;
+        let all = async {
+            while self.lent.status().size > 0 {
+                match self.lent.get().await {
+                    Ok(object) => {
+                        // One that is broken ends all the same.
+                        let _ = Held(object).close().await;
+                    }
+                    // All that are left are in use.
+                    Err(_) => sleep(Duration::from_millis(2)).await,
                 }
-                // All that are left are in use.
-                _ => sleep(Duration::from_millis(2)).await,
             }
-        }
+        };
+        // All of them are given up, or none is left.
+        let _ = timeout(patience, all).await;
         self.lent.close();
     }
 }
@@ -484,3 +492,33 @@ type Done<DB> = <DB as Database>::QueryResult;
 
 pooled!(Sqlite);
 pooled!(Postgres);
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_waits_for_what_is_in_use_and_not_for_ever() {
+        const PATIENCE: Duration = Duration::from_millis(400);
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let pool = Pool::<Sqlite>::connect(options, 2, PATIENCE, None).await;
+        let pool = pool.expect("connected");
+        let (late, never) = (pool.acquire().await, pool.acquire().await);
+        let (late, never) = (late.expect("lent"), never.expect("lent"));
+        let back = tokio::spawn(async move {
+            sleep(PATIENCE / 2).await;
+            drop(late);
+        });
+        let began = Instant::now();
+        pool.close_within(PATIENCE).await;
+        let took = began.elapsed();
+        assert!(took >= PATIENCE && took < 2 * PATIENCE, "{took:?}");
+        back.await.expect("it came back");
+        assert_eq!(pool.lent.status().size, 1, "the one that came back ended");
+        assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolClosed)));
+        drop(never);
+        assert_eq!(pool.lent.status().size, 0);
+    }
+}
