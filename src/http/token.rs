@@ -147,11 +147,13 @@ pub async fn client(
         let fit = |keys: &Jwks| credentials.fit(keys, now);
         provider.give_published_keys(client, &fit).await;
     }
-    // Looked for where there is no client, too: how long it takes must not tell.
-    let has_none = |client: &Client| !client.metadata.token_endpoint_auth.has_secret();
-    let secrets = match client.as_ref().is_some_and(has_none) {
-        true => Vec::new(),
-        false => provider.store.client_secrets(id, now).await?,
+    // A client that is not there takes another time than a wrong secret. That tells nobody anything: which names
+    // there are, the authorization endpoint says to whoever asks (RFC 6749 §2.2: no secret). Secrets are compared in
+    // constant time, all of them.
+    let may_have = |client: &Client| client.metadata.token_endpoint_auth.has_secret();
+    let secrets = match client.as_ref().is_some_and(may_have) {
+        true => provider.store.client_secrets(id, now).await?,
+        false => Vec::new(),
     };
     let mtls = provider.config.mtls.as_ref();
     let measure = Measure {
