@@ -206,13 +206,29 @@ impl Store {
         .await)?)
     }
 
-    /// The names of all clients that there are.
-    pub async fn client_ids(&self) -> Result<Vec<ClientId>> {
-        Ok(alone!(self, |db| sqlx::query_scalar(
-            "SELECT client_id FROM client WHERE removed_at IS NULL"
-        )
-        .fetch_all(db)
-        .await)?)
+    /// The names of so many clients at the most: those of `first` that there are still, and then others.
+    pub async fn client_ids(&self, first: &[ClientId], most: u16) -> Result<Vec<ClientId>> {
+        macro_rules! asked {
+            ($db:ident) => {{
+                let mut query =
+                    QueryBuilder::new("SELECT client_id FROM client WHERE removed_at IS NULL");
+                query.push(" ORDER BY ");
+                if !first.is_empty() {
+                    query.push("CASE WHEN client_id IN (");
+                    let mut names = query.separated(", ");
+                    for client_id in first {
+                        names.push_bind(client_id);
+                    }
+                    query.push(") THEN 0 ELSE 1 END, ");
+                }
+                query.push("client_id LIMIT ").push_bind(i64::from(most));
+                query.build_query_scalar().fetch_all($db).await
+            }};
+        }
+        Ok(match &self.db {
+            Backend::Sqlite(db) => asked!(db),
+            Backend::Postgres(db) => asked!(db),
+        }?)
     }
 
     /// Saves a client as it was decided, when it is still as it was read; nothing was there when it is to

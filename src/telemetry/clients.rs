@@ -12,7 +12,7 @@ use super::labels::{ByClient, LOGIN_OUTCOMES, Login};
 use crate::id::ClientId;
 
 /// How many clients are told apart. All others are counted under an empty name, which no client has.
-pub const TOLD_APART: usize = 200;
+pub const TOLD_APART: u16 = 200;
 const REST: &str = "";
 
 /// Logins, by client.
@@ -64,7 +64,7 @@ impl Logins {
     fn counting(&self, client: &ClientId, count: impl FnOnce(&str)) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(client) {
-            if known.len() >= TOLD_APART {
+            if known.len() >= usize::from(TOLD_APART) {
                 return count(REST);
             }
             known.insert(client.clone());
@@ -72,12 +72,20 @@ impl Logins {
         count(client.as_str());
     }
 
-    /// Forgets clients that there are no more, and begins to count those that are new.
-    pub fn keep(&self, registered: &[ClientId]) {
-        let registered: HashSet<&ClientId> = registered.iter().collect();
+    /// Those who are told apart.
+    pub fn known(&self) -> Vec<ClientId> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().cloned().collect()
+    }
+
+    /// Forgets clients that were asked about and are not there any more, and begins to count those that are new.
+    /// Whoever came meanwhile was not asked about, and stays.
+    pub fn keep(&self, asked: &[ClientId], there: &[ClientId]) {
+        let gone: HashSet<&ClientId> = asked.iter().collect();
+        let there: HashSet<&ClientId> = there.iter().collect();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|client| {
-            let is_kept = registered.contains(client);
+            let is_kept = there.contains(client) || !gone.contains(client);
             if !is_kept {
                 self.begun.remove(&begun(client.as_str()));
                 for outcome in LOGIN_OUTCOMES {
@@ -86,8 +94,8 @@ impl Logins {
             }
             is_kept
         });
-        for client in registered {
-            if known.len() >= TOLD_APART {
+        for client in there {
+            if known.len() >= usize::from(TOLD_APART) {
                 break;
             }
             if known.insert(client.clone()) {
@@ -126,33 +134,32 @@ mod tests {
             text
         };
         let client = |n: usize| ClientId::parse(&format!("c{n}")).expect("an id");
-        logins.keep(&[client(0), client(1)]);
+        logins.keep(&[], &[client(0), client(1)]);
         assert!(text().contains("portvakt_logins_begun_total{client=\"c1\"} 0\n"));
         logins.began(&client(0));
         logins.ended(&client(0), "finished");
         let finished = "portvakt_logins_ended_total{client=\"c0\",outcome=\"finished\"} 1\n";
         assert!(text().contains(finished));
-        logins.keep(&[client(1)]);
+        // Whoever came after it was asked who is there is not forgotten.
+        let asked = logins.known();
+        logins.began(&client(2));
+        logins.keep(&asked, &[client(1)]);
         assert!(!text().contains("c0"));
+        assert!(text().contains("portvakt_logins_begun_total{client=\"c2\"} 1\n"));
         // However many there are.
-        for n in 0..3 * TOLD_APART {
+        let most = usize::from(TOLD_APART);
+        for n in 0..3 * most {
             logins.began(&client(n));
         }
-        let rest = 2 * TOLD_APART;
+        let rest = 2 * most;
         assert!(text().contains(&format!(
             "portvakt_logins_begun_total{{client=\"\"}} {rest}\n"
         )));
-        let many: Vec<_> = (0..3 * TOLD_APART).map(client).collect();
-        logins.keep(&many);
-        assert_eq!(
-            text().matches("logins_begun_total{").count(),
-            TOLD_APART + 1
-        );
+        let many: Vec<_> = (0..3 * most).map(client).collect();
+        logins.keep(&logins.known(), &many);
+        assert_eq!(text().matches("logins_begun_total{").count(), most + 1);
         // Whoever goes leaves their place to another one.
-        logins.keep(&many[2 * TOLD_APART..]);
-        assert_eq!(
-            text().matches("logins_begun_total{").count(),
-            TOLD_APART + 1
-        );
+        logins.keep(&logins.known(), &many[2 * most..]);
+        assert_eq!(text().matches("logins_begun_total{").count(), most + 1);
     }
 }

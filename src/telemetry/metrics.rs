@@ -355,9 +355,14 @@ impl Metrics {
         self.logins.ended(client, outcome);
     }
 
-    /// These are all clients that there are.
-    pub(super) fn keep_clients(&self, registered: &[ClientId]) {
-        self.logins.keep(registered);
+    /// The clients that are told apart.
+    pub(super) fn known_clients(&self) -> Vec<ClientId> {
+        self.logins.known()
+    }
+
+    /// Of those who were asked about, these are there, and others besides.
+    pub(super) fn keep_clients(&self, asked: &[ClientId], there: &[ClientId]) {
+        self.logins.keep(asked, there);
     }
 
     /// BankID answered, or did not.

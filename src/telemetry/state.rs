@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::clients::TOLD_APART;
 use super::labels::{Class, Profile, Signs, State};
 use crate::http::load;
 use crate::provider::Provider;
@@ -34,7 +35,9 @@ async fn stored(provider: &Provider) -> Result<()> {
     let age = since.map_or(0, |since| (provider.clock.now() - since).0.max(0));
     metrics.jobs_waiting.set(waiting);
     metrics.job_age.set(age);
-    metrics.keep_clients(&store.client_ids().await?);
+    let known = metrics.known_clients();
+    let there = store.client_ids(&known, TOLD_APART).await?;
+    metrics.keep_clients(&known, &there);
     Ok(())
 }
 

@@ -336,7 +336,14 @@ on_both!(
         }
         // A client that is removed is told of no more.
         let store = &watched.app.provider.store;
-        let ids = store.client_ids().await.expect("asked");
+        let ids = store.client_ids(&[], 1000).await.expect("asked");
+        assert!(ids.len() > 2, "{ids:?}");
+        // However many there are, those that somebody asks about come first, unless they are gone.
+        let last = ids.last().expect("one").clone();
+        let gone = portvakt::id::ClientId::parse("gone").expect("an id");
+        let asked = [gone, last.clone()];
+        let two = store.client_ids(&asked, 2).await.expect("asked");
+        assert_eq!(two, [last, ids[0].clone()]);
         let kept: Vec<_> = ids.into_iter().filter(|id| id.as_str() != "web").collect();
         store
             .forget_file_clients_except(&kept, watched.app.clock.moment())
