@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{ResponseHead, ServerHandle};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
@@ -391,8 +391,7 @@ fn word(method: &Method) -> &'static str {
     }
 }
 
-/// The answer as it goes out. A node that leaves keeps no connection open: whoever sends people here would
-/// send the next request over it just when it is closed, and could not know whether that was taken.
+/// The answer as it goes out.
 fn responded(
     provider: &Provider,
     came: Came,
@@ -400,15 +399,19 @@ fn responded(
     answer: Answer,
 ) -> HttpResponse {
     let mut response = answer.into_response(&provider.config.issuer);
-    if provider.is_leaving.load(Ordering::Relaxed) {
-        response
-            .head_mut()
-            .set_connection_type(ConnectionType::Close);
-    }
-    let status = response.status().as_u16();
-    provider.metrics.answered(came, status);
-    provider.traces.answered(flight, status);
+    going_out(provider, came, response.head_mut());
+    provider.traces.answered(flight, response.status().as_u16());
     response
+}
+
+/// What is done to every answer, whichever listener it goes out by. A node that leaves keeps no connection
+/// open: whoever sends people here would send the next request over it just when it is closed, and could not
+/// know whether that was taken.
+fn going_out(provider: &Provider, came: Came, head: &mut ResponseHead) {
+    if provider.is_leaving.load(Ordering::Relaxed) {
+        head.set_connection_type(ConnectionType::Close);
+    }
+    provider.metrics.answered(came, head.status.as_u16());
 }
 
 async fn no_such_page(data: web::Data<Handlers>, request: HttpRequest) -> HttpResponse {

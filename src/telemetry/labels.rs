@@ -218,6 +218,9 @@ routes! {
     Revoke = "revoke": "/revoke",
     Logout = "logout": "/logout" | "/logout/continue" | "/logout/confirm",
     Picture = "asset": "/static/{name}" | "/picture/{name}" | "/logo/{name}",
+    // Addresses begin with a slash: these match none. Where the administration listens, all is counted as one of them.
+    Admin = "admin": "admin",
+    AdminApi = "admin_api": "admin_api",
     Other = "other": _,
 }
 

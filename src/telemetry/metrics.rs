@@ -170,7 +170,7 @@ impl Metrics {
         });
         let requests: Family<Request, Counter> = all.add(
             "portvakt_http_requests",
-            "Requests of people and applications, by what they are for and the first digit of their status",
+            "Requests of people, applications and administrators, by what they are for and the first digit of their status",
             Family::default(),
         );
         let request_seconds: Timed<Routed> = all.add(
@@ -503,6 +503,17 @@ impl Came {
     pub fn now(pattern: Option<&str>) -> Came {
         Came {
             route: Route::of(pattern),
+            at: Instant::now(),
+        }
+    }
+
+    /// One that came now to the administration: to its pages, or to its API.
+    pub fn to_administration(is_api: bool) -> Came {
+        Came {
+            route: match is_api {
+                true => Route::AdminApi,
+                false => Route::Admin,
+            },
             at: Instant::now(),
         }
     }

@@ -233,3 +233,48 @@ on_both!(
         assert!(gone.is_err());
     }
 );
+
+#[test]
+fn the_administration_is_counted_and_left_like_the_rest() {
+    run(async {
+        let _shows = shows!(accepting "P8", accepting "PV-OPS-3");
+        let app = App::on(Database::sqlite()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let handle = tokio::runtime::Handle::current();
+        portvakt::http::ops::serve(app.provider.clone(), listener, &handle).expect("served");
+        let count = async |route: &str, status: &str| {
+            let (_, text) = ask(&app, port, "/metrics").await;
+            let name =
+                format!("portvakt_http_requests_total{{route=\"{route}\",status=\"{status}\"}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&name));
+            line.map(|count| count.parse::<u32>().expect("a number"))
+        };
+        let see = async |path: &str| {
+            let page = Browser::new().get(&format!("{}{path}", app.admin)).await;
+            (page.status, page.header("connection").to_owned())
+        };
+        assert_eq!(count("admin", "3xx").await, Some(0));
+        assert_eq!(see("/clients").await, (303, String::new()));
+        assert_eq!(see("/nothing").await.0, 404);
+        assert_eq!(see("/api/v1/clients").await.0, 401);
+        assert_eq!(see("/api/v1/nothing").await.0, 404);
+        for (route, status, expected) in [
+            ("admin", "3xx", 1),
+            ("admin", "4xx", 1),
+            ("admin_api", "4xx", 2),
+            // It is no login of a person's, whatever its pages are called.
+            ("login_begin", "2xx", 0),
+        ] {
+            assert_eq!(
+                count(route, status).await,
+                Some(expected),
+                "{route} {status}"
+            );
+        }
+        app.provider.leave();
+        for path in ["/clients", "/nothing", "/api/v1/clients"] {
+            assert_eq!(see(path).await.1, "close", "{path}");
+        }
+    });
+}

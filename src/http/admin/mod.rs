@@ -26,7 +26,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::runtime::Handle;
 
@@ -43,6 +46,7 @@ use crate::id::{ClientId, Id, kind};
 use crate::provider::Provider;
 use crate::secret::kind as secret;
 use crate::storage::AdminSession;
+use crate::telemetry::metrics::Came;
 use crate::telemetry::usage::Day;
 use page::{Frame, Told};
 
@@ -355,7 +359,10 @@ pub fn serve(
         runtime: runtime.clone(),
     });
     let server = HttpServer::new(move || {
-        let mut app = App::new().app_data(state.clone()).configure(api::mount);
+        let mut app = App::new()
+            .app_data(state.clone())
+            .wrap(from_fn(seen))
+            .configure(api::mount);
         for (path, entries) in by_path() {
             let mut resource = web::resource(path);
             for entry in entries {
@@ -385,6 +392,19 @@ pub fn serve(
         handle,
         task: runtime.spawn(server),
     })
+}
+
+/// Around everything that is answered here: it is counted, and a node that leaves keeps no connection open, as
+/// with people.
+async fn seen(
+    state: web::Data<State>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let came = Came::to_administration(api::is_within(request.path()));
+    let mut answered = next.call(request).await?;
+    super::going_out(&state.provider, came, answered.response_mut().head_mut());
+    Ok(answered)
 }
 
 fn by_path() -> Vec<(&'static str, Vec<Entry>)> {

@@ -56,6 +56,12 @@ pub use table::table;
 
 /// What every path of the API begins with.
 pub const BASE: &str = "/api/v1";
+/// Whether a path is the API's.
+pub fn is_within(path: &str) -> bool {
+    let rest = path.strip_prefix(BASE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Where the OpenAPI document is.
 pub const DOCUMENT: &str = "/api/v1/openapi.json";
 /// The most bytes of a parameter.
