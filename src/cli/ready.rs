@@ -24,8 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Asks `/readyz`, and fails with what it says.
 pub async fn run(command: Ready) -> anyhow::Result<()> {
-    let config = Config::read(&command.file.config)?;
-    let Some(address) = config.ops else {
+    let Some(address) = Config::read_ops_address(&command.file.config)? else {
         bail!("ops.address is not in the configuration: the node says nowhere whether it is ready");
     };
     let url = format!("http://{}/readyz", on_this_machine(address));

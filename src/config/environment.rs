@@ -6,6 +6,9 @@
 //! left alone, because Kubernetes makes some of its own (`PORTVAKT_SERVICE_HOST`).
 
 use std::collections::BTreeMap;
+use std::env::VarError;
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -23,11 +26,58 @@ pub(super) const PREFIX: &str = "PORTVAKT_";
 pub(super) type Variables = BTreeMap<String, String>;
 
 /// Those of ours in the environment of this program.
-pub(super) fn variables() -> Variables {
-    let all = std::env::vars_os();
-    let text =
-        all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    text.filter(|(name, _)| name.starts_with(PREFIX)).collect()
+pub(super) fn variables() -> Result<Variables, Problems> {
+    decoded(std::env::vars_os())
+}
+
+/// A variable that is no text is refused: without it the program would run with what it was to replace. What it
+/// says stays untold, for it may be a secret.
+fn decoded(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Variables, Problems> {
+    let ours = all.filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    let (mut variables, mut found) = (Variables::new(), Findings::default());
+    for (name, value) in ours {
+        let told = name.to_string_lossy().escape_debug().to_string();
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => drop(variables.insert(name, value)),
+            // A path need not be text.
+            (Ok(name), Err(_)) if name == "PORTVAKT_CONFIG" => {}
+            _ => found.add(&told, "is not valid UTF-8"),
+        }
+    }
+    match found.is_empty() {
+        true => Ok(variables),
+        false => Err(found.into()),
+    }
+}
+
+/// Where the operator's listener is, by this text of a file or by the environment. No other key is looked at.
+pub(super) fn ops_address(text: &str) -> Result<Option<SocketAddr>, Problem> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Only {
+        ops: Ops,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Ops {
+        address: Option<SocketAddr>,
+    }
+    let name = variable("ops.address");
+    let wrong = |key: &str, reason: String| Problem {
+        key: key.to_owned(),
+        reason,
+    };
+    match std::env::var(&name) {
+        Ok(said) if !said.is_empty() => {
+            let address = said.parse::<SocketAddr>().map(Some);
+            return address.map_err(|error| wrong(&name, format!("{error}")));
+        }
+        Err(VarError::NotUnicode(_)) => return Err(wrong(&name, "is not valid UTF-8".to_owned())),
+        Ok(_) | Err(VarError::NotPresent) => {}
+    }
+    let read: Result<Only, _> = toml::from_str(text);
+    let only = read.map_err(|error| wrong("file", located(text, &error)))?;
+    Ok(only.ops.address)
 }
 
 /// The variable that stands for a key.

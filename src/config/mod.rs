@@ -186,12 +186,17 @@ impl Config {
     /// Reads a configuration file, and what the environment says in its place. Paths are relative to the
     /// file.
     pub fn read(file: &Path) -> Result<Config, Problems> {
-        Config::read_with(file, &environment::variables())
+        Config::read_with(file, &environment::variables()?)
+    }
+
+    /// Reads where the operator's listener is, and nothing else: no secret, no certificate, and no mistake that a
+    /// running node has nothing to do with. For a probe, which comes every few seconds.
+    pub fn read_ops_address(file: &Path) -> Result<Option<SocketAddr>, Problems> {
+        environment::ops_address(&text_of(file)?).map_err(|problem| Problems(vec![problem]))
     }
 
     fn read_with(file: &Path, variables: &Variables) -> Result<Config, Problems> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| one(&file.display().to_string(), e.to_string()))?;
+        let text = text_of(file)?;
         let base = file.parent().unwrap_or(Path::new("."));
         let config = Config::parse_with(&text, base, variables)?;
         if config.holds_secrets && dangers::is_open_to_all(file) {
@@ -337,6 +342,10 @@ fn limits(written: written::Limits) -> Option<Budget> {
         orders_per_client: written.orders_per_client,
         orders: written.orders,
     })
+}
+
+fn text_of(file: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(file).map_err(|e| one(&file.display().to_string(), e.to_string()))
 }
 
 fn one(key: &str, reason: String) -> Problems {

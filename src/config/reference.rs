@@ -43,7 +43,7 @@ taken within seconds after it changes.
 underscores for each dot. It wins over the file. Lists have commas between their entries. An empty variable says
 nothing. Tables with names of their own (`[bankid.profile.NAME]`) and clients are written in the file alone. A
 variable with two underscores that is no key's is refused, so that none is misspelt; so is one that lacks the
-second underscore.
+second underscore, and one that is not UTF-8.
 
     PORTVAKT_ISSUER=https://login.example.se
     PORTVAKT_LISTEN__TRUSTED_PROXIES=10.0.0.0/8,fd00::/8

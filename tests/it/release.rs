@@ -29,6 +29,17 @@ fn a_node_is_asked_whether_it_is_ready_and_waited_for() {
         let config = app.directory.path().join("node.toml");
         let (is_ready, said) = ready(&config, "0");
         assert!(is_ready && said.starts_with("ready"), "{said}");
+        // It looks where to ask, and at nothing else: a file that a node could not start from any more is no matter.
+        let text = std::fs::read_to_string(&config).expect("read");
+        let changed = text.replace(
+            "[keys]",
+            "[keys]\nunknown = 1\nmaster_key_file = \"gone.key\"",
+        );
+        assert_ne!(changed, text);
+        let probed = app.directory.path().join("probed.toml");
+        std::fs::write(&probed, changed).expect("written");
+        let (is_ready, said) = ready(&probed, "0");
+        assert!(is_ready && said.starts_with("ready"), "{said}");
         node.serving.tell_to_stop();
         node.until_it_says(&app, 503, "stopping").await;
         let (is_ready, said) = ready(&config, "0");

@@ -98,6 +98,47 @@ fn every_key_can_be_said_with_what_it_is_without() {
 }
 
 #[test]
+fn a_variable_that_is_no_text_is_refused_and_not_shown() {
+    use std::os::unix::ffi::OsStringExt;
+    let _shows = crate::shows!(refusing "PV-CONFIG-12");
+    let all = |variables: &[(&[u8], &[u8])]| {
+        let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let variables = variables.iter();
+        let variables: Vec<_> = variables.map(|(n, v)| (owned(n), owned(v))).collect();
+        decoded(variables.into_iter()).map_err(|problems| problems.to_string())
+    };
+    let sound = (&b"PORTVAKT_ISSUER"[..], &b"https://a.example"[..]);
+    // Others' variables, and a path, are what they like.
+    let others = [
+        sound,
+        (b"OTHER\xff", b"\xff"),
+        (b"PORTVAKT_CONFIG", b"/etc/\xe5.toml"),
+    ];
+    let read = all(&others).expect("read");
+    assert_eq!(read, of(&[("PORTVAKT_ISSUER", "https://a.example")]));
+    for (name, told) in [
+        (&b"PORTVAKT_MASTER_KEY"[..], "PORTVAKT_MASTER_KEY"),
+        (b"PORTVAKT_DATABASE__URL", "PORTVAKT_DATABASE__URL"),
+        (b"PORTVAKT_\x1b\xff", "PORTVAKT_\\u{1b}\u{fffd}"),
+    ] {
+        let refused = all(&[sound, (name, b"hidden\xff")]).expect_err(told);
+        assert_eq!(refused, format!("{told}: is not valid UTF-8"));
+    }
+}
+
+#[test]
+fn a_probe_reads_one_address_and_no_secret() {
+    // Neither the files that it names, nor its other keys, need be there or right.
+    let text =
+        "[ops]\naddress = \"127.0.0.1:9464\"\n[keys]\nmaster_key_file = \"none\"\nunknown = 1\n";
+    let address = ops_address(text).expect("read");
+    assert_eq!(address.expect("one").port(), 9464);
+    assert!(ops_address("").expect("read").is_none());
+    let wrong = ops_address("\n[ops]\naddress = \"x\"").expect_err("no address");
+    assert!(wrong.reason.starts_with("line 3"), "{wrong}");
+}
+
+#[test]
 fn what_a_variable_says_wrong_is_told_by_its_name() {
     let _shows = crate::shows!(refusing "PV-CONFIG-12");
     for (name, value, told) in [
