@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use portvakt::shows;
+use portvakt::storage::KNOWN_FOR;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::par::{bring, push};
@@ -29,6 +30,7 @@ fn leave_waiting(request: reqwest::RequestBuilder) {
 /// Status, `Retry-After` and body of an answer that must come at once.
 async fn at_once(request: reqwest::RequestBuilder) -> (u16, Option<String>, String) {
     let asked = Instant::now();
+    let request = request.timeout(Duration::from_secs(10));
     let answer = request.send().await.expect("an answer");
     let took = asked.elapsed();
     let status = answer.status().as_u16();
@@ -96,6 +98,8 @@ fn who_comes_while_there_is_no_room_is_told_at_once() {
         assert_eq!(answered, 200, "there is room again");
         // Applications alone fill all connections, and nothing comes back.
         let held = hold(&app, "client").await;
+        // Until then a client that was asked for a moment ago is not asked for again.
+        tokio::time::sleep(KNOWN_FOR).await;
         for _ in 0..24 {
             leave_waiting(token());
         }
