@@ -461,12 +461,11 @@ pub fn of_error(face: Face, error: Error, view: &View) -> Answer {
     }
 }
 
-/// There is no room for more at this moment.
+/// There is no room for more at this moment. It is counted, and said of many in one line, where it is found out.
 pub fn overloaded(face: Face, view: &View) -> Answer {
-    tracing::info!(reference = %view.reference, "a request was turned away: there is no room for it");
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let answer = match face {
-        Face::Page => Answer::page_with(status, &ErrorPage::failed(view)),
+        Face::Page => Answer::page_with(status, &ErrorPage::overloaded(view)),
         Face::Json | Face::Resource => {
             let code = Code::TemporarilyUnavailable.as_str();
             let body =
@@ -591,9 +590,8 @@ pub fn no_order(failure: &Failure, retry: Retry, view: &View) -> Answer {
     }
 }
 
-/// No such page.
+/// No such page. It is counted, and not logged: whatever looks for holes asks for thousands that there are not.
 pub fn not_found(view: &View) -> Answer {
-    tracing::info!(reference = %view.reference, "there is no such page");
     Answer::page_with(StatusCode::NOT_FOUND, &ErrorPage::not_found(view))
 }
 

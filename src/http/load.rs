@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Fault};
 use crate::provider::Provider;
+use crate::telemetry::seldom::Seldom;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Load {
     pages: AtomicU32,
     /// When something last came back that the database had a part in, or was first waited for.
     moved: Mutex<Instant>,
+    /// What is said of those there was no room for.
+    turned_away: Seldom,
 }
 
 impl Load {
@@ -84,6 +87,7 @@ impl Load {
             tokens: AtomicU32::new(0),
             pages: AtomicU32::new(0),
             moved: Mutex::new(Instant::now()),
+            turned_away: Seldom::default(),
         }
     }
 
@@ -147,6 +151,14 @@ pub fn admit(provider: &Provider, class: Class) -> Option<Admitted> {
     let before = count.fetch_add(1, Ordering::Relaxed);
     if is_stuck || before >= most {
         provider.metrics.limited(class.word());
+        if let Some(requests) = load.turned_away.due(Instant::now()) {
+            let latest = class.word();
+            tracing::warn!(
+                requests,
+                latest,
+                "requests were turned away: there is no room for them"
+            );
+        }
         return None;
     }
     Some(admitted)

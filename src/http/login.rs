@@ -393,6 +393,10 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         .store
         .client(login.client_id.as_str(), provider.clock.now())
         .await?;
+    if let Screen::Failed { message, .. } = &screen {
+        // The reference on the page leads here, and from here to the login.
+        tracing::info!(?message, reference = %view.reference, login = %login.id, "a person reads that the order failed");
+    }
     let is_elsewhere = screen == Screen::Elsewhere;
     let frame = Frame::new(provider.language_of(&login), &provider.config.pages);
     let frame = match screen {
@@ -414,6 +418,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
             c.metadata.client_name.as_str().to_owned()
         }),
         id: login.id.to_string(),
+        reference: view.reference,
         csrf: csrf_token(&provider.keys.csrf, login.id, login.browser),
         refresh: refresh(&screen),
         offers: offers(&provider, &login.asked),

@@ -395,7 +395,8 @@ pub struct ErrorPage {
     pub help: &'static str,
     /// What the service's developers need to know.
     pub reason: Option<&'static str>,
-    pub reference: String,
+    /// By which name it is found in the log, where it is told of there.
+    pub reference: Option<String>,
     /// The first page of the service.
     pub home: Option<String>,
     /// Whether the same may be asked for again.
@@ -409,7 +410,7 @@ impl ErrorPage {
             heading,
             help,
             reason: None,
-            reference: view.reference.clone(),
+            reference: Some(view.reference.clone()),
             home: view.home.clone(),
             again: false,
         }
@@ -431,6 +432,14 @@ impl ErrorPage {
         }
     }
 
+    /// Said to so many that not each of them is in the log.
+    pub fn overloaded(view: &View) -> ErrorPage {
+        ErrorPage {
+            reference: None,
+            ..ErrorPage::failed(view)
+        }
+    }
+
     pub fn refused(view: &View) -> ErrorPage {
         let words = Words::of(view.language);
         ErrorPage::new(view, words.error_heading, words.refused_help)
@@ -448,7 +457,10 @@ impl ErrorPage {
 
     pub fn not_found(view: &View) -> ErrorPage {
         let words = Words::of(view.language);
-        ErrorPage::new(view, words.not_found_heading, words.not_found_help)
+        ErrorPage {
+            reference: None,
+            ..ErrorPage::new(view, words.not_found_heading, words.not_found_help)
+        }
     }
 }
 
@@ -597,6 +609,7 @@ mod tests {
                 frame: frame(),
                 client_name: "<script>".into(),
                 id: "i".into(),
+                reference: "<i>".into(),
                 csrf: "c".into(),
                 screen,
                 offers: OFFERS,

@@ -16,6 +16,8 @@ pub struct LoginPage {
     pub frame: Frame,
     pub client_name: String,
     pub id: String,
+    /// By which name support finds in the log what came of an order.
+    pub reference: String,
     pub csrf: String,
     pub screen: Screen,
     /// Which devices can be chosen.

@@ -5,6 +5,7 @@ mod clients;
 mod labels;
 pub mod metrics;
 mod process;
+pub mod seldom;
 pub mod state;
 pub mod text;
 pub mod traces;

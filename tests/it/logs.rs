@@ -136,7 +136,6 @@ fn the_reference_on_a_page_finds_the_lines_of_the_log() {
             .await;
         let answer = Answer::of(&browser.until_departure(&login).await);
         let mut pages = vec![
-            browser.get(&format!("{}/nothing", app.issuer)).await,
             browser
                 .get(&app.authorize_url(&[("client_id", Some("nobody"))]))
                 .await,
@@ -148,6 +147,17 @@ fn the_reference_on_a_page_finds_the_lines_of_the_log() {
                 .await,
         ];
         pages.push(browser.get(&format!("{}/finish", login.login_url())).await);
+        // Somebody who changes their mind in the app, and whose screen says so.
+        let other = Browser::new();
+        let choice = other.get(&app.authorize_url(&[])).await;
+        let declined = other.choose(&choice, "other").await;
+        let order = app.phone.scan(&declined.qr_text(), TOLVAN).await;
+        order.decline().await;
+        pages.push(other.until(&declined, "failed").await);
+        // What is not there is told of to nobody, however often it is asked for.
+        let nothing = browser.get(&format!("{}/nothing", app.issuer)).await;
+        assert_eq!(nothing.status, 404);
+        assert!(!nothing.body.contains("class=\"reference\""));
         // A wrong secret is told of to nobody, and logged.
         let form = [
             ("grant_type", "authorization_code"),
@@ -194,6 +204,9 @@ fn the_reference_on_a_page_finds_the_lines_of_the_log() {
             found.unwrap_or_else(|| panic!("{words} is not in the log"))
         };
         assert!(line("a client did not authenticate").contains("request{reference="));
+        assert!(!log.contains("no such page"), "{log}");
+        let failed = line("a person reads that the order failed");
+        assert!(failed.contains(&declined.login_id()), "{failed}");
         let over = line("a login was asked for that is over");
         assert!(
             over.contains(&format!("login={}", login.login_id())),

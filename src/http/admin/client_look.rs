@@ -269,6 +269,7 @@ fn scan_page(
         frame: frame.themed(&client.metadata.theme, logo.cloned()).inert(),
         client_name: client.metadata.client_name.as_str().to_owned(),
         id: NOBODYS.to_owned(),
+        reference: String::new(),
         csrf: String::new(),
         screen: Screen::Scan {
             path: qr::path(&code).unwrap_or_default(),
