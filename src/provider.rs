@@ -181,7 +181,9 @@ impl Provider {
         };
         let metrics = Metrics::new(store.measured()).about(database, environment);
         let metrics = Arc::new(metrics);
-        let traces = Traces::start(config.traces.as_ref(), &random).map_err(StartError::Traces)?;
+        let roots = &config.outbound.roots;
+        let traces = Traces::start(config.traces.as_ref(), roots, &random);
+        let traces = traces.map_err(StartError::Traces)?;
         let collector = Collector::start(
             &node_id(&config, &store, &random),
             store.clone(),
@@ -279,8 +281,9 @@ impl Provider {
         if let Err(fault) = self.store.seal_audit(self.clock.now()).await {
             tracing::error!(%fault, "the audit log could not be sealed");
         }
-        self.traces.stop().await;
-        self.store.close().await;
+        // When everything is left to others, and at the same time: a receiver of spans that does not answer keeps
+        // nobody from the database, and is not waited for longer than that.
+        tokio::join!(self.traces.stop(), self.store.close());
     }
 
     async fn keep_pages_current(self) {

@@ -177,7 +177,8 @@ pub struct Traces {
     #[serde(default = "share")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
-    /// A file of lines `Name: value`, which are sent along.
+    /// A file of lines `Name: value`, which are sent along. OpenTelemetry's own variables (`OTEL_…`) add
+    /// nothing.
     pub headers_file: Option<PathBuf>,
 }
 
@@ -400,7 +401,8 @@ pub struct Outbound {
     pub allow_networks: Vec<IpNet>,
     /// Host names that are called although their addresses are private.
     pub allow_hosts: Vec<String>,
-    /// A PEM file with roots that are trusted besides the system's.
+    /// A PEM file with roots that are trusted besides the system's, for clients, for the receiver of
+    /// traces, and when `portvakt check` calls the issuer.
     pub ca_file: Option<PathBuf>,
 }
 

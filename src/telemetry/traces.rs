@@ -25,9 +25,12 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfi
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
-    BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor,
+    BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor,
 };
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use rustls_pki_types::CertificateDer;
 use tokio::runtime::Handle;
+use url::Url;
 
 use super::labels;
 use crate::bankid::client::Failure;
@@ -37,6 +40,8 @@ use crate::random::Random;
 
 /// How long the receiver may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take with the last spans of a node that stops.
+const LAST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where spans go, if anywhere.
 #[derive(Clone, Default)]
@@ -88,30 +93,33 @@ pub struct Arrival<'a> {
 }
 
 impl Traces {
-    /// Begins to send, on the runtime that this is called on.
-    pub fn start(config: Option<&traces::Traces>, random: &Random) -> Result<Traces, String> {
+    /// Begins to send, on the runtime that this is called on. `roots` are trusted besides the system's.
+    pub fn start(
+        config: Option<&traces::Traces>,
+        roots: &[CertificateDer<'static>],
+        random: &Random,
+    ) -> Result<Traces, String> {
         let Some(config) = config else {
             return Ok(Traces::default());
         };
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .build()
-            .map_err(|e| e.to_string())?;
+        let sender = Sender::new(config, roots).map_err(|e| e.to_string())?;
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Sender {
-                http,
-                runtime: Handle::current(),
-            })
+            .with_http_client(sender)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(config.endpoint.as_str())
-            .with_headers(config.headers.0.clone())
             .with_timeout(PATIENCE)
             .build()
             .map_err(|e| e.to_string())?;
-        let mut processor = BatchSpanProcessor::builder(exporter).build();
+        // All of it is said here: what is not, the library takes from the environment (`OTEL_BSP_…`).
+        let batches = BatchConfigBuilder::default()
+            .with_max_queue_size(2048)
+            .with_max_export_batch_size(512)
+            .with_scheduled_delay(Duration::from_secs(5))
+            .build();
+        let mut processor = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batches)
+            .build();
         let resource = Resource::builder_empty()
             .with_service_name("portvakt")
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -239,11 +247,11 @@ impl Traces {
         });
     }
 
-    /// Sends what waits, and no more.
+    /// Sends what waits, if the receiver takes it soon, and no more.
     pub async fn stop(&self) {
         if let Some(sending) = self.0.clone() {
             let ended = tokio::task::spawn_blocking(move || {
-                sending.processor.shutdown_with_timeout(PATIENCE)
+                sending.processor.shutdown_with_timeout(LAST_PATIENCE)
             });
             if let Ok(Err(error)) = ended.await {
                 tracing::warn!(%error, "the last spans could not be sent");
@@ -394,10 +402,50 @@ fn links(others: impl IntoIterator<Item = TraceId>) -> SpanLinks {
     links
 }
 
-/// Sends by our own client, on our own runtime: the library's thread has none.
+/// Sends by our own client, on our own runtime: the library's thread has none. Where it sends to and with which
+/// headers is what the configuration says; the library would have others added by `OTEL_EXPORTER_OTLP_HEADERS`, and
+/// other programs on the machine, or whatever starts containers, may set that for all of them.
 struct Sender {
     http: reqwest::Client,
     runtime: Handle,
+    endpoint: Url,
+    headers: HeaderMap,
+}
+
+impl Sender {
+    fn new(
+        config: &traces::Traces,
+        roots: &[CertificateDer<'static>],
+    ) -> Result<Sender, reqwest::Error> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &config.headers.0 {
+            // They were looked at when the file was read.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), value.parse()) {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-protobuf"),
+        );
+        let roots: Result<Vec<_>, _> = roots
+            .iter()
+            .map(|root| reqwest::Certificate::from_der(root))
+            .collect();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .user_agent(concat!("portvakt/", env!("CARGO_PKG_VERSION")))
+            .tls_certs_merge(roots?)
+            .build()?;
+        Ok(Sender {
+            http,
+            runtime: Handle::current(),
+            endpoint: config.endpoint.clone(),
+            headers,
+        })
+    }
 }
 
 impl fmt::Debug for Sender {
@@ -409,10 +457,13 @@ impl fmt::Debug for Sender {
 #[async_trait::async_trait]
 impl HttpClient for Sender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let request = reqwest::Request::try_from(request)?;
-        let http = self.http.clone();
+        let sending = self
+            .http
+            .post(self.endpoint.clone())
+            .headers(self.headers.clone())
+            .body(request.into_body());
         let sent = self.runtime.spawn(async move {
-            let answer = http.execute(request).await?;
+            let answer = sending.send().await?;
             Ok::<_, reqwest::Error>(answer.status())
         });
         // What the receiver says besides is not read.

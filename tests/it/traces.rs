@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes, Data};
@@ -10,11 +11,14 @@ use actix_web::{HttpRequest, HttpResponse, HttpServer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use portvakt::clock::Clock;
 use portvakt::random::Random;
 use portvakt::shows;
+use portvakt::simulator::certificates::{Authority, server_config};
 use prost::Message;
 use tempfile::TempDir;
 
+use crate::support::cluster::Node;
 use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{App, Browser, Database, Options, SECRET, on_both, run};
 
@@ -52,6 +56,17 @@ async fn take(received: Data<Received>, request: HttpRequest, body: Bytes) -> Ht
 
 impl Receiver {
     fn start() -> Receiver {
+        Receiver::serve(None)
+    }
+
+    /// The same over https, with a certificate of an authority of its own.
+    fn start_secure() -> Receiver {
+        let (clock, random) = (Clock::system(), Random::system());
+        let authority = Authority::new("Receiver", &random, clock.now()).expect("made");
+        Receiver::serve(Some(&authority))
+    }
+
+    fn serve(authority: Option<&Authority>) -> Receiver {
         let received = Data::new(Received::default());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
@@ -63,18 +78,29 @@ impl Receiver {
                 .route("/v1/traces", web::post().to(take))
         })
         .workers(1)
-        .disable_signals()
-        .listen(listener)
-        .expect("served")
-        .run();
+        .disable_signals();
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = |name| directory.path().join(name);
+        let server = match authority {
+            None => server.listen(listener),
+            Some(authority) => {
+                std::fs::write(file("root.pem"), authority.root_pem()).expect("written");
+                let identity = authority.server(&["localhost"]).expect("made");
+                let tls = server_config(&identity, None).expect("made");
+                server.listen_rustls_0_23(listener, (*tls).clone())
+            }
+        };
+        let server = server.expect("served").run();
         let handle = server.handle();
         tokio::spawn(server);
-        let directory = tempfile::tempdir().expect("a directory");
-        let file = directory.path().join("otlp.headers");
-        std::fs::write(file, "Authorization: Bearer for-the-receiver\n").expect("written");
+        let headers = "Authorization: Bearer for-the-receiver\n";
+        std::fs::write(file("otlp.headers"), headers).expect("written");
         Receiver {
             received,
-            url: format!("http://127.0.0.1:{port}/v1/traces"),
+            url: match authority {
+                None => format!("http://127.0.0.1:{port}/v1/traces"),
+                Some(_) => format!("https://localhost:{port}/v1/traces"),
+            },
             directory,
             _served: handle,
         }
@@ -82,12 +108,17 @@ impl Receiver {
 
     /// A section for a configuration.
     fn section(&self, share: &str) -> String {
-        let file = self.directory.path().join("otlp.headers");
-        format!(
+        let file = |name| self.directory.path().join(name);
+        let traces = format!(
             "[traces]\nendpoint = \"{}\"\nshare = {share}\nheaders_file = \"{}\"\n",
             self.url,
-            file.display()
-        )
+            file("otlp.headers").display()
+        );
+        let root = file("root.pem");
+        match root.exists() {
+            true => format!("{traces}[outbound]\nca_file = \"{}\"\n", root.display()),
+            false => traces,
+        }
     }
 
     fn bodies(&self) -> Vec<Vec<u8>> {
@@ -306,5 +337,63 @@ fn without_a_receiver_nothing_is_sent_and_a_receiver_that_is_gone_stops_nobody()
         .await;
         let answer = app.log_in(&Browser::new(), TOLVAN).await;
         crate::token::redeem(&app, &answer).await;
+    });
+}
+
+#[test]
+fn what_the_environment_says_to_others_changes_nothing_of_what_is_sent() {
+    run(async {
+        let _shows = shows!(accepting "PV-TRACE-2", refusing "PV-TRACE-2");
+        let receiver = Receiver::start_secure();
+        let app = App::start(Options {
+            sections: receiver.section("1.0"),
+            ..Options::on(Database::sqlite())
+        })
+        .await;
+        app.stop_provider().await;
+        let environment = [
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "authorization=Bearer%20of-others,content-type=text/plain",
+            ),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "http://127.0.0.1:1/v1/traces",
+            ),
+            ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ];
+        let environment = environment.map(|(name, value)| (name, value.to_owned()));
+        let mut node = Node::start_in(&app, "node", environment.into()).await;
+        let jwks = format!("http://127.0.0.1:{}/jwks", node.place.public);
+        app.http.get(jwks).send().await.expect("an answer");
+        node.serving.tell_to_stop();
+        assert!(node.serving.ends_well().await);
+        only(&receiver.spans(), "GET /jwks");
+        let said = receiver.received.headers.lock().expect("no panic").clone();
+        let expected = "Some(\"Bearer for-the-receiver\") Some(\"application/x-protobuf\")";
+        assert_eq!(said.into_iter().collect::<Vec<_>>(), [expected]);
+    });
+}
+
+#[test]
+fn a_receiver_that_never_answers_does_not_hold_up_the_end() {
+    run(async {
+        let _shows = shows!(refusing "PV-TRACE-1");
+        // Connections are made, and nobody looks at them.
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = silent.local_addr().expect("bound").port();
+        let app = App::start(Options {
+            sections: format!("[traces]\nendpoint = \"http://127.0.0.1:{port}/v1/traces\"\n"),
+            ..Options::on(Database::sqlite())
+        })
+        .await;
+        let jwks = app.http.get(format!("{}/jwks", app.issuer));
+        assert_eq!(jwks.send().await.expect("an answer").status().as_u16(), 200);
+        let began = Instant::now();
+        app.provider.stop().await;
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(7), "{took:?}");
     });
 }
