@@ -9,12 +9,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
+use tower_layer::Layer;
+use tower_service::Service;
 use url::{Host, Url};
 
 /// How long a connection may take to be made.
@@ -76,44 +79,20 @@ impl Outbound {
 
     fn with_lookup(allowed: &Allowed, lookup: Lookup) -> Result<Outbound, reqwest::Error> {
         let guard = Guard::new(allowed);
-        let roots: Result<Vec<_>, _> = allowed
-            .roots
-            .iter()
-            .map(|root| reqwest::Certificate::from_der(root))
-            .collect();
-        let roots = roots?;
-        let builder = || {
-            let resolver = GuardedResolver {
-                guard: guard.clone(),
-                lookup,
-            };
-            reqwest::Client::builder()
-                .https_only(true)
-                // A proxy would look names up by itself, past the guard.
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(CALL_TIMEOUT)
-                .dns_resolver(resolver)
-        };
-        let http = builder().tls_certs_merge(roots.clone()).build();
-        let http = http.or_else(|error| {
-            tracing::warn!(%error, "the system's root certificates cannot be used: clients are called with those of outbound.ca_file alone");
-            builder().tls_certs_only(roots).build()
-        })?;
+        let http = client(allowed, &guard, lookup, |builder| builder)?;
         Ok(Outbound { http, guard })
     }
 
     /// Sends a form, and says which status came back. What else comes back is not read.
     pub async fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<u16, Failure> {
-        let answer = self.http.post(self.guarded(url)?).form(form).send().await;
+        let url = self.guard.admitted(url)?;
+        let answer = self.http.post(url).form(form).send().await;
         answer.map(|a| a.status().as_u16()).map_err(|e| failure(&e))
     }
 
     /// Reads what stands at an address, if that is at most so many bytes.
     pub async fn fetch(&self, url: &str, most: usize) -> Result<Vec<u8>, Unread> {
-        let answer = self.http.get(self.guarded(url)?).send().await;
+        let answer = self.http.get(self.guard.admitted(url)?).send().await;
         let mut answer = answer.map_err(|e| failure(&e))?;
         if answer.status() != reqwest::StatusCode::OK {
             return Err(Unread::Status(answer.status().as_u16()));
@@ -127,23 +106,114 @@ impl Outbound {
         }
         Ok(body)
     }
+}
 
-    fn guarded(&self, url: &str) -> Result<Url, Failure> {
-        let url = Url::parse(url).map_err(|_| Failure::Forbidden)?;
-        // An address that is written as one is never looked up.
-        let literal = match url.host() {
-            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-            Some(Host::Domain(_)) => None,
-            None => return Err(Failure::Forbidden),
-        };
-        let host = url.host_str().unwrap_or_default();
-        if url.scheme() != "https" || literal.is_some_and(|ip| !self.guard.admits(host, ip)) {
-            return Err(Failure::Forbidden);
+/// Goes as far as calls go, and asks for nothing: a connection is made, with TLS, and ended.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    http: reqwest::Client,
+    guard: Guard,
+}
+
+impl Reach {
+    /// Goes where [`Outbound`] would.
+    pub fn new(allowed: &Allowed) -> Result<Reach, reqwest::Error> {
+        let guard = Guard::new(allowed);
+        let lookup: Lookup = |name| Box::pin(look_up(name));
+        let http = client(allowed, &guard, lookup, |builder| {
+            builder.connector_layer(Halting)
+        })?;
+        Ok(Reach { http, guard })
+    }
+
+    /// Whether somebody listens at an address whose certificate is trusted.
+    pub async fn try_to(&self, url: &str) -> Result<(), Failure> {
+        let answer = self.http.get(self.guard.admitted(url)?).send().await;
+        match answer {
+            Err(error) if !has::<Halted>(&error) => Err(failure(&error)),
+            _ => Ok(()),
         }
-        Ok(url)
     }
 }
+
+fn client(
+    allowed: &Allowed,
+    guard: &Guard,
+    lookup: Lookup,
+    more: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, reqwest::Error> {
+    let roots: Result<Vec<_>, _> = allowed
+        .roots
+        .iter()
+        .map(|root| reqwest::Certificate::from_der(root))
+        .collect();
+    let roots = roots?;
+    let builder = || {
+        let resolver = GuardedResolver {
+            guard: guard.clone(),
+            lookup,
+        };
+        let builder = reqwest::Client::builder()
+            .https_only(true)
+            // A proxy would look names up by itself, past the guard.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .dns_resolver(resolver);
+        more(builder)
+    };
+    let http = builder().tls_certs_merge(roots.clone()).build();
+    http.or_else(|error| {
+        tracing::warn!(%error, "the system's root certificates cannot be used: clients are called with those of outbound.ca_file alone");
+        builder().tls_certs_only(roots).build()
+    })
+}
+
+/// Ends every connection as soon as it is made.
+#[derive(Clone, Debug)]
+struct Halting;
+
+/// A connection was made, and was wanted for nothing else.
+#[derive(Debug, Error)]
+#[error("it was reached")]
+struct Halted;
+
+impl<S> Layer<S> for Halting {
+    type Service = HaltingService<S>;
+    fn layer(&self, connecting: S) -> HaltingService<S> {
+        HaltingService(connecting)
+    }
+}
+
+#[derive(Clone)]
+struct HaltingService<S>(S);
+
+impl<S, R> Service<R> for HaltingService<S>
+where
+    S: Service<R, Error = BoxError>,
+    S::Response: Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, to: R) -> Self::Future {
+        let connecting = self.0.call(to);
+        Box::pin(async move {
+            connecting.await?;
+            Err(Halted.into())
+        })
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What was wrong with TLS, where that is why a call came to nothing.
 pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
@@ -161,13 +231,21 @@ pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+/// Whether an error comes of one of a kind.
+fn has<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if error.is::<Forbidden>() {
-            return Failure::Forbidden;
+        if error.is::<E>() {
+            return true;
         }
         cause = error.source();
+    }
+    false
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if has::<Forbidden>(error) {
+        return Failure::Forbidden;
     }
     Failure::Unreachable(match error {
         e if e.is_timeout() => "timeout",
@@ -190,6 +268,23 @@ impl Guard {
             networks: allowed.networks.clone().into(),
             hosts: hosts.collect(),
         }
+    }
+
+    /// An address that may be called as far as that is seen before its name is looked up.
+    fn admitted(&self, url: &str) -> Result<Url, Failure> {
+        let url = Url::parse(url).map_err(|_| Failure::Forbidden)?;
+        // An address that is written as one is never looked up.
+        let literal = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            Some(Host::Domain(_)) => None,
+            None => return Err(Failure::Forbidden),
+        };
+        let host = url.host_str().unwrap_or_default();
+        if url.scheme() != "https" || literal.is_some_and(|ip| !self.admits(host, ip)) {
+            return Err(Failure::Forbidden);
+        }
+        Ok(url)
     }
 
     fn admits(&self, host: &str, ip: IpAddr) -> bool {

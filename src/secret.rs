@@ -205,6 +205,11 @@ impl Key {
         Some(Key(bytes.try_into().ok()?))
     }
 
+    /// A key for one purpose alone, which is always the same and says nothing of this one.
+    pub fn derived(&self, purpose: &[u8]) -> Key {
+        Key(self.mac(&[purpose]))
+    }
+
     /// HMAC-SHA-256 (RFC 2104) of the parts, each with its length in front, so that no two lists
     /// of parts give the same message.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {

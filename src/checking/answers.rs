@@ -146,7 +146,7 @@ fn same_document(object: &Map<String, Value>, expected: &Value) -> Finding {
         return Finding::error(
             ABOUT,
             id,
-            format!("what answers has other addresses of {}", moved.join(", ")),
+            format!("what answers has other addresses of {}", listed(&moved)),
             "Have the proxy hand on what a node says as it is: applications call what stands there.",
         );
     }
@@ -158,9 +158,25 @@ fn same_document(object: &Map<String, Value>, expected: &Value) -> Finding {
         false => Finding::warning(
             ABOUT,
             id,
-            format!("what answers says other things of {}", names.join(", ")),
+            format!("what answers says other things of {}", listed(&names)),
             "That node is of another version, or reads another configuration: restart it with this one.",
         ),
+    }
+}
+
+/// How many names of what somebody else wrote are said, and how much of each.
+const NAMED: (usize, usize) = (10, 60);
+
+fn listed(names: &[&str]) -> String {
+    let (most, longest) = NAMED;
+    let said = names.iter().take(most).map(|name| {
+        let cut = name.char_indices().nth(longest);
+        cut.map_or((*name).to_owned(), |(at, _)| format!("{}…", &name[..at]))
+    });
+    let said = said.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => said,
+        more => format!("{said} and {more} more"),
     }
 }
 
@@ -287,6 +303,16 @@ mod tests {
         let found = document(&got(200, &longer), &expected);
         assert_eq!(found.level, Level::Warning);
         assert!(found.said.ends_with("of more"), "{found:?}");
+        // Whoever answers wrote it: it is cut, and does nothing to a terminal.
+        let mut foreign = expected.clone();
+        foreign[format!("\u{1b}[2J{}", "å".repeat(1000))] = json!(1);
+        for n in 0..100 {
+            foreign[format!("z{n}")] = json!(1);
+        }
+        let found = document(&got(200, &foreign.to_string()), &expected);
+        assert!(found.said.contains("\\u{1b}[2Jå"), "{found:?}");
+        assert!(found.said.ends_with(" and 91 more"), "{found:?}");
+        assert!(found.said.chars().count() < 200, "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! BankID, by each of our certificates: whether it answers, and for how long the certificate is good. It is
 //! asked for something that it refuses to everybody, so that no order is made.
 
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::time::{Instant, timeout_at};
+
 use super::finding::Finding;
 use crate::bankid::client::Failure;
 use crate::bankid::party::{self, Party, warning};
@@ -8,8 +12,11 @@ use crate::clock::{Clock, SKEW, Timestamp};
 use crate::config::bankid::BankId;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// All certificates.
-pub async fn check(bankid: &BankId, clock: &Clock, offline: bool) -> Vec<Finding> {
+/// How many are asked by at the same moment.
+const AT_ONCE: usize = 4;
+
+/// All certificates. BankID is asked by each until a time.
+pub async fn check(bankid: &BankId, clock: &Clock, offline: bool, until: Instant) -> Vec<Finding> {
     let now = clock.now();
     let mut found = vec![root(bankid, now)];
     let parties = match bankid.parties() {
@@ -24,27 +31,40 @@ pub async fn check(bankid: &BankId, clock: &Clock, offline: bool) -> Vec<Finding
             return found;
         }
     };
-    for party in parties {
-        let about = match party.profile.as_str() {
-            party::DEFAULT => "bankid".to_owned(),
-            profile => format!("bankid.profile.{profile}"),
-        };
-        found.push(certificate(&about, &party, now));
-        if offline {
-            continue;
-        }
-        match party.bankid.clock().await {
-            Ok(theirs) => {
-                found.push(Finding::ok(&about, "bankid", "good"));
-                found.extend(theirs.map(|theirs| skew(clock.now(), theirs)));
+    let about = |party: &Party| match party.profile.as_str() {
+        party::DEFAULT => "bankid".to_owned(),
+        profile => format!("bankid.profile.{profile}"),
+    };
+    let asked = parties.iter().filter(|_| !offline).map(|party| async move {
+        match timeout_at(until, party.bankid.clock()).await {
+            Err(_) => vec![untried(&about(party))],
+            Ok(Err(failure)) => vec![unanswered(&about(party), &failure)],
+            Ok(Ok(theirs)) => {
+                let good = Finding::ok(about(party), "bankid", "good");
+                let skew = theirs.map(|theirs| skew(clock.now(), theirs));
+                [Some(good), skew].into_iter().flatten().collect()
             }
-            Err(failure) => found.push(unanswered(&about, &failure)),
         }
+    });
+    let answers: Vec<Vec<Finding>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let mut answers = answers.into_iter();
+    for party in &parties {
+        found.push(certificate(&about(party), party, now));
+        found.extend(answers.next().unwrap_or_default());
     }
     // The clock is told of once.
     let mut is_told = false;
     found.retain(|finding| finding.id != CLOCK || !std::mem::replace(&mut is_told, true));
     found
+}
+
+fn untried(about: &str) -> Finding {
+    Finding::warning(
+        about,
+        "bankid_unfinished",
+        "there was no time to ask BankID",
+        "See what else here takes so long, and run portvakt check again.",
+    )
 }
 
 const CLOCK: &str = "clock_bankid";

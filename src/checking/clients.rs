@@ -1,9 +1,11 @@
 //! The addresses of clients: where answers go, where keys are published, where logouts are told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::time::{Instant, sleep_until};
 use url::{Host, Url};
 
 use super::finding::Finding;
@@ -14,40 +16,31 @@ use crate::client::keys::LARGEST;
 use crate::config::Config;
 use crate::jose::jwks::Jwks;
 use crate::json;
-use crate::outbound::{Failure, Outbound, Unread};
+use crate::outbound::{Allowed, Failure, Outbound, Reach, Unread};
 use crate::storage::{ClientFilter, Store};
 
 /// How many clients are looked at.
 const MOST: u16 = 500;
+/// How much sooner than everything else this ends, so that what was found until then is said.
+const MARGIN: Duration = Duration::from_secs(1);
 /// How many are called at the same moment.
 const AT_ONCE: usize = 8;
 
-/// All clients of the database, or those of the file where there is none.
-pub async fn check(config: &Config, store: Option<&Store>, offline: bool) -> Vec<Finding> {
+/// All clients of the database, or those of the file where there is none. What is on other machines is looked at
+/// until a time.
+pub async fn check(
+    config: &Config,
+    store: Option<&Store>,
+    offline: bool,
+    until: Instant,
+) -> Vec<Finding> {
     let clients = clients(config, store).await;
     let mut found = Vec::new();
     for client in &clients {
         found.extend(addresses(client, config.issuer.is_secure));
     }
     if !offline {
-        let known = resolved(&clients).await;
-        for client in &clients {
-            found.extend(unresolved(client, &known));
-        }
-        match Outbound::new(&config.outbound) {
-            Ok(outbound) => {
-                let called = clients.iter().map(|client| called(client, &outbound));
-                let called: Vec<Vec<Finding>> =
-                    stream::iter(called).buffered(AT_ONCE).collect().await;
-                found.extend(called.into_iter().flatten());
-            }
-            Err(error) => found.push(Finding::error(
-                "clients",
-                "clients_tls",
-                format!("cannot be called: {error}"),
-                "See that the system's root certificates are installed, and outbound.ca_file.",
-            )),
-        }
+        found.extend(elsewhere(&clients, &config.outbound, until).await);
     }
     let said = match clients.len() {
         all if all == usize::from(MOST) => format!("the first {all} were looked at"),
@@ -55,6 +48,62 @@ pub async fn check(config: &Config, store: Option<&Store>, offline: bool) -> Vec
     };
     found.push(Finding::ok("clients", "clients", said));
     found
+}
+
+/// What is on other machines: names, and what answers there.
+async fn elsewhere(clients: &[Client], allowed: &Allowed, until: Instant) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let names: BTreeSet<String> = clients.iter().flat_map(names).collect();
+    let asked = names.iter();
+    let asked = asked.map(|name| async move { (name.clone(), resolves(name, 443).await) });
+    let answers = in_time(asked, until).await;
+    let names_left = names.len() - answers.len();
+    let answers = answers.into_iter();
+    let unknown = answers.filter_map(|(name, resolves)| (!resolves).then_some(name));
+    let unknown: BTreeSet<String> = unknown.collect();
+    for client in clients {
+        found.extend(unresolved(client, &unknown));
+    }
+    let mut calls_left = 0;
+    match Outbound::new(allowed).and_then(|outbound| Ok((outbound, Reach::new(allowed)?))) {
+        Ok((outbound, reach)) => {
+            let all: Vec<_> = clients.iter().filter(|client| is_called(client)).collect();
+            let (outbound, reach) = (&outbound, &reach);
+            let calls = all.iter().enumerate();
+            let calls =
+                calls.map(|(n, client)| async move { (n, called(client, outbound, reach).await) });
+            let mut answers = in_time(calls, until).await;
+            calls_left = all.len() - answers.len();
+            answers.sort_by_key(|(n, _)| *n);
+            found.extend(answers.into_iter().flat_map(|(_, found)| found));
+        }
+        Err(error) => found.push(Finding::error(
+            "clients",
+            "clients_tls",
+            format!("cannot be called: {error}"),
+            "See that the system's root certificates are installed, and outbound.ca_file.",
+        )),
+    }
+    if names_left + calls_left > 0 {
+        found.push(Finding::warning(
+            "clients",
+            "clients_unfinished",
+            format!(
+                "there was no time to look up {names_left} host names, and to call {calls_left} clients"
+            ),
+            "See why names, or calls, take so long from here (this machine's resolver, a firewall that answers nothing), and run portvakt check again.",
+        ));
+    }
+    found
+}
+
+/// What comes of all that ends in time. So many are under way at once, and what is not yet begun then never is.
+async fn in_time<F: Future>(work: impl IntoIterator<Item = F>, until: Instant) -> Vec<F::Output> {
+    stream::iter(work)
+        .buffer_unordered(AT_ONCE)
+        .take_until(sleep_until(until - MARGIN))
+        .collect()
+        .await
 }
 
 async fn clients(config: &Config, store: Option<&Store>) -> Vec<Client> {
@@ -145,19 +194,10 @@ fn names(client: &Client) -> BTreeSet<String> {
     .collect()
 }
 
-/// Which of all names lead somewhere.
-async fn resolved(clients: &[Client]) -> BTreeSet<String> {
-    let all: BTreeSet<String> = clients.iter().flat_map(names).collect();
-    let asked = all
-        .into_iter()
-        .map(|name| async move { resolves(&name, 443).await.then_some(name) });
-    let found: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    found.into_iter().flatten().collect()
-}
-
-fn unresolved(client: &Client, known: &BTreeSet<String>) -> Option<Finding> {
+/// `unknown` lead nowhere.
+fn unresolved(client: &Client, unknown: &BTreeSet<String>) -> Option<Finding> {
     let names = names(client);
-    let unknown: Vec<&str> = names.difference(known).map(String::as_str).collect();
+    let unknown: Vec<&str> = names.intersection(unknown).map(String::as_str).collect();
     (!unknown.is_empty()).then(|| {
         Finding::warning(
             about(client),
@@ -168,8 +208,14 @@ fn unresolved(client: &Client, known: &BTreeSet<String>) -> Option<Finding> {
     })
 }
 
-/// What is called of a client.
-async fn called(client: &Client, outbound: &Outbound) -> Vec<Finding> {
+fn is_called(client: &Client) -> bool {
+    let metadata = &client.metadata;
+    metadata.jwks_uri.is_some() || metadata.backchannel_logout_uri.is_some()
+}
+
+/// What is called of a client. Keys are fetched. Where it is told of logouts nothing is sent: that takes logout
+/// tokens by POST (Back-Channel Logout §2.5), and whatever else came would stand in its log as a mistake.
+async fn called(client: &Client, outbound: &Outbound, reach: &Reach) -> Vec<Finding> {
     let metadata = &client.metadata;
     let mut found = Vec::new();
     if let Some(uri) = &metadata.jwks_uri {
@@ -177,8 +223,8 @@ async fn called(client: &Client, outbound: &Outbound) -> Vec<Finding> {
         found.extend(keys(client, fetched));
     }
     if let Some(uri) = &metadata.backchannel_logout_uri {
-        let fetched = outbound.fetch(uri.as_str(), LARGEST).await;
-        found.extend(logout(client, fetched));
+        let reached = reach.try_to(uri.as_str()).await;
+        found.extend(logout(client, reached));
     }
     found
 }
@@ -202,17 +248,15 @@ fn keys(client: &Client, fetched: Result<Vec<u8>, Unread>) -> Option<Finding> {
     Some(Finding::error(about(client), "client_keys", said, remedy))
 }
 
-/// Where it is told of logouts. It may answer what it likes to a question that is none.
-fn logout(client: &Client, fetched: Result<Vec<u8>, Unread>) -> Option<Finding> {
-    let Err(unread @ Unread::Failed(_)) = fetched else {
-        return None;
-    };
+/// Where it is told of logouts.
+fn logout(client: &Client, reached: Result<(), Failure>) -> Option<Finding> {
+    let failure = reached.err()?;
     Some(Finding::error(
         about(client),
         "client_backchannel",
-        format!("its backchannel_logout_uri cannot be reached: {unread}"),
+        format!("its backchannel_logout_uri cannot be reached: {failure}"),
         remedy(
-            unread,
+            failure.into(),
             "See that it listens there, over https with a certificate that is trusted.",
         ),
     ))
@@ -273,10 +317,10 @@ mod tests {
             let told: Vec<_> = found.iter().map(|finding| finding.id).collect();
             assert_eq!(told, ids, "{found:?}");
         }
-        let known = BTreeSet::from(["app.example".to_owned()]);
+        let unknown = BTreeSet::from(["app.example".to_owned()]);
         let here = client(json!({}));
-        assert_eq!(unresolved(&here, &known), None);
-        let told = unresolved(&here, &BTreeSet::new()).expect("a finding");
+        assert_eq!(unresolved(&here, &BTreeSet::new()), None);
+        let told = unresolved(&here, &unknown).expect("a finding");
         assert!(
             told.said.starts_with("app.example does not resolve"),
             "{told}"
@@ -298,9 +342,28 @@ mod tests {
                 "{told}"
             );
         }
-        assert_eq!(logout(&here, Err(Unread::Status(405))), None);
-        assert_eq!(logout(&here, Ok(Vec::new())), None);
-        let broken = logout(&here, Err(Unread::Failed(Failure::Unreachable("timeout"))));
+        assert_eq!(logout(&here, Ok(())), None);
+        let broken = logout(&here, Err(Failure::Unreachable("timeout")));
         assert!(broken.is_some_and(|finding| finding.said.contains("timeout")));
+    }
+
+    #[tokio::test]
+    async fn what_there_was_no_time_for_is_said() {
+        let _shows = crate::shows!(refusing "PV-CHECK-8");
+        crate::cli::install_crypto();
+        let called = client(json!({
+            "redirect_uris": ["https://a.invalid/", "https://b.invalid/"],
+            "backchannel_logout_uri": "https://c.invalid/",
+        }));
+        let clients = [called, client(json!({}))];
+        let found = elsewhere(&clients, &Allowed::default(), Instant::now()).await;
+        let [left] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(left.id, "clients_unfinished");
+        assert!(
+            left.said.contains("look up 3 host names") && left.said.contains("call 1 clients"),
+            "{left}"
+        );
     }
 }

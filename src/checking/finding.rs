@@ -34,10 +34,10 @@ impl Finding {
     /// As it should be.
     pub fn ok(about: impl Into<String>, id: &'static str, said: impl Into<String>) -> Finding {
         Finding {
-            about: about.into(),
+            about: printable(about.into()),
             id,
             level: Level::Ok,
-            said: said.into(),
+            said: printable(said.into()),
             remedy: None,
         }
     }
@@ -51,7 +51,7 @@ impl Finding {
     ) -> Finding {
         Finding {
             level: Level::Warning,
-            remedy: Some(remedy.into()),
+            remedy: Some(printable(remedy.into())),
             ..Finding::ok(about, id, said)
         }
     }
@@ -85,6 +85,27 @@ impl std::fmt::Display for Finding {
     }
 }
 
+/// What others wrote is in what is said, and a terminal would do what control characters in it ask for. Those that
+/// are not seen, or turn the direction of what follows, hide what there is.
+fn printable(text: String) -> String {
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+    };
+    if !text.contains(is_odd) {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_odd(c) {
+            true => plain.extend(c.escape_default()),
+            false => plain.push(c),
+        }
+    }
+    plain
+}
+
 /// The worst of them.
 pub fn worst(findings: &[Finding]) -> Level {
     let levels = findings.iter().map(|finding| finding.level);
@@ -94,6 +115,19 @@ pub fn worst(findings: &[Finding]) -> Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_does_nothing_to_a_terminal() {
+        let _shows = crate::shows!(refusing "PV-CHECK-1");
+        let said = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\n\u{200b}å";
+        let finding = Finding::warning(said, "id", said, said);
+        let plain = "a\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}\\n\\u{200b}å";
+        assert_eq!(
+            finding.to_string(),
+            format!("{plain}: warning: {plain}\n    {plain}")
+        );
+        assert_eq!(Finding::ok("Å", "id", "ö – ü").to_string(), "Å: ö – ü");
+    }
 
     #[test]
     fn what_is_wrong_comes_with_what_to_do() {

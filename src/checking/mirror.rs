@@ -44,7 +44,7 @@ impl Question {
     /// A new one.
     pub fn ask(master: &MasterKeys, random: &Random, now: Timestamp) -> Question {
         let nonce = hex::encode(random.bytes::<16>());
-        let mac = proof(&master.current, now.0, &nonce);
+        let mac = proof(&of_checks(master), now.0, &nonce);
         Question {
             text: format!("{}.{nonce}.{mac}", now.0),
             nonce,
@@ -59,7 +59,7 @@ impl Question {
     /// What the answer says, if it is one to this question by a node with the same master key.
     pub fn read(&self, master: &MasterKeys, answer: &str) -> Option<Seen> {
         let answer: Answer = serde_json::from_str(answer).ok()?;
-        let expected = seal(&master.current, &self.nonce, &answer.seen);
+        let expected = seal(&of_checks(master), &self.nonce, &answer.seen);
         let is_ours: bool = expected.as_bytes().ct_eq(answer.mac.as_bytes()).into();
         is_ours.then(|| serde_json::from_str(&answer.seen).ok())?
     }
@@ -77,27 +77,29 @@ pub fn answer(master: &MasterKeys, question: &str, seen: &Seen, now: Timestamp) 
     let mut parts = question.split('.');
     let (at, nonce, mac) = (parts.next()?, parts.next()?, parts.next()?);
     let at: i64 = at.parse().ok()?;
-    let expected = proof(&master.current, at, nonce);
+    let key = of_checks(master);
+    let expected = proof(&key, at, nonce);
     let is_ours: bool = expected.as_bytes().ct_eq(mac.as_bytes()).into();
     if parts.next().is_some() || !is_ours || now.distance(Timestamp(at)) > FRESH {
         return None;
     }
     let seen = serde_json::to_string(seen).expect("our own types are valid JSON");
-    let mac = seal(&master.current, nonce, &seen);
+    let mac = seal(&key, nonce, &seen);
     let answer = Answer { seen, mac };
     Some(serde_json::to_string(&answer).expect("our own types are valid JSON"))
 }
 
+/// The master key wraps keys, and is used for nothing else.
+fn of_checks(master: &MasterKeys) -> Key {
+    master.current.derived(b"portvakt check")
+}
+
 fn proof(key: &Key, at: i64, nonce: &str) -> String {
-    hex::encode(key.mac(&[
-        b"portvakt check: question",
-        &at.to_be_bytes(),
-        nonce.as_bytes(),
-    ]))
+    hex::encode(key.mac(&[b"question", &at.to_be_bytes(), nonce.as_bytes()]))
 }
 
 fn seal(key: &Key, nonce: &str, seen: &str) -> String {
-    hex::encode(key.mac(&[b"portvakt check: answer", nonce.as_bytes(), seen.as_bytes()]))
+    hex::encode(key.mac(&[b"answer", nonce.as_bytes(), seen.as_bytes()]))
 }
 
 #[cfg(test)]
@@ -133,6 +135,10 @@ mod tests {
         let forged = told.replace("192.0.2.1", "192.0.2.2");
         assert_ne!(forged, told);
         assert_eq!(question.read(&ours, &forged), None);
+        // What is sent is no MAC by the master key itself.
+        let (_, mac) = question.text().rsplit_once('.').expect("a MAC");
+        assert_eq!(mac, proof(&of_checks(&ours), NOW.0, &question.nonce));
+        assert_ne!(mac, proof(&ours.current, NOW.0, &question.nonce));
         // A minute, and no longer.
         for (later, is_answered) in [(60, true), (61, false), (-60, true), (-61, false)] {
             let answered = answer(&ours, question.text(), &seen, NOW + Seconds(later));

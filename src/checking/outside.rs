@@ -171,7 +171,13 @@ async fn through(
     now: Timestamp,
 ) -> Vec<Finding> {
     let question = Question::ask(&config.master_key, random, now);
-    let own = own_address(url).await;
+    let own = own_address(url).await.map(|address| {
+        let mut trusted = config.trusted_proxies.iter();
+        proxy::Own {
+            address,
+            is_trusted: trusted.any(|network| network.contains(&address)),
+        }
+    });
     let mut asked = url.clone();
     asked.set_path(PATH);
     asked
@@ -206,5 +212,5 @@ async fn through(
 async fn own_address(url: &Url) -> Option<IpAddr> {
     let connection = TcpStream::connect(place(url)?);
     let connection = timeout(CONNECT_TIMEOUT, connection).await.ok()?.ok()?;
-    Some(connection.local_addr().ok()?.ip())
+    Some(connection.local_addr().ok()?.ip().to_canonical())
 }

@@ -11,9 +11,20 @@ pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77));
 
 const ABOUT: &str = "proxy";
 
-/// What a request looked like. `own` is the address that it left this machine by, where that is known;
-/// `authority` the issuer's host with its port.
-pub fn judge(seen: &Seen, own: Option<IpAddr>, authority: &str) -> Vec<Finding> {
+/// The address that a request left this machine by.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// It.
+    pub address: IpAddr,
+    /// Whether it is one of `listen.trusted_proxies`.
+    pub is_trusted: bool,
+}
+
+/// What a proxy does that is right.
+const WRITE: &str = "Have the proxy that people reach first write the address that it is called from in the place of what came (nginx: proxy_set_header X-Forwarded-For $remote_addr), and those behind it add to that ($proxy_add_x_forwarded_for).";
+
+/// What a request looked like. `own` is known, or not; `authority` is the issuer's host with its port.
+pub fn judge(seen: &Seen, own: Option<Own>, authority: &str) -> Vec<Finding> {
     let mut found = vec![host(seen, authority)];
     found.push(caller(seen, own));
     found
@@ -36,12 +47,13 @@ fn host(seen: &Seen, authority: &str) -> Finding {
     }
 }
 
-fn caller(seen: &Seen, own: Option<IpAddr>) -> Finding {
+fn caller(seen: &Seen, own: Option<Own>) -> Finding {
     let id = "proxy_address";
     let claimed = CLAIMED.to_string();
     let first_is_claimed = seen.forwarded.first() == Some(&claimed);
     let added = seen.forwarded.len() - usize::from(first_is_claimed);
-    let is_direct = own == Some(seen.peer) && added == 0 && first_is_claimed;
+    let is_direct =
+        own.is_some_and(|own| own.address == seen.peer) && added == 0 && first_is_claimed;
     match (seen.is_trusted, is_direct) {
         (false, true) => Finding::ok(
             ABOUT,
@@ -73,7 +85,7 @@ fn caller(seen: &Seen, own: Option<IpAddr>) -> Finding {
                 "{} sends no X-Forwarded-For: everybody seems to come from it, and is limited together",
                 seen.peer
             ),
-            "Have it add the address that it is called from (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for).",
+            WRITE,
         ),
         (true, false) if added == 0 => Finding::error(
             ABOUT,
@@ -82,8 +94,22 @@ fn caller(seen: &Seen, own: Option<IpAddr>) -> Finding {
                 "{} hands on X-Forwarded-For as it comes: anybody can say which address they come from",
                 seen.peer
             ),
-            "Have it add the address that it is called from (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for).",
+            WRITE,
         ),
+        // Had the first proxy added where we come from, everybody would be known by that.
+        (true, false) if seen.caller == CLAIMED && own.is_some_and(|own| !own.is_trusted) => {
+            Finding::error(
+                ABOUT,
+                id,
+                format!(
+                    "{} keeps what callers say in X-Forwarded-For, and only addresses of listen.trusted_proxies are added: anybody can say which address they come from",
+                    seen.peer
+                ),
+                format!(
+                    "{WRITE} Where this machine reaches the proxy by an address of listen.trusted_proxies (NAT), run portvakt check from elsewhere."
+                ),
+            )
+        }
         (true, false) if seen.caller == CLAIMED => Finding::warning(
             ABOUT,
             id,
@@ -111,10 +137,12 @@ mod tests {
         let _shows = crate::shows!(accepting "PV-CHECK-4", refusing "PV-CHECK-4");
         let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
         let claimed = "192.0.2.77";
-        for (peer, is_trusted, forwarded, caller, level, told) in [
+        // Whether this machine's own address is one of those that are trusted, and whether the peer's is.
+        let (neither, peers, both) = ((false, false), (false, true), (true, true));
+        for (peer, (own_is_trusted, is_trusted), forwarded, caller, level, told) in [
             (
                 "198.51.100.9",
-                false,
+                neither,
                 &[claimed][..],
                 "198.51.100.9",
                 Level::Ok,
@@ -122,7 +150,7 @@ mod tests {
             ),
             (
                 "198.51.100.9",
-                true,
+                both,
                 &[claimed],
                 claimed,
                 Level::Warning,
@@ -130,7 +158,7 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                false,
+                neither,
                 &[claimed, "198.51.100.9"],
                 "10.0.0.1",
                 Level::Error,
@@ -138,7 +166,7 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                false,
+                neither,
                 &[],
                 "10.0.0.1",
                 Level::Error,
@@ -146,7 +174,7 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                true,
+                peers,
                 &[],
                 "10.0.0.1",
                 Level::Error,
@@ -154,7 +182,7 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                true,
+                peers,
                 &[claimed],
                 claimed,
                 Level::Error,
@@ -162,7 +190,7 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                true,
+                both,
                 &[claimed, "10.0.0.7"],
                 claimed,
                 Level::Warning,
@@ -170,7 +198,15 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                true,
+                peers,
+                &[claimed, "10.0.0.7"],
+                claimed,
+                Level::Error,
+                "anybody can say",
+            ),
+            (
+                "10.0.0.1",
+                peers,
                 &[claimed, "198.51.100.9"],
                 "198.51.100.9",
                 Level::Ok,
@@ -178,7 +214,7 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                true,
+                peers,
                 &["198.51.100.9"],
                 "198.51.100.9",
                 Level::Ok,
@@ -192,10 +228,18 @@ mod tests {
                 caller: ip(caller),
                 host: Some("login.example.se".to_owned()),
             };
-            let found = judge(&seen, Some(ip("198.51.100.9")), "login.example.se");
+            let own = Own {
+                address: ip("198.51.100.9"),
+                is_trusted: own_is_trusted,
+            };
+            let found = judge(&seen, Some(own), "login.example.se");
             assert_eq!(found[0].level, Level::Ok);
             assert_eq!(found[1].level, level, "{found:?}");
             assert!(found[1].said.contains(told), "{found:?}");
+            if found[1].said.contains("X-Forwarded-For") {
+                let remedy = found[1].remedy.as_deref().expect("a remedy");
+                assert!(remedy.contains("X-Forwarded-For $remote_addr"), "{remedy}");
+            }
             let found = judge(&seen, None, "other.example.se");
             assert_eq!(found[0].level, Level::Error);
             assert!(

@@ -146,7 +146,7 @@ pub fn run() -> anyhow::Result<()> {
     telemetry::start(arguments.log_format);
     raise_file_limit();
     let runtime = Runtime::new().context("the runtime cannot start")?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match arguments.command {
             #[cfg(feature = "simulator")]
             Command::Demo(options) => crate::demo::run(&options, &runtime).await,
@@ -171,8 +171,14 @@ pub fn run() -> anyhow::Result<()> {
             Command::Key(command) => key::run(command).await,
             Command::Language(command) => language::run(command),
         }
-    })
+    });
+    // Names that the system still looks up for nobody would be waited for to the end.
+    runtime.shutdown_timeout(ENDING);
+    done
 }
+
+/// How long threads may take that nobody waits for.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Whether the program takes these words, its name first. Nothing is done.
 pub fn parse(words: &[String]) -> Result<(), clap::Error> {

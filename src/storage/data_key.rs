@@ -305,11 +305,11 @@ pub(super) async fn open_or_make(
     );
     Ok(Opened {
         keys: Keys {
-            csrf: Key::from_bytes(&forms.mac(&[b"csrf"])).expect("a MAC has 32 bytes"),
+            csrf: forms.derived(b"csrf"),
             forms: Sealer::new(1, &forms),
             index: IndexKeys {
                 ring: Arc::new(RwLock::new(index)),
-                turns: Key::from_bytes(&forms.mac(&[b"turns"])).expect("a MAC has 32 bytes"),
+                turns: forms.derived(b"turns"),
             },
             audit: one(Purpose::Audit)?,
             subject: one(Purpose::Subject)?,

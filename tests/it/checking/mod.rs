@@ -210,13 +210,20 @@ fn addresses_of_clients_are_called() {
             "{}",
             report.text
         );
-        // Whatever it answers: it listens.
-        let report = checked(&app, &config(&told(&at("/logout"))), &[]).await;
+        // It listens, and is asked nothing: what comes there is to be a logout.
+        let asked = publisher.asked();
+        let report = checked(&app, &config(&told(&at("/jwks"))), &[]).await;
         assert!(
             report.is_good && !of(&report, "client_backchannel"),
             "{}",
             report.text
         );
+        assert_eq!(publisher.asked(), asked);
+        // A certificate that is not trusted is met before anything is asked.
+        let stranger = Publisher::start(Published::Trouble);
+        let report = checked(&app, &config(&told(&stranger.jwks_uri)), &[]).await;
+        report.tells("client_backchannel", "error", "certificate that is trusted");
+        assert_eq!(stranger.asked(), 0);
         let closed = format!("https://localhost:{}/logout", crate::crash::free_port());
         let report = checked(&app, &config(&told(&closed)), &[]).await;
         report.tells("client_backchannel", "error", "no answer (connection)");

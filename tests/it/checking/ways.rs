@@ -25,6 +25,8 @@ enum Manner {
     Silent,
     /// It hands on what callers say of themselves.
     Believing,
+    /// It adds to what callers say of themselves, and not who called it.
+    Mistaken,
     /// It calls by another name.
     Renaming,
     /// It keeps answers back until they are whole.
@@ -74,6 +76,7 @@ async fn forward(request: HttpRequest, proxy: web::Data<Proxy>) -> HttpResponse 
     let forwarded = match manner {
         Manner::Silent => None,
         Manner::Believing => said,
+        Manner::Mistaken => said.map(|said| format!("{said}, 127.0.0.2")),
         _ => Some(said.map_or(peer.to_string(), |said| format!("{said}, {peer}"))),
     };
     let http = reqwest::Client::builder()
@@ -161,6 +164,12 @@ fn what_a_proxy_makes_of_requests_is_told() {
                 "proxy_address",
                 "error",
                 "hands on X-Forwarded-For as it comes",
+            ),
+            (
+                Manner::Mistaken,
+                "proxy_address",
+                "error",
+                "anybody can say which address they come from",
             ),
             (
                 Manner::Renaming,
