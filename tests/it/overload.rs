@@ -30,8 +30,8 @@ fn leave_waiting(request: reqwest::RequestBuilder) {
 /// Status, `Retry-After` and body of an answer that must come at once.
 async fn at_once(request: reqwest::RequestBuilder) -> (u16, Option<String>, String) {
     let asked = Instant::now();
-    let request = request.timeout(Duration::from_secs(10));
-    let answer = request.send().await.expect("an answer");
+    let answer = request.timeout(Duration::from_secs(10)).send().await;
+    let answer = answer.expect("an answer");
     let took = asked.elapsed();
     let status = answer.status().as_u16();
     let retry = answer.headers().get("Retry-After").cloned();
@@ -98,7 +98,7 @@ fn who_comes_while_there_is_no_room_is_told_at_once() {
         assert_eq!(answered, 200, "there is room again");
         // Applications alone fill all connections, and nothing comes back.
         let held = hold(&app, "client").await;
-        // Until then a client that was asked for a moment ago is not asked for again.
+        // Until it is no longer known who the application is.
         tokio::time::sleep(KNOWN_FOR).await;
         for _ in 0..24 {
             leave_waiting(token());

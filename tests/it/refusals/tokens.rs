@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portvakt::storage::KNOWN_FOR;
 use portvakt::testing::Signer;
 use serde_json::{Value, json};
 
@@ -289,6 +290,10 @@ pub async fn later(looking: &Looking<'_>) {
     let update =
         format!("UPDATE client_secret SET expires_at = {expires_at} WHERE client_id = 'heading'");
     raw(&app.database, &url, Some(update)).await;
+    // As whoever changes a secret does, so that nodes that know the client hear of it.
+    let update = "UPDATE client SET version = version + 1 WHERE client_id = 'heading'";
+    raw(&app.database, &url, Some(update.to_owned())).await;
+    tokio::time::sleep(KNOWN_FOR).await;
     app.clock.advance(Duration::from_secs(90));
     let request = looking.post("/token").basic_auth("heading", Some(SECRET));
     let found = looking
