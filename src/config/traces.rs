@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn spans_go_nowhere_in_the_clear_but_to_this_machine() {
-        let _shows = crate::shows!(accepting "PV-TRACE-2", refusing "PV-TRACE-2");
+        let _shows = crate::shows!(accepting "PV-SPAN-2", refusing "PV-SPAN-2");
         for (address, is_well) in [
             ("https://otlp.example.se/v1/traces", true),
             ("http://127.0.0.1:4318/v1/traces", true),

@@ -479,7 +479,7 @@ mod tests {
 
     #[test]
     fn of_many_logins_a_share_is_kept_and_every_node_keeps_the_same() {
-        let _shows = crate::shows!(accepting "PV-TRACE-3", refusing "PV-TRACE-3");
+        let _shows = crate::shows!(accepting "PV-SPAN-3", refusing "PV-SPAN-3");
         let random = Random::seeded(7);
         let ids: Vec<Id<kind::Login>> = (0..4000).map(|_| Id::fresh(&random)).collect();
         for (share, range) in [

@@ -165,7 +165,7 @@ fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
 on_both!(
     a_login_is_one_trace_from_the_browser_to_bankid,
     async |database: Database| {
-        let _shows = shows!(accepting "PV-TRACE-1", refusing "PV-TRACE-1", accepting "PV-TRACE-2");
+        let _shows = shows!(accepting "PV-SPAN-1", refusing "PV-SPAN-1", accepting "PV-SPAN-2");
         let receiver = Receiver::start();
         let seed = 4712;
         let expected = Random::seeded(seed);
@@ -281,7 +281,7 @@ on_both!(
 #[test]
 fn nobody_but_a_trusted_proxy_says_which_trace_a_request_is_in() {
     run(async {
-        let _shows = shows!(accepting "PV-TRACE-4", refusing "PV-TRACE-4");
+        let _shows = shows!(accepting "PV-SPAN-4", refusing "PV-SPAN-4");
         const THEIRS: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
         for (listen, is_trusted) in [("", false), ("trusted_proxies = [\"127.0.0.0/8\"]", true)] {
             let receiver = Receiver::start();
@@ -315,7 +315,7 @@ fn nobody_but_a_trusted_proxy_says_which_trace_a_request_is_in() {
 #[test]
 fn without_a_receiver_nothing_is_sent_and_a_receiver_that_is_gone_stops_nobody() {
     run(async {
-        let _shows = shows!(refusing "PV-TRACE-1");
+        let _shows = shows!(refusing "PV-SPAN-1");
         // A share of none is as good as no receiver.
         let receiver = Receiver::start();
         let app = App::start(Options {
@@ -343,7 +343,7 @@ fn without_a_receiver_nothing_is_sent_and_a_receiver_that_is_gone_stops_nobody()
 #[test]
 fn what_the_environment_says_to_others_changes_nothing_of_what_is_sent() {
     run(async {
-        let _shows = shows!(accepting "PV-TRACE-2", refusing "PV-TRACE-2");
+        let _shows = shows!(accepting "PV-SPAN-2", refusing "PV-SPAN-2");
         let receiver = Receiver::start_secure();
         let app = App::start(Options {
             sections: receiver.section("1.0"),
@@ -380,7 +380,7 @@ fn what_the_environment_says_to_others_changes_nothing_of_what_is_sent() {
 #[test]
 fn a_receiver_that_never_answers_does_not_hold_up_the_end() {
     run(async {
-        let _shows = shows!(refusing "PV-TRACE-1");
+        let _shows = shows!(refusing "PV-SPAN-1");
         // Connections are made, and nobody looks at them.
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = silent.local_addr().expect("bound").port();
