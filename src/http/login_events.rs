@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 use futures_util::stream::{self, StreamExt};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::answer::{self, Answer};
@@ -44,7 +45,7 @@ pub async fn status(provider: Provider, request: Request) -> Result<Answer, Erro
         return Ok(answer::forbidden_json());
     };
     let login = following.borrow().clone();
-    Ok(Answer::json(&state(&provider, &login, tab)))
+    Ok(Answer::json(&json!(State::of(&provider, &login, tab))))
 }
 
 type Followed = (Tab, watch::Receiver<Arc<Login>>);
@@ -93,11 +94,9 @@ impl Following {
         }
         self.is_first = false;
         let login = self.login.borrow_and_update().clone();
-        let state = state(&self.provider, &login, self.tab);
-        // What rests is told once; the browser comes back when the person does something.
-        let rests = ["finish", "failed", "step-up", "over"];
-        self.is_over = state["screen"].as_str().is_some_and(|s| rests.contains(&s));
-        Some((Bytes::from(format!("data: {state}\n\n")), self))
+        let state = State::of(&self.provider, &login, self.tab);
+        self.is_over = state.rests();
+        Some((state.event(), self))
     }
 
     /// Until something changed, or the code needs its next frame. `None` when there will be
@@ -117,25 +116,53 @@ impl Following {
     }
 }
 
-fn state(provider: &Provider, login: &Login, tab: Tab) -> Value {
-    let screen = screen(
-        login,
-        tab,
-        &provider.config.bankid.links,
-        provider.clock.moment(),
-    );
-    let words = Words::of(provider.language_of(login));
-    let mut state = json!({
-        "screen": screen.name(),
-        "heading": look(&screen, words).heading,
-        "order": login.orders_made,
-    });
-    match screen {
-        Screen::Scan { path } => state["qr"] = path.into(),
-        Screen::Working { message } | Screen::Failed { message, .. } => {
-            state["message"] = words.message(&message).into();
+/// What a page is told.
+#[derive(Serialize)]
+struct State {
+    screen: &'static str,
+    heading: &'static str,
+    /// The how many-th order it is: with another one begins another page.
+    order: i64,
+    /// The `d` of the code's path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+}
+
+impl State {
+    fn of(provider: &Provider, login: &Login, tab: Tab) -> State {
+        let (links, now) = (&provider.config.bankid.links, provider.clock.moment());
+        let screen = screen(login, tab, links, now);
+        let words = Words::of(provider.language_of(login));
+        let mut state = State {
+            screen: screen.name(),
+            heading: look(&screen, words).heading,
+            order: login.orders_made,
+            qr: None,
+            message: None,
+        };
+        match screen {
+            Screen::Scan { path } => state.qr = Some(path),
+            Screen::Working { message } | Screen::Failed { message, .. } => {
+                state.message = Some(words.message(&message));
+            }
+            _ => {}
         }
-        _ => {}
+        state
     }
-    state
+
+    /// Whether it is told once, and the browser comes back when the person does something.
+    fn rests(&self) -> bool {
+        ["finish", "failed", "step-up", "over"].contains(&self.screen)
+    }
+
+    /// HTML, "Server-sent events".
+    fn event(&self) -> Bytes {
+        let mut event = Vec::with_capacity(8 * 1024);
+        event.extend_from_slice(b"data: ");
+        serde_json::to_writer(&mut event, self).expect("words and numbers are always valid JSON");
+        event.extend_from_slice(b"\n\n");
+        Bytes::from(event)
+    }
 }
