@@ -32,6 +32,7 @@ mod returning;
 mod revoke;
 mod screen;
 pub mod tls;
+mod to_the_end;
 mod token;
 mod upload;
 mod userinfo;
@@ -57,6 +58,7 @@ use crate::telemetry::metrics::Came;
 use crate::telemetry::traces::{self, Arrival, Flight};
 use answer::{Answer, Face};
 use input::{BODY_LIMIT, Request};
+use to_the_end::to_the_end;
 
 fn routes(config: &mut web::ServiceConfig) {
     // What there is to know before a login.
@@ -197,7 +199,7 @@ pub struct Served {
 
 const SHUTDOWN_SECONDS: u64 = 25;
 
-/// Serves a provider on a bound listener. The doors run on `runtime`.
+/// Serves a provider on a bound listener. What is begun and given up ends on `runtime`.
 pub fn serve(
     provider: Provider,
     listener: TcpListener,
@@ -357,12 +359,13 @@ where
                 // In a box: it is many kilobytes, which would be moved at each step from here.
                 let work = Box::pin(door(provider.clone(), request.clone())).instrument(span);
                 let work = traces::carried(flight.clone(), work);
-                let work = data.runtime.spawn(async move {
+                let work = async move {
                     let result = work.await;
                     admitted.ended(&result);
                     result
-                });
-                let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
+                };
+                let result = to_the_end(work, &data.runtime).await;
+                let result = result.unwrap_or(Err(Error::Fault(Fault::Panicked)));
                 result.unwrap_or_else(|error| {
                     if let Error::Fault(fault) = &error {
                         provider.metrics.failed(fault);
