@@ -1,5 +1,6 @@
 //! The program itself, killed while people log in.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -61,6 +62,18 @@ impl Serving {
         changes: &[(&str, &str)],
         environment: &[(&str, String)],
     ) -> Serving {
+        let program = Path::new(env!("CARGO_BIN_EXE_portvakt"));
+        Serving::start_by(program, app, name, changes, environment).await
+    }
+
+    /// The same by another version's program.
+    pub async fn start_by(
+        program: &Path,
+        app: &App,
+        name: &str,
+        changes: &[(&str, &str)],
+        environment: &[(&str, String)],
+    ) -> Serving {
         let mut config = app.config.clone();
         for (from, to) in changes {
             assert!(config.contains(from), "{from}");
@@ -70,7 +83,7 @@ impl Serving {
         std::fs::write(&file, &config).expect("written");
         let log = app.directory.path().join(format!("{name}.log"));
         let before = std::fs::read_to_string(&log).unwrap_or_default().len();
-        let child = Command::new(env!("CARGO_BIN_EXE_portvakt"))
+        let child = Command::new(program)
             .args(["serve", "--config"])
             .arg(&file)
             .env("RUST_LOG", "trace")

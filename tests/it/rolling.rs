@@ -90,7 +90,7 @@ fn three_nodes_are_restarted_in_turn_and_nobody_notices() {
         app.stop_provider().await;
         let mut nodes = Vec::new();
         for name in ["first", "second", "third"] {
-            nodes.push(Node::start(&app, name).await);
+            nodes.push(Node::start_before(&app, name).await);
         }
         let places: Vec<Place> = nodes.iter().map(|node| node.place).collect();
         let balancer = Balancer::before(&app, &places).await;

@@ -1,5 +1,6 @@
 //! Several nodes as processes, on one database.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{App, Browser, Page};
@@ -84,16 +85,25 @@ impl Node {
 
     /// The same with more of an environment.
     pub async fn start_in(app: &App, name: &str, environment: Vec<(&'static str, String)>) -> Node {
-        Node::started(app, name, environment, Vec::new()).await
+        Node::started(&ours(), app, name, environment, Vec::new()).await
+    }
+
+    /// The version before, where `./test --before` made it. Started again it is this one.
+    pub async fn start_before(app: &App, name: &str) -> Node {
+        let before = std::env::var_os("PORTVAKT_TEST_BEFORE").map(PathBuf::from);
+        let program = before.unwrap_or_else(ours);
+        Node::started(&program, app, name, Vec::new(), Vec::new()).await
     }
 
     /// One with another configuration.
     pub async fn start_with(app: &App, name: &str, changes: &[(&str, &str)]) -> Node {
         let owned = |(from, to): &(&str, &str)| ((*from).to_owned(), (*to).to_owned());
-        Node::started(app, name, Vec::new(), changes.iter().map(owned).collect()).await
+        let changes = changes.iter().map(owned).collect();
+        Node::started(&ours(), app, name, Vec::new(), changes).await
     }
 
     async fn started(
+        program: &Path,
         app: &App,
         name: &str,
         environment: Vec<(&'static str, String)>,
@@ -104,7 +114,7 @@ impl Node {
             ops: free_port(),
         };
         Node {
-            serving: serve(app, name, place, &environment, &changes).await,
+            serving: serve(program, app, name, place, &environment, &changes).await,
             place,
             name: name.to_owned(),
             environment,
@@ -115,7 +125,7 @@ impl Node {
     /// Starts it once more after its end.
     pub async fn start_again(&mut self, app: &App) {
         let (place, name) = (self.place, self.name.as_str());
-        self.serving = serve(app, name, place, &self.environment, &self.changes).await;
+        self.serving = serve(&ours(), app, name, place, &self.environment, &self.changes).await;
     }
 
     /// Status and words of its readiness.
@@ -145,7 +155,12 @@ impl Node {
     }
 }
 
+fn ours() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_portvakt"))
+}
+
 async fn serve(
+    program: &Path,
     app: &App,
     name: &str,
     place: Place,
@@ -161,7 +176,7 @@ async fn serve(
         .map(|(from, to)| (from.as_str(), to.as_str()))
         .chain([(listen.as_str(), elsewhere.as_str()), ("[bankid]", &ops)])
         .collect();
-    let mut serving = Serving::start_in(app, name, &changes, environment).await;
+    let mut serving = Serving::start_by(program, app, name, &changes, environment).await;
     serving.port = place.public;
     serving
 }
