@@ -355,6 +355,7 @@ fn every_endpoint_is_the_one_that_discovery_names() {
     }
 }
 
+        ("passMaxAge", "true"),
 #[test]
 fn no_id_breaks_out_of_a_format() {
     let _shows = crate::shows!(refusing "PV-PRESET-2");

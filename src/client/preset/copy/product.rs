@@ -37,6 +37,8 @@ pub(super) fn keycloak(told: &Told<'_>) -> Vec<Copyable> {
             "clientId": told.client_id(),
             "clientSecret": SECRET_HERE,
             "clientAuthMethod": told.method.as_str(),
+            // Who asks for a fresh login gets one from BankID, and is told when it was.
+            "passMaxAge": "true",
             "pkceEnabled": "true",
             "pkceMethod": "S256",
             "defaultScope": told.scope(),
