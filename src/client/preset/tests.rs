@@ -314,6 +314,17 @@ fn what_is_pasted_says_what_is_registered() {
     }
 }
 
+/// A login is for everybody who has a BankID: no application may take it for a permission.
+#[test]
+fn everybody_is_told_that_everybody_can_log_in() {
+    for preset in PRESETS {
+        let is_said = |note: &&str| note.contains("has a BankID") || note.contains("with a BankID");
+        let is_said = preset.notes.iter().any(is_said);
+        let people = preset.application != Application::Machine;
+        assert_eq!(is_said, people, "{}", preset.id);
+    }
+}
+
 #[test]
 fn every_endpoint_is_the_one_that_discovery_names() {
     let keycloak = preset("keycloak");
@@ -344,6 +355,7 @@ fn every_endpoint_is_the_one_that_discovery_names() {
         assert_eq!(told[theirs], document[ours], "{theirs}");
     }
     for (name, value) in [
+        ("passMaxAge", "true"),
         ("pkceEnabled", "true"),
         ("pkceMethod", "S256"),
         ("validateSignature", "true"),
@@ -355,7 +367,6 @@ fn every_endpoint_is_the_one_that_discovery_names() {
     }
 }
 
-        ("passMaxAge", "true"),
 #[test]
 fn no_id_breaks_out_of_a_format() {
     let _shows = crate::shows!(refusing "PV-PRESET-2");
