@@ -10,6 +10,7 @@ use super::page::{Frame, LogOut, LoggedOut};
 use crate::authorize::request::Parameters;
 use crate::authorize::response::{self, Departure, Location};
 use crate::error::Error;
+use crate::job::{Job, Task};
 use crate::language::Language;
 use crate::provider::Provider;
 use crate::secret::{Secret, kind as secret};
@@ -228,6 +229,18 @@ fn leave(home: Location, view: &View, way: Way) -> Answer {
     }
 }
 
+/// Whether a client is told when its first try is taken to be lost, and not now. A Keycloak that sent the
+/// browser here is in the middle of a logout of its own, which it ends when the browser comes back, and could
+/// not without the session that it would end for the notice.
+fn waits(job: &Job, asked: &Asked) -> bool {
+    let Task::LogoutNotice(notice) = &job.task;
+    let comes_back = asked.client.as_ref().filter(|_| asked.address.is_some());
+    comes_back.is_some_and(|client| {
+        client.client_id == notice.client_id
+            && client.metadata.claims.knows_sessions_by_session_state()
+    })
+}
+
 /// Ends the browser's sessions, and goes where the client asked for.
 async fn log_out(
     provider: &Provider,
@@ -244,7 +257,8 @@ async fn log_out(
         notices = ended.notices.len(),
         "a browser was logged out"
     );
-    delivery::tell(provider, ended.notices).await;
+    let told_now = ended.notices.into_iter().filter(|job| !waits(job, asked));
+    delivery::tell(provider, told_now.collect()).await;
     let frames = logout::frames(&ended.sessions, &provider.config.issuer.url);
     let answer = match home(asked) {
         Some(home) if frames.is_empty() => leave(home, view, way),

@@ -1,3 +1,6 @@
+{%- if is_basic -%}
+# The secret is asked for, so that no history and no list of processes has it.
+{% endif -%}
 curl {{ token_url }} \
 {%- if is_basic %}
   --user {{ user }} \

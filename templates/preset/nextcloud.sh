@@ -1,6 +1,7 @@
+# The secret is asked for, so that no history and no list of processes has it: paste it, press Enter and then Ctrl-D.
 sudo -u www-data php occ user_oidc:provider {{ provider }} \
   --clientid={{ client_id }} \
-  --clientsecret={{ secret }} \
+  --clientsecret-file=php://stdin \
   --discoveryuri={{ discovery }} \
 {%- if let Some(address) = after_logout %}
   --postlogouturi={{ address }} \

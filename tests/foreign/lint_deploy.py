@@ -40,6 +40,18 @@ def fits_the_schema(name, object):
             found.append(f"{name}: {object['kind']}: {version}: {error.message} at {list(error.path)}")
 
 
+# Private, shared and link-local addresses (RFC 1918, 6598 and 3927), as the provider itself has them.
+OWN_NETWORKS = {"10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"}
+
+
+def reaches_nobody_of_our_own(name, object):
+    """Where everybody may be reached, our own networks may not."""
+    blocks = [to.get("ipBlock", {}) for rule in object["spec"]["egress"] for to in rule.get("to", [])]
+    for block in blocks:
+        if block.get("cidr") == "0.0.0.0/0":
+            found.extend(f"{name}: pods may go to {net}" for net in OWN_NETWORKS - set(block.get("except", [])))
+
+
 def pods(objects):
     for object in objects:
         if object["kind"] in ("Deployment", "Job"):
@@ -109,6 +121,8 @@ for name in ["base", "migrate", "overlays/example", "overlays/example/migrate"]:
     objects = rendered(name)
     for object in objects:
         fits_the_schema(name, object)
+        if object["kind"] == "NetworkPolicy":
+            reaches_nobody_of_our_own(name, object)
     for pod, template in pods(objects):
         is_restricted(f"{name}: {pod}", template)
     if name != "migrate" and not name.endswith("/migrate"):

@@ -30,7 +30,7 @@ pub async fn id_token(app: &App, answer: &Answer) -> String {
 }
 
 /// A login to another client; its ID token.
-async fn log_in_to(client: &str, callback: &str, app: &App, browser: &Browser) -> String {
+pub async fn log_in_to(client: &str, callback: &str, app: &App, browser: &Browser) -> String {
     let changes = [
         ("client_id", Some(client)),
         ("redirect_uri", Some(callback)),

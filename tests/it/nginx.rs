@@ -11,10 +11,12 @@ use reqwest::Certificate;
 use serde_json::Value;
 
 use crate::support::cluster::{Node, Place};
+use crate::support::dying::{Death, Dying};
 use crate::support::fronts::{Front, port_of};
+use crate::support::phone::TOLVAN;
 use crate::support::visitors::{Tally, Visitors};
-use crate::support::{App, Browser, Database, Names, Options, Page, SECRET, run};
-use crate::token::{Told, told};
+use crate::support::{Answer, App, Browser, Database, Names, Options, Page, SECRET, run};
+use crate::token::{Told, redeem, told};
 
 pub const NAMES: Names = Names {
     provider: "login.portvakt.example",
@@ -172,6 +174,45 @@ fn nginx_says_who_calls_and_holds_nothing_back() {
         node.serving.kill();
         whoever_waits_is_told(&app).await;
     });
+}
+
+#[test]
+fn nginx_asks_another_node_for_the_end_of_a_login() {
+    run(async {
+        let _shows = shows!(accepting "PV-FRONT-5", refusing "PV-FRONT-5");
+        let app = app(Database::sqlite(), "").await;
+        let node = Node::start_with(&app, "only", &[(OWN_TLS, BEHIND)]).await;
+        let dying = Dying::before(node.place).await;
+        let Some(_nginx) = Front::nginx(&app, NAMES.provider, dying.places).await else {
+            return;
+        };
+        a_node_dies_at_the_end_of_a_login(&app, &dying).await;
+    });
+}
+
+/// Whatever the node had done, there is one code at the most, and nobody is left with an error.
+pub async fn a_node_dies_at_the_end_of_a_login(app: &App, dying: &Dying) {
+    let at_the_end = async || {
+        let browser = app.browser();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let scan = browser.until(&login, "scan").await;
+        let claimed = app.phone.scan(&scan.qr_text(), TOLVAN).await;
+        claimed.approve().await;
+        browser.until(&login, "finish").await;
+        (browser, format!("{}/finish", login.login_url()))
+    };
+    let (browser, finish) = at_the_end().await;
+    dying.at_the_next_end(Death::Before);
+    let answer = Answer::of(&browser.get(&finish).await);
+    assert!(dying.has_died());
+    redeem(app, &answer).await;
+    let (browser, finish) = at_the_end().await;
+    dying.at_the_next_end(Death::After);
+    let page = browser.get(&finish).await;
+    assert!(dying.has_died());
+    assert_eq!(page.status, 410, "it is over, and says so: {}", page.body);
+    assert!(!page.body.contains("code="), "and has no other code");
 }
 
 pub async fn frames_come_each_second(app: &App) {

@@ -15,7 +15,7 @@ use portvakt::storage::{Ended, Exchange, Finish, NodeName, Store, Unissued};
 use serde_json::json;
 
 use crate::crash::Serving;
-use crate::logout::{id_token, is_logged_in, log_in_to_the_bank, logout_url, part};
+use crate::logout::{id_token, is_logged_in, log_in_to, log_in_to_the_bank, logout_url, part};
 use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{App, Backend, Browser, Database, LOGGED_OUT, Options, on_both, run};
 
@@ -143,6 +143,59 @@ fn a_client_that_is_down_is_told_again_and_holds_nobody_up() {
         panic!("{}", app.provider.metrics.text());
     });
 }
+
+on_both!(
+    a_keycloak_that_logs_somebody_out_is_told_when_it_has,
+    async |database| {
+        let _shows = shows!(accepting "PV-LOGOUT-5", refusing "PV-LOGOUT-5");
+        let backend = Backend::start();
+        let app = told_app(database, &backend).await;
+        let (callback, home) = ("https://sso.example/callback", "https://sso.example/out");
+        let keycloak = json!({
+            "client_name": "Keycloak",
+            "redirect_uris": [callback],
+            "post_logout_redirect_uris": [home],
+            "backchannel_logout_uri": format!("{}/sso", backend.told.url),
+            "claims": { "preset": "keycloak" },
+            "pkce": "accepted",
+        });
+        app.register("sso", keycloak).await;
+        let browser = Browser::new();
+        let log_in = async || {
+            let web = id_token(&app, &app.log_in(&browser, TOLVAN).await).await;
+            (web, log_in_to("sso", callback, &app, &browser).await)
+        };
+        let paths = || {
+            let mut paths: Vec<_> = backend.heard().into_iter().map(|it| it.path).collect();
+            paths.sort();
+            paths
+        };
+        // It ends its own session when the browser is back, and others hear at once.
+        let (_, sso) = log_in().await;
+        let members = [
+            ("id_token_hint", sso.as_str()),
+            ("post_logout_redirect_uri", home),
+        ];
+        let page = browser.get(&logout_url(&app, &members)).await;
+        assert_eq!(page.location().as_deref(), Some(home), "{}", page.body);
+        assert_eq!(paths(), ["/web?x=1"]);
+        // Whatever became of that, it is told.
+        app.clock
+            .advance(Duration::from_secs(LEASE.0.unsigned_abs() + 1));
+        backend.until(2).await;
+        let heard = backend.heard().pop().expect("the latest");
+        assert_eq!(heard.path, "/sso");
+        assert_eq!(part(&heard.token, 1)["sid"], part(&sso, 1)["sid"]);
+        // Whoever logs out elsewhere is logged out there at once, too.
+        let (web, _) = log_in().await;
+        let members = [
+            ("id_token_hint", web.as_str()),
+            ("post_logout_redirect_uri", LOGGED_OUT),
+        ];
+        browser.get(&logout_url(&app, &members)).await;
+        assert_eq!(paths(), ["/sso", "/sso", "/web?x=1", "/web?x=1"]);
+    }
+);
 
 on_both!(
     clients_of_whoever_was_here_before_are_told_when_somebody_else_logs_in,

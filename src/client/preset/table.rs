@@ -103,6 +103,7 @@ pub const PRESETS: &[Preset] = &[
             ),
         ],
         notes: &[
+            "Whoever has a BankID gets an account in the realm. Who may do what is for Keycloak's roles and its applications to say.",
             "BankID knows no e-mail address. At a first login Keycloak asks people for theirs, unless e-mail is optional in the realm's user profile, or Review Profile is disabled in the flow \"first broker login\". The realm of deploy/keycloak/realm.json asks nobody.",
             "\"Backchannel logout\" of the identity provider stays off: it would have Keycloak's server call the logout page, which needs the person's browser. Logouts that begin here reach Keycloak at its own back-channel address, which is registered; it finds the session by claims.preset = keycloak alone.",
             "For personal numbers, entitle the client: these settings then ask for them and keep them as the attribute personal_number, which must be in the realm's user profile.",
@@ -134,6 +135,7 @@ pub const PRESETS: &[Preset] = &[
             ),
         ],
         notes: &[
+            "Whoever has a BankID is authenticated: authenticated() lets everybody in. Who may do what is for the application to say.",
             "Back-channel logout is there from Spring Security 6.2 on.",
             "Behind a proxy, set server.forward-headers-strategy, or the application takes itself to be somewhere else.",
         ],
@@ -155,6 +157,7 @@ pub const PRESETS: &[Preset] = &[
         what: "An application in .NET 8 or later with the OpenID Connect handler.",
         asks: &[NAME, APPLICATION],
         notes: &[
+            "Whoever has a BankID is authenticated: [Authorize] by itself lets everybody in. Who may do what is for the application to say.",
             "The handler knows no back-channel logout: sessions of the application end by its own rules.",
             "Behind a proxy, use the forwarded headers middleware, or the application asks for a redirect URI with http.",
         ],
@@ -184,6 +187,7 @@ pub const PRESETS: &[Preset] = &[
             ),
         ],
         notes: &[
+            "Whoever has a BankID gets a session: that there is one lets everybody in. Who may do what is for the application to say.",
             "user.email is empty: BankID knows no e-mail address. A database adapter must allow that.",
             "Auth.js ends its own session alone when somebody logs out.",
         ],
@@ -226,6 +230,7 @@ pub const PRESETS: &[Preset] = &[
         what: "A site that Apache serves or passes on.",
         asks: &[NAME, APPLICATION, path("/oidc/redirect_uri")],
         notes: &[
+            "Require valid-user lets everybody in who has a BankID. Name subjects (Require claim sub:…) in its place to let in only some.",
             "The path that answers go to must be within what is protected, and nothing may be there.",
             "A logout begins at that path with ?logout= and the address to go to afterwards.",
         ],
@@ -334,6 +339,7 @@ pub const PRESETS: &[Preset] = &[
         what: "Scripts in a browser, without a server of their own.",
         asks: &[NAME, APPLICATION, path("/callback")],
         notes: &[
+            "Whoever has a BankID can log in. Who may do what is for the services that it calls to say.",
             "It keeps no secret and proves by PKCE that a code is its own. An application that has a server should leave the tokens there.",
             "It gets no refresh tokens, unless it binds its tokens to a key (DPoP).",
         ],
@@ -364,6 +370,7 @@ pub const PRESETS: &[Preset] = &[
             },
         ],
         notes: &[
+            "Whoever has a BankID can log in. Who may do what is for the services that it calls to say.",
             "It keeps no secret and proves by PKCE that a code is its own. Open the login in the system's browser, never in a view of the application's own.",
             "An https address that the system opens the application for (App Links, Universal Links) is safer than a scheme: register it as a redirect URI beside this one.",
         ],
@@ -431,6 +438,7 @@ pub const PRESETS: &[Preset] = &[
             ),
         ],
         notes: &[
+            "Whoever has a BankID can log in. Who may do what is for the application to say.",
             "Most libraries need nothing but the issuer, the client id and the secret: they find the rest.",
         ],
         addresses: Addresses {

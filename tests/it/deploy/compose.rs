@@ -2,6 +2,7 @@
 //! of Debian's is started with its options and prepared by its script, and the program goes there with its
 //! configuration. Nothing is changed but names, ports and places.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -144,9 +145,9 @@ fn the_provider_comes_to_the_database_over_tls_and_in_no_other_way() {
     };
     let options = options(&prepared, server.place());
     server.start_with(&options);
-    let path = std::env::var("PATH").unwrap_or_default();
+    let watched = Watched::made(server.bin());
     let script = Command::new(prepared.0.path().join("make-database.sh"))
-        .env("PATH", format!("{}:{path}", server.bin().display()))
+        .env("PATH", watched.path())
         .env("PGHOST", server.place())
         .env("PGPORT", server.port().to_string())
         .env(
@@ -199,6 +200,94 @@ fn the_provider_comes_to_the_database_over_tls_and_in_no_other_way() {
     }
     let (is_migrated, said) = migrated(&text, &pgpass);
     assert!(is_migrated, "{said}");
+    let readme = shipped("README.md");
+    let (_, copying) = readme.split_once("sh -c \\\n      '").expect("a command");
+    let (copying, _) = copying
+        .split_once("' > portvakt.dump")
+        .expect("what it makes");
+    let secrets = prepared.secret("").display().to_string();
+    let copied = Command::new("sh")
+        .args(["-c", &copying.replace("/run/secrets", &secrets)])
+        .env("PATH", watched.path())
+        .env("PGHOST", server.place())
+        .env("PGPORT", server.port().to_string())
+        .output()
+        .expect("it runs");
+    assert!(
+        copied.stdout.starts_with(b"PGDMP"),
+        "{}",
+        crate::deploy::said(&copied)
+    );
+    let lines = watched.lines();
+    assert!(lines.contains("psql ") && lines.contains("pg_dump "));
+    for password in ["postgres.password", "postgres-admin.password"] {
+        assert!(!lines.contains(prepared.text(password).trim()), "{lines}");
+    }
+}
+
+/// PostgreSQL's programs, and what was on their command lines, which everybody on a machine can read.
+struct Watched(TempDir);
+
+impl Watched {
+    fn made(bin: &Path) -> Watched {
+        use std::os::unix::fs::PermissionsExt;
+        let place = TempDir::new().expect("a directory");
+        let lines = place.path().join("lines");
+        std::fs::write(&lines, "").expect("written");
+        for program in ["psql", "pg_dump"] {
+            let file = place.path().join(program);
+            let (lines, real) = (lines.display(), bin.join(program));
+            let script = format!(
+                "#!/bin/sh\nprintf '{program} %s\\n' \"$*\" >> {lines}\nexec {} \"$@\"\n",
+                real.display()
+            );
+            std::fs::write(&file, script).expect("written");
+            let may_run = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&file, may_run).expect("set");
+        }
+        Watched(place)
+    }
+
+    fn path(&self) -> String {
+        let path = std::env::var("PATH").unwrap_or_default();
+        format!("{}:{path}", self.0.path().display())
+    }
+
+    fn lines(&self) -> String {
+        std::fs::read_to_string(self.0.path().join("lines")).expect("lines")
+    }
+}
+
+/// Docker's own address in the network stands for others: whoever comes by it is neither a proxy nor an administrator.
+#[test]
+fn the_gateway_is_nobody() {
+    let _shows = shows!(refusing "PV-DEPLOY-2");
+    let text = shipped("compose/compose.yaml");
+    let value = |key: &str| {
+        let (_, rest) = text.split_once(key).expect(key);
+        rest.lines().next().expect("a value").trim().to_owned()
+    };
+    let gateway: IpAddr = value("gateway: ").parse().expect("an address");
+    let prepared = Prepared::made("postgres");
+    let config = Config::read(&prepared.write(&prepared.configuration()));
+    let config = config.expect("a good configuration");
+    let caddy: IpAddr = value("ipv4_address: ").parse().expect("an address");
+    let trusts = |address: IpAddr| {
+        let mut proxies = config.trusted_proxies.iter();
+        proxies.any(|network| network.contains(&address))
+    };
+    assert!(trusts(caddy) && !trusts(gateway));
+    assert_eq!(value("PORTVAKT_ADMIN_NOT_FROM: "), format!("{gateway}/32"));
+    // Connections over IPv6 would come by it: no port is there for them.
+    let (_, ports) = text.split_once("    ports:\n").expect("ports");
+    let ports = ports
+        .lines()
+        .map_while(|line| line.strip_prefix("      - "));
+    assert_eq!(
+        ports.collect::<Vec<_>>(),
+        ["\"0.0.0.0:80:80\"", "\"0.0.0.0:443:443\""]
+    );
+    assert_eq!(text.matches("ports:\n").count(), 1);
 }
 
 /// The user of PostgreSQL must come to a file in this folder.

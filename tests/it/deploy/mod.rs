@@ -97,6 +97,12 @@ fn kubernetes_and_compose_files_are_as_their_schemas_have_them() {
             "failureTreshold",
         ),
         (
+            "kubernetes/base/networkpolicy.yaml",
+            "\"100.64.0.0/10\", ",
+            "",
+            "100.64.0.0/10",
+        ),
+        (
             "kubernetes/base/service.yaml",
             "targetPort: http",
             "targetPort: web",
@@ -148,6 +154,33 @@ fn kubernetes_and_compose_files_are_as_their_schemas_have_them() {
     }
 }
 
+/// What the example has as a comment is what it says it is, too.
+#[test]
+fn the_rule_for_traces_is_one_that_kubernetes_takes() {
+    let _shows = shows!(accepting "PV-DEPLOY-1");
+    let Some(python) = python() else {
+        return;
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    copy(&deploy(), directory.path());
+    let file = "kubernetes/overlays/example/kustomization.yaml";
+    let whole = shipped(file);
+    let (before, rule) = whole.split_once("      # - op: add\n").expect("a rule");
+    let rule = rule.replace("      #   ", "        ");
+    let whole = format!("{before}      - op: add\n{rule}");
+    std::fs::write(directory.path().join(file), whole).expect("written");
+    let mut lint = program(python, "lint_deploy.py");
+    let lint = lint.arg(directory.path()).output().expect("it runs");
+    assert!(lint.status.success(), "{}", said(&lint));
+    let folder = directory.path().join(file);
+    let rendered = Command::new("kubectl")
+        .arg("kustomize")
+        .arg(folder.parent().expect("a folder"))
+        .output()
+        .expect("it runs");
+    assert!(said(&rendered).contains("port: 4318"));
+}
+
 /// The provider takes what the pods read: nothing in it is one of the dangers that it does not start with.
 #[test]
 fn the_configuration_of_the_pods_is_one_that_the_provider_starts_with() {
@@ -171,17 +204,22 @@ fn the_configuration_of_the_pods_is_one_that_the_provider_starts_with() {
     ] {
         let text = shipped(&format!("kubernetes/{file}/portvakt.toml"));
         let text = text.replace("/run/portvakt", &secrets.display().to_string());
+        // The base says nothing of a cluster that it does not know, and does not start.
+        let text = match file {
+            "base" => {
+                let told = read(&text).expect_err("nobody is believed");
+                assert!(told.contains("listen.trusted_proxies"), "{told}");
+                text.replace("proxies = []", "proxies = [\"192.0.2.0/24\"]")
+            }
+            _ => text,
+        };
         let config = read(&text).unwrap_or_else(|problems| panic!("{file}: {problems}"));
         assert_eq!(config.issuer.url, issuer);
         assert!(config.ops.is_some() && config.admin.is_some());
         for (from, to, told) in [
             ("sslmode=verify-full", "sslmode=require", "database.url"),
             ("danger_any_address = true", "", "is open to others"),
-            (
-                "trusted_proxies = [\"10.244.0.0/16\"]",
-                "",
-                "listen.address",
-            ),
+            ("trusted_proxies = [\"192.0.2.0/24\"]", "", "listen.address"),
         ] {
             assert!(text.contains(from), "{from}");
             let told_of = read(&text.replacen(from, to, 1)).expect_err("a danger");

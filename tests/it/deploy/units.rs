@@ -105,7 +105,11 @@ fn the_user_and_the_folders_are_made() {
     ran("systemd-sysusers", &[], "portvakt.sysusers");
     ran("systemd-tmpfiles", &["--create"], "portvakt.tmpfiles");
     use std::os::unix::fs::PermissionsExt;
-    for (folder, mode) in [("etc/portvakt", 0o750), ("var/backups/portvakt", 0o700)] {
+    for (folder, mode) in [
+        ("etc/portvakt", 0o750),
+        ("var/lib/portvakt", 0o700),
+        ("var/backups/portvakt", 0o700),
+    ] {
         let about = std::fs::metadata(root.path().join(folder)).expect("a folder");
         assert_eq!(about.permissions().mode() & 0o777, mode, "{folder}");
     }

@@ -214,9 +214,11 @@ pub fn calls(line: &str, program: &str) -> Vec<Vec<String>> {
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut end = |words: &mut Vec<String>| {
-        // An account may have its name: `runuser -u portvakt -- portvakt migrate`.
-        let called =
-            |at: &usize| words[*at] == program && words.get(at + 1).is_none_or(|next| next != "--");
+        // An account may have its name, and a container: `runuser -u portvakt -- portvakt migrate`.
+        let called = |at: &usize| {
+            let next = words.get(at + 1);
+            words[*at] == program && next.is_none_or(|next| next != "--" && next != program)
+        };
         if let Some(at) = (0..words.len()).find(called) {
             calls.push(words.split_off(at));
         }

@@ -47,7 +47,11 @@ async fn start(app: &App, sso: &str, port: u16, environment: &str, application: 
         .env("APPLICATION_CLIENT_ID", "application")
         .env("APPLICATION_CLIENT_SECRET", SECRET)
         .env("APPLICATION_NAME", "Appen")
-        .env("APPLICATION_ADDRESS", application);
+        .env("APPLICATION_ADDRESS", application)
+        .env(
+            "APPLICATION_REDIRECT_URI",
+            format!("{application}/callback"),
+        );
     let mut keycloak = Program::start(app, "keycloak", command);
     let realm = format!("{sso}/realms/{REALM}");
     keycloak.until_it_answers(app, &realm).await;
@@ -69,6 +73,65 @@ async fn sees_the_account(browser: &Chromium) {
         }
         assert_eq!(seen, value);
     }
+}
+
+async fn until_at(browser: &Chromium, address: &str) {
+    for _ in 0..100 {
+        if browser.url().await.starts_with(address) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it is at {}", browser.url().await);
+}
+
+/// Nobody writes here what BankID says, nor an address that nobody verified.
+async fn nobody_edits_the_account(browser: &Chromium) {
+    for field in ["username", "firstName", "lastName", "email"] {
+        let script =
+            format!("return document.querySelector('#{field}').matches(':read-only, :disabled')");
+        assert_eq!(browser.execute(&script).await, true, "{field}");
+    }
+}
+
+/// What an application asks Keycloak for.
+fn asked(sso: &str, redirect_uri: &str, more: &[(&str, &str)]) -> String {
+    let usual = [
+        ("client_id", "application"),
+        ("response_type", "code"),
+        ("scope", "openid"),
+        ("redirect_uri", redirect_uri),
+        ("code_challenge_method", "S256"),
+        (
+            "code_challenge",
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        ),
+    ];
+    let endpoint = format!("{sso}/realms/{REALM}/protocol/openid-connect/auth");
+    let url = url::Url::parse_with_params(&endpoint, usual.iter().chain(more));
+    url.expect("an address").into()
+}
+
+/// Keycloak answers an application at the address that it is registered with, and at no other.
+async fn only_one_address_is_answered(browser: &Chromium, sso: &str, url: &str) {
+    browser.go(&asked(sso, &format!("{url}/other"), &[])).await;
+    let at = browser.url().await;
+    assert!(at.starts_with(sso), "{at}");
+    assert!(browser.text().await.contains("redirect_uri"));
+}
+
+/// The client that takes passwords is there in every realm.
+async fn nobody_comes_by_a_password(app: &App, sso: &str) {
+    let token = format!("{sso}/realms/{REALM}/protocol/openid-connect/token");
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "admin-cli"),
+        ("username", "somebody"),
+        ("password", "something"),
+    ];
+    let answer = app.http.post(token).form(&form).send().await;
+    let answer = answer.expect("an answer").text().await.expect("text");
+    assert!(answer.contains("invalid_client"), "{answer}");
 }
 
 /// An application at Keycloak, of which it knows nothing but Keycloak.
@@ -120,6 +183,7 @@ fn a_realm_that_is_imported_logs_people_in_with_bankid() {
         assert!(browser.text().await.contains("Kommunens Keycloak"));
         identify(&browser, &app).await;
         sees_the_account(&browser).await;
+        nobody_edits_the_account(&browser).await;
         assert_eq!(orders(&app).await, 1);
 
         // An application at Keycloak is told the personal number by Keycloak's own token, within the session.
@@ -132,6 +196,8 @@ fn a_realm_that_is_imported_logs_people_in_with_bankid() {
             assert!(shown.contains(told), "{told}: {shown}");
         }
         assert_eq!(orders(&app).await, 1);
+        only_one_address_is_answered(&browser, &sso, &url).await;
+        nobody_comes_by_a_password(&app, &sso).await;
 
         // A logout here reaches Keycloak at its back channel: its own cookie is worth nothing then.
         browser.go(&format!("{}/logout", app.issuer)).await;
@@ -154,5 +220,18 @@ fn a_realm_that_is_imported_logs_people_in_with_bankid() {
         browser.press("#log-in").await;
         browser.see("button[value=other]").await;
         assert!(browser.url().await.starts_with(&app.issuer));
+
+        // An application that wants a login of now gets one from BankID, though both sessions live.
+        identify(&browser, &app).await;
+        browser.see("#id-token").await;
+        assert_eq!(orders(&app).await, 3);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let callback = format!("{url}/callback");
+        browser
+            .go(&asked(&sso, &callback, &[("max_age", "1")]))
+            .await;
+        identify(&browser, &app).await;
+        until_at(&browser, &url).await;
+        assert_eq!(orders(&app).await, 4);
     });
 }

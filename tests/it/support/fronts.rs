@@ -132,7 +132,9 @@ impl Front {
             .env_remove("XDG_CONFIG_HOME")
             .env("PORTVAKT_HOST", format!("{name}:{port}"))
             .env("PORTVAKT_NODES", nodes.join(" "))
-            .env("PORTVAKT_ADMIN_NODES", format!("127.0.0.1:{}", free_port()));
+            .env("PORTVAKT_ADMIN_NODES", format!("127.0.0.1:{}", free_port()))
+            .env("PORTVAKT_ADMIN_FROM", "127.0.0.0/25")
+            .env("PORTVAKT_ADMIN_NOT_FROM", "127.0.0.66/32");
         Some(Front::started(command, place, "log", port).await)
     }
 

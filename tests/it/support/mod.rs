@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod database;
 pub mod devtools;
 pub mod doors;
+pub mod dying;
 pub mod fronts;
 pub mod holding;
 pub mod mtls;

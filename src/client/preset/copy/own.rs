@@ -138,11 +138,9 @@ pub(in crate::client::preset) fn machine(
         is_basic: metadata
             .token_endpoint_auth
             .takes(Method::ClientSecretBasic),
-        // RFC 6749 §2.3.1: each is encoded as in a form before they are joined.
-        user: shell(&format!(
-            "{}:{SECRET_HERE}",
-            utf8_percent_encode(id, ENCODED)
-        )),
+        // RFC 6749 §2.3.1: each is encoded as in a form before they are joined. In a secret of ours nothing
+        // would be.
+        user: shell(&utf8_percent_encode(id, ENCODED).to_string()),
         client_id: shell(id),
         secret: shell(SECRET_HERE),
         scope: (!scopes.is_empty()).then(|| shell(&scopes.join(" "))),

@@ -37,6 +37,8 @@ pub(super) fn keycloak(told: &Told<'_>) -> Vec<Copyable> {
             "clientId": told.client_id(),
             "clientSecret": SECRET_HERE,
             "clientAuthMethod": told.method.as_str(),
+            // Who asks for a fresh login gets one from BankID, and is told when it was.
+            "passMaxAge": "true",
             "pkceEnabled": "true",
             "pkceMethod": "S256",
             "defaultScope": told.scope(),
@@ -255,7 +257,6 @@ pub(super) fn gitlab(told: &Told<'_>) -> Vec<Copyable> {
 struct Nextcloud {
     provider: String,
     client_id: String,
-    secret: String,
     discovery: String,
     after_logout: Option<String>,
     scope: String,
@@ -270,7 +271,6 @@ pub(super) fn nextcloud(told: &Told<'_>) -> Vec<Copyable> {
     let command = Nextcloud {
         provider: shell(provider.as_deref().unwrap_or("bankid")),
         client_id: shell(told.client_id()),
-        secret: shell(SECRET_HERE),
         discovery: shell(&told.discovery()),
         after_logout: told.after_logout().map(shell),
         scope: shell(told.scope()),

@@ -75,11 +75,24 @@ fn the_realm_file_says_what_the_preset_says() {
         .map(|attribute| &attribute["name"])
         .collect();
     assert!(names.contains(&&import["identityProviderMappers"][0]["config"]["user.attribute"]));
-    assert!(
-        attributes
-            .into_iter()
-            .all(|attribute| attribute.get("required").is_none())
-    );
+    for attribute in attributes {
+        assert_eq!(attribute.get("required"), None, "{attribute}");
+        // What nobody verified must not be what an application believes.
+        assert_eq!(attribute["permissions"]["edit"], json!(["admin"]));
+    }
+    // Nobody is let in for longer than by our own session.
+    let lifetime = &realm["ssoSessionMaxLifespan"];
+    assert_eq!(*lifetime, json!(crate::session::LIFETIME.0));
+    assert!(realm["ssoSessionIdleTimeout"].as_i64() < lifetime.as_i64());
+    let clients = realm["clients"].as_array().expect("a list").iter();
+    for client in clients.filter(|client| client["enabled"] == json!(true)) {
+        let (answered, left) = (&client["redirectUris"], &client["attributes"]);
+        assert_eq!(*answered, json!(["${APPLICATION_REDIRECT_URI}"]));
+        let left = &left["post.logout.redirect.uris"];
+        assert_eq!(*left, json!("${APPLICATION_ADDRESS}/"));
+        assert_eq!(client["directAccessGrantsEnabled"], json!(false));
+        assert_eq!(client["implicitFlowEnabled"], json!(false));
+    }
 }
 
 #[test]
