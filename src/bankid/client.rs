@@ -193,10 +193,27 @@ impl Client {
             .base
             .join("auth")
             .expect("an operation is a path segment");
-        let answer = send(|| self.http.get(url.clone())).await?;
-        match answer.status().as_u16() {
-            405 => Ok(date(&answer)),
-            status => Err(refused(status, &limited(answer).await?)),
+        let http = self.http.clone();
+        let asked = async move {
+            let answer = send(|| http.get(url.clone())).await?;
+            match answer.status().as_u16() {
+                405 => Ok(date(&answer)),
+                status => Err(refused(status, &limited(answer).await?)),
+            }
+        };
+        self.at_home(asked).await
+    }
+
+    async fn at_home<T: Send + 'static>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match &self.home {
+            Some(home) if home.id() != Handle::current().id() => {
+                let answered = home.spawn(asked.in_current_span()).await;
+                answered.unwrap_or(Err(Failure::Unreachable("nobody is left to ask")))
+            }
+            _ => asked.await,
         }
     }
 
@@ -211,13 +228,7 @@ impl Client {
             .expect("an operation is a path segment");
         let body = serde_json::to_vec(body).expect("our own types are always valid JSON");
         let asked = posted(self.http.clone(), url, body);
-        let (status, body) = match &self.home {
-            Some(home) if home.id() != Handle::current().id() => {
-                let answered = home.spawn(asked.in_current_span()).await;
-                answered.unwrap_or(Err(Failure::Unreachable("the program ends")))?
-            }
-            _ => asked.await?,
-        };
+        let (status, body) = self.at_home(asked).await?;
         if status.is_success() {
             serde_json::from_slice(&body).map_err(|_| Failure::Unreadable(status.as_u16()))
         } else {

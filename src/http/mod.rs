@@ -1,8 +1,7 @@
 //! The doors: every route on one page, in the order of a login.
 //!
-//! A door is load → decide → save → answer. It runs on the provider's own runtime and not on the
-//! web server's, so that a browser which hangs up does not stop a commit half way, and connections
-//! to the database and to BankID are shared by all.
+//! A door is load → decide → save → answer. It runs on the thread of the web server that its request came to, and
+//! to its end by the provider's own when the browser hangs up, so that no commit is stopped half way.
 
 pub mod admin;
 pub mod answer;

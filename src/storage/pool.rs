@@ -32,7 +32,9 @@ const DOUBTED_AFTER: Duration = Duration::from_millis(100);
 /// How long it may take to say so. Whoever waits for a connection has more patience, and gets another one.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// After how long without use a connection of one runtime gives way to one of another, when there may be no more.
-const SPARE: Duration = Duration::from_secs(1);
+const SPARE: Duration = Duration::from_secs(30);
+/// How long a new one may take to be made where one of another runtime's would do.
+const HASTE: Duration = Duration::from_millis(500);
 /// How long a transaction that somebody gave up may take to end.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// After this time a connection gives way to a new one, so that what a server keeps for it does not
@@ -181,62 +183,79 @@ impl<DB: Pooled> Shared<DB> {
     }
 
     /// Whichever is best to use from here, by somebody who has a permit: the last that was used here, a new one, or
-    /// the place or the use of that one of another runtime's which has been idle for the longest time.
-    fn choose(&self, here: Option<Id>) -> Choice<DB> {
+    /// that one of another runtime's which has been idle for the longest time. `None` when all are being closed.
+    fn choose(&self, here: Option<Id>) -> Option<Choice<DB>> {
         let mut idle = self.idle();
         if let Some(place) = idle.iter().rposition(|kept| kept.is_of(here)) {
-            return Choice::Kept(idle.remove(place));
+            return Some(Choice::Kept(idle.remove(place)));
         }
-        match Place::take(&self.count, self.most) {
-            Some(place) => Choice::New(place),
-            None => {
-                // There is one: not all are in use, since one of the permits is the asker's.
-                let kept = idle.remove(0);
-                match kept.used.elapsed() > SPARE {
-                    true => Choice::New(kept.place),
-                    false => Choice::Kept(kept),
-                }
-            }
+        if let Some(place) = Place::take(&self.count, self.most) {
+            return Some(Choice::New(place));
         }
+        // There is one, since not all are in use: one of the permits is the asker's.
+        let kept = (!idle.is_empty()).then(|| idle.remove(0))?;
+        Some(match kept.used.elapsed() > SPARE {
+            true => Choice::Instead(kept),
+            false => Choice::Kept(kept),
+        })
+    }
+
+    /// Any that nobody uses.
+    fn spare(&self) -> Option<Kept<DB>> {
+        self.idle().pop()
     }
 
     async fn make(&self, place: Place) -> sqlx::Result<Kept<DB>> {
-        let (latest, mut pause) = (Instant::now() + self.patience, PAUSES.0);
-        let mut connection = loop {
-            match self.options.connect().await {
-                // Whoever asks while a server starts again waits for it.
-                Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
-                }
-                other => break other?,
-            }
+        // Where one of another runtime's would do, nobody waits for a server that says nothing.
+        let patience = match self.idle().is_empty() {
+            true => self.patience,
+            false => HASTE,
         };
-        if let Some(greeting) = self.greeting {
-            DB::run(&mut connection, greeting).await?;
+        let made = timeout(patience, self.connect()).await;
+        let (connection, home) = made.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        Ok(Kept::new(connection, home, place))
+    }
+
+    async fn connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
+        loop {
+            let home = DB::HAS_HOME.then(Home::here);
+            let mut connection = self.options.connect().await?;
+            if let Some(greeting) = self.greeting {
+                DB::run(&mut connection, greeting).await?;
+            }
+            // Who asked may have gone away meanwhile, and the rest is done by other threads.
+            let is_here = |home: &Home| home.id == Handle::current().id();
+            if home.as_ref().is_none_or(is_here) {
+                return Ok((connection, home));
+            }
         }
-        let now = Instant::now();
-        Ok(Kept {
-            connection,
-            home: DB::HAS_HOME.then(Home::here),
-            made: now,
-            used: now,
-            is_doubted: false,
-            is_open: false,
-            place,
-        })
     }
 }
 
 enum Choice<DB: Pooled> {
     Kept(Kept<DB>),
     New(Place),
+    /// A new one, for which this one makes room.
+    Instead(Kept<DB>),
 }
 
 impl<DB: Pooled> Kept<DB> {
     /// Whether it was made on a runtime, or none is better than another.
     fn is_of(&self, here: Option<Id>) -> bool {
         self.home.as_ref().map(|home| home.id) == here
+    }
+
+    fn new(connection: DB::Connection, home: Option<Home>, place: Place) -> Kept<DB> {
+        let now = Instant::now();
+        Kept {
+            connection,
+            home,
+            made: now,
+            used: now,
+            is_doubted: false,
+            is_open: false,
+            place,
+        }
     }
 
     /// Whether it can be used.
@@ -348,14 +367,30 @@ impl<DB: Pooled> Pool<DB> {
         let permit = shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
         let here = DB::HAS_HOME.then(|| Handle::current().id());
+        let (latest, mut pause) = (Instant::now() + shared.patience, PAUSES.0);
         let mut kept = loop {
-            match shared.choose(here) {
-                Choice::Kept(mut kept) => {
+            let chosen = match shared.choose(here).ok_or(sqlx::Error::PoolClosed)? {
+                Choice::Kept(kept) => Ok(kept),
+                Choice::New(place) => shared.make(place).await,
+                Choice::Instead(old) => match timeout(HASTE, shared.connect()).await {
+                    Ok(Ok((connection, home))) => Ok(Kept::new(connection, home, old.place)),
+                    _ => Ok(old),
+                },
+            };
+            // Whatever keeps a new one from being made, one of another runtime's serves as well.
+            let chosen = chosen.or_else(|error| shared.spare().ok_or(error));
+            match chosen {
+                Ok(mut kept) => {
                     if kept.is_fit().await {
                         break kept;
                     }
                 }
-                Choice::New(place) => break shared.make(place).await?,
+                // Whoever asks while a server starts again waits for it.
+                Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Err(error) => return Err(error),
             }
         };
         // Should its use be broken off.
@@ -374,6 +409,7 @@ impl<DB: Pooled> Pool<DB> {
 
     /// A transaction that begins by this statement.
     pub async fn begin_with(&self, statement: &'static str) -> sqlx::Result<Transaction<DB>> {
+        let mut tries = 0..=self.0.most;
         loop {
             let mut held = self.acquire().await?;
             held.kept().is_open = true;
@@ -382,7 +418,7 @@ impl<DB: Pooled> Pool<DB> {
             match DB::TransactionManager::begin(&mut held, begin).await {
                 Ok(()) => return Ok(Transaction { held: Some(held) }),
                 // One that broke since it was last used: nothing was done on it yet. It is not met again.
-                Err(error) if DB::is_gone(&error) => held.leave(),
+                Err(error) if DB::is_gone(&error) && tries.next().is_some() => held.leave(),
                 Err(error) => {
                     held.kept().is_open = !matches!(error, sqlx::Error::Database(_));
                     return Err(error);

@@ -348,7 +348,7 @@ impl Caller {
     }
 }
 
-/// Serves the administration on a bound listener. The doors run on `runtime`.
+/// Serves the administration on a bound listener. What is begun and given up ends on `runtime`.
 pub fn serve(
     provider: Provider,
     listener: TcpListener,
