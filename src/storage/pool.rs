@@ -4,7 +4,7 @@
 //! two thirds of what a short statement costs. Here one is asked when something went wrong on it, or when
 //! nobody used it for a moment. And no pool minds who made a connection: what comes over it wakes the threads
 //! of the runtime that it was made on, which then wake those that wait for it. Here whoever wants one
-//! gets one of its own runtime's, as long as there are any or may be more.
+//! gets one of its own runtime's where there is one, and otherwise another's while one is made.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -31,10 +31,6 @@ use crate::telemetry::metrics::waits;
 const DOUBTED_AFTER: Duration = Duration::from_millis(100);
 /// How long it may take to say so. Whoever waits for a connection has more patience, and gets another one.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// After how long without use a connection of one runtime gives way to one of another, when there may be no more.
-const SPARE: Duration = Duration::from_secs(30);
-/// How long a new one may take to be made where one of another runtime's would do.
-const HASTE: Duration = Duration::from_millis(500);
 /// How long a transaction that somebody gave up may take to end.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// After this time a connection gives way to a new one, so that what a server keeps for it does not
@@ -115,6 +111,8 @@ struct Shared<DB: Pooled> {
     count: Arc<AtomicUsize>,
     /// Those that nobody uses, the one that was used last at the end.
     idle: Mutex<Vec<Kept<DB>>>,
+    /// Whether one is being made for whoever comes next.
+    is_preparing: AtomicBool,
     /// Whether nobody waits any more for those that come back.
     is_over: AtomicBool,
 }
@@ -130,7 +128,7 @@ struct Kept<DB: Pooled> {
     is_doubted: bool,
     /// Whether a transaction began on it, or may have, and did not end.
     is_open: bool,
-    place: Place,
+    _place: Place,
 }
 
 /// A runtime that a connection was made on. When its threads have ended, nothing arrives over it any more.
@@ -182,22 +180,18 @@ impl<DB: Pooled> Shared<DB> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whichever is best to use from here, by somebody who has a permit: the last that was used here, a new one, or
-    /// that one of another runtime's which has been idle for the longest time. `None` when all are being closed.
+    /// What to use from here, by somebody who has a permit: the last that was used here, that one of another
+    /// runtime's which has been idle for the longest time, or a new one. `None` when all are being closed.
     fn choose(&self, here: Option<Id>) -> Option<Choice<DB>> {
         let mut idle = self.idle();
         if let Some(place) = idle.iter().rposition(|kept| kept.is_of(here)) {
             return Some(Choice::Kept(idle.remove(place)));
         }
-        if let Some(place) = Place::take(&self.count, self.most) {
-            return Some(Choice::New(place));
+        match idle.is_empty() {
+            false => Some(Choice::Borrowed(idle.remove(0))),
+            // Where there is none, not all are made: one of the permits is the asker's.
+            true => Place::take(&self.count, self.most).map(Choice::New),
         }
-        // There is one, since not all are in use: one of the permits is the asker's.
-        let kept = (!idle.is_empty()).then(|| idle.remove(0))?;
-        Some(match kept.used.elapsed() > SPARE {
-            true => Choice::Instead(kept),
-            false => Choice::Kept(kept),
-        })
     }
 
     /// Any that nobody uses.
@@ -206,14 +200,36 @@ impl<DB: Pooled> Shared<DB> {
     }
 
     async fn make(&self, place: Place) -> sqlx::Result<Kept<DB>> {
-        // Where one of another runtime's would do, nobody waits for a server that says nothing.
-        let patience = match self.idle().is_empty() {
-            true => self.patience,
-            false => HASTE,
-        };
-        let made = timeout(patience, self.connect()).await;
-        let (connection, home) = made.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        let (connection, home) = self.connect().await?;
         Ok(Kept::new(connection, home, place))
+    }
+
+    /// Sets out to make one here for the next who asks, if there may be one more, and nobody is at it.
+    fn prepare(self: &Arc<Self>) {
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            return;
+        };
+        let Some(place) = Place::take(&self.count, self.most) else {
+            return;
+        };
+        if self.is_preparing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = Preparing(self.clone());
+        tokio::spawn(async move {
+            if let Ok(Ok(kept)) = timeout(shared.0.patience, shared.0.make(place)).await {
+                shared.0.take_back(kept);
+            }
+            drop((shared, permit));
+        });
+    }
+
+    /// Puts a connection among those that nobody uses, as long as somebody may still want it.
+    fn take_back(&self, mut kept: Kept<DB>) {
+        if !self.is_over.load(Ordering::Relaxed) {
+            kept.used = Instant::now();
+            self.idle().push(kept);
+        }
     }
 
     async fn connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
@@ -234,9 +250,18 @@ impl<DB: Pooled> Shared<DB> {
 
 enum Choice<DB: Pooled> {
     Kept(Kept<DB>),
+    /// One that was made elsewhere.
+    Borrowed(Kept<DB>),
     New(Place),
-    /// A new one, for which this one makes room.
-    Instead(Kept<DB>),
+}
+
+/// That one is being made for the next.
+struct Preparing<DB: Pooled>(Arc<Shared<DB>>);
+
+impl<DB: Pooled> Drop for Preparing<DB> {
+    fn drop(&mut self) {
+        self.0.is_preparing.store(false, Ordering::Release);
+    }
 }
 
 impl<DB: Pooled> Kept<DB> {
@@ -254,7 +279,7 @@ impl<DB: Pooled> Kept<DB> {
             used: now,
             is_doubted: false,
             is_open: false,
-            place,
+            _place: place,
         }
     }
 
@@ -306,15 +331,10 @@ impl<DB: Pooled> Held<DB> {
 
 impl<DB: Pooled> Drop for Held<DB> {
     fn drop(&mut self) {
-        let Some(mut kept) = self.kept.take() else {
-            return;
-        };
-        // It would take in whatever is done next, and nobody would commit that.
-        if kept.is_open || self.pool.0.is_over.load(Ordering::Relaxed) {
-            return;
+        // One that is open would take in whatever is done next, and nobody would commit that.
+        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_open) {
+            self.pool.0.take_back(kept);
         }
-        kept.used = Instant::now();
-        self.pool.0.idle().push(kept);
     }
 }
 
@@ -348,6 +368,7 @@ impl<DB: Pooled> Pool<DB> {
             permits: Arc::new(Semaphore::new(most)),
             count: Arc::default(),
             idle: Mutex::new(Vec::new()),
+            is_preparing: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         }));
         pool.acquire().await?;
@@ -371,13 +392,13 @@ impl<DB: Pooled> Pool<DB> {
         let mut kept = loop {
             let chosen = match shared.choose(here).ok_or(sqlx::Error::PoolClosed)? {
                 Choice::Kept(kept) => Ok(kept),
+                Choice::Borrowed(kept) => {
+                    shared.prepare();
+                    Ok(kept)
+                }
                 Choice::New(place) => shared.make(place).await,
-                Choice::Instead(old) => match timeout(HASTE, shared.connect()).await {
-                    Ok(Ok((connection, home))) => Ok(Kept::new(connection, home, old.place)),
-                    _ => Ok(old),
-                },
             };
-            // Whatever keeps a new one from being made, one of another runtime's serves as well.
+            // Whatever keeps a new one from being made, one that has come back meanwhile serves as well.
             let chosen = chosen.or_else(|error| shared.spare().ok_or(error));
             match chosen {
                 Ok(mut kept) => {

@@ -265,6 +265,11 @@ impl Visitor<'_> {
             self.browser.connect_to(port);
             let _under_way = self.nodes.begin(port, "events");
             if let Ok(mut events) = self.browser.try_events(login).await {
+                if events.status() == 503 {
+                    // A page's script waits, and asks again.
+                    sleep(PAUSE).await;
+                    continue;
+                }
                 assert_eq!(events.status(), 200);
                 while let Ok(Some(event)) = events.chunk().await {
                     let event = String::from_utf8_lossy(&event);
