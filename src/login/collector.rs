@@ -9,8 +9,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::followed::Followed;
@@ -32,6 +30,8 @@ pub const LEASE: Seconds = Seconds(6);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two thirds of the lease, by a clock that nobody can turn.
 const ALIVE: Duration = Duration::from_secs(4);
+/// How soon a poller that waits notices that its node stops.
+const STOP_LATENCY: Duration = Duration::from_millis(500);
 /// BankID forgets a failed order after five minutes and any other one sooner.
 const ORDER_LIFETIME: Seconds = Seconds(6 * 60);
 
@@ -46,9 +46,6 @@ struct Inner {
     metrics: Arc<Metrics>,
     traces: Traces,
     clock: Clock,
-    runtime: Handle,
-    /// Told to pollers that wait: whose their orders are may be another question now.
-    changed: Notify,
     state: Mutex<State>,
 }
 
@@ -102,8 +99,6 @@ impl Collector {
             metrics,
             traces,
             clock,
-            runtime: Handle::current(),
-            changed: Notify::new(),
             state: Mutex::new(State {
                 node,
                 alive_until: asked_at + ALIVE,
@@ -223,7 +218,6 @@ impl Collector {
             state.alive_until = asked_at + ALIVE;
             state.is_unsettled = true;
         });
-        self.0.changed.notify_waiters();
         Ok(())
     }
 
@@ -277,7 +271,6 @@ impl Collector {
     /// question that is under way is answered, because its answer may be the only one.
     pub async fn stop(&self) -> Result<(), Fault> {
         self.state(|state| state.is_stopping = true);
-        self.0.changed.notify_waiters();
         let latest = Instant::now() + REQUEST_TIMEOUT + INTERVAL;
         while self.state(|state| !state.collecting.is_empty()) && Instant::now() < latest {
             sleep(Duration::from_millis(20)).await;
@@ -290,7 +283,7 @@ impl Collector {
         self.state(|state| state.collecting.remove(&order));
     }
 
-    /// Collects a login's order from now on, whether or not whoever began it waits.
+    /// Collects a login's order from now on, on the runtime that this is called on.
     pub fn collect(&self, login: &Login, taken_over_at: Option<Timestamp>) {
         if !matches!(login.order.progress, Progress::Ordered(_)) {
             return;
@@ -309,7 +302,7 @@ impl Collector {
             taken_over_at,
             login: login.clone(),
         };
-        self.0.runtime.spawn(async move {
+        tokio::spawn(async move {
             let (collector, order) = (poller.collector.clone(), poller.login.order.id);
             let ended = poller.run().await;
             collector.state(|state| {
@@ -387,26 +380,13 @@ impl Poller {
             {
                 return true;
             }
-            self.rest_until(next).await;
+            while self.is_ours() && Instant::now() < next {
+                sleep_until(next.min(Instant::now() + STOP_LATENCY)).await;
+            }
         }
         let order = self.login.order.id;
         self.collector
             .state(|state| !state.collecting.contains(&order))
-    }
-
-    /// Until the next question is due, or there will be none.
-    async fn rest_until(&self, next: Instant) {
-        loop {
-            // Before it is looked: what changes meanwhile is heard.
-            let changed = self.collector.0.changed.notified();
-            if !self.is_ours() || Instant::now() >= next {
-                return;
-            }
-            tokio::select! {
-                () = changed => {}
-                () = sleep_until(next) => {}
-            }
-        }
     }
 
     fn party(&self) -> Option<Arc<Party>> {
