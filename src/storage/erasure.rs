@@ -219,16 +219,21 @@ impl Store {
 }
 
 /// The people that a number leads to, held until the transaction ends: whoever logs in as one of them
-/// meanwhile waits. Rows move from older keys to the newest one, and are looked for in that order.
+/// meanwhile waits, and so does whatever refers to their row. An `UPDATE` would let the latter pass, and of a
+/// login that ends at this moment the session would go and the grant stay. Rows move from older keys to the newest one,
+/// and are looked for in that order.
 async fn hold(tx: &mut Tx, index: &NumberIndex) -> Result<Vec<String>> {
+    let statement = match tx {
+        // It has one writer, and this transaction is it.
+        Tx::Sqlite(_) => "SELECT id FROM person WHERE number_index = $1",
+        Tx::Postgres(_) => "SELECT id FROM person WHERE number_index = $1 FOR UPDATE",
+    };
     let mut people = Vec::new();
     for value in index.others.iter().chain([&index.written]) {
-        let held: Vec<String> = on!(&mut *tx, |tx| sqlx::query_scalar(
-            "UPDATE person SET created_at = created_at WHERE number_index = $1 RETURNING id"
-        )
-        .bind(&value[..])
-        .fetch_all(&mut **tx)
-        .await)?;
+        let held: Vec<String> = on!(&mut *tx, |tx| sqlx::query_scalar(statement)
+            .bind(&value[..])
+            .fetch_all(&mut **tx)
+            .await)?;
         people.extend(held);
     }
     Ok(people)

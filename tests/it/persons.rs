@@ -20,6 +20,7 @@ use portvakt::session::Session;
 use portvakt::shows;
 use portvakt::storage::{EventFilter, Finish, NumberIndex, Store};
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::refresh::{refresh, text};
 use crate::sealing::{dump, encodings};
@@ -670,6 +671,54 @@ on_both!(
         assert!(erasures >= rounds, "{erasures}");
     }
 );
+
+#[test]
+fn a_login_that_is_about_to_end_is_waited_for_and_erased_whole() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "PV-PERSON-3", refusing "PV-PERSON-3");
+        let app = App::on(database).await;
+        let index = app.provider.keys.index.of(TOLVAN.as_bytes());
+        let random = Random::system();
+        let came = log_in(&app.provider.store, &app.clock, &random, index).await;
+        came.expect("alone");
+        // Another login of theirs has done all but its commit.
+        let url = app.database.url(app.directory.path());
+        let mut other = PgConnection::connect(&url).await.expect("it answers");
+        let login = "BEGIN;
+            INSERT INTO session SELECT (jsonb_populate_record(s, '{\"id\": \"another\"}')).*
+              FROM session s;
+            INSERT INTO client_grant
+            SELECT (jsonb_populate_record(g, '{\"id\": \"one\", \"session_id\": \"another\"}')).*
+              FROM client_grant g";
+        other.execute(sqlx::raw_sql(login)).await.expect("done");
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut other)
+            .await
+            .expect("a number");
+        let commit = async {
+            let waiting = format!(
+                "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE {pid} = ANY(pg_blocking_pids(pid))"
+            );
+            while app
+                .database
+                .texts(app.directory.path(), &waiting)
+                .is_empty()
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            other.execute("COMMIT").await.expect("done");
+        };
+        let (erased, ()) = tokio::join!(erase(&app, TOLVAN, Evidence::Goes), commit);
+        erased.expect("erased");
+        let left = counts(&app);
+        for table in ["person", "session", "client_grant", "code", "approval"] {
+            assert_eq!(left[table], "0", "{table}");
+        }
+    });
+}
 
 #[test]
 fn what_an_earlier_version_kept_is_told_and_erased_too() {
