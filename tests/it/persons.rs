@@ -688,10 +688,10 @@ fn a_login_that_is_about_to_end_is_waited_for_and_erased_whole() {
         let url = app.database.url(app.directory.path());
         let mut other = PgConnection::connect(&url).await.expect("it answers");
         let login = "BEGIN;
-            INSERT INTO session SELECT (jsonb_populate_record(s, '{\"id\": \"another\"}')).*
+            INSERT INTO session SELECT (jsonb_populate_record(s, '{\"id\": \"00000000-0000-4000-8000-000000000001\"}')).*
               FROM session s;
             INSERT INTO client_grant
-            SELECT (jsonb_populate_record(g, '{\"id\": \"one\", \"session_id\": \"another\"}')).*
+            SELECT (jsonb_populate_record(g, '{\"id\": \"00000000-0000-4000-8000-000000000002\", \"session_id\": \"00000000-0000-4000-8000-000000000001\"}')).*
               FROM client_grant g";
         other.execute(sqlx::raw_sql(login)).await.expect("done");
         let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
