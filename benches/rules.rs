@@ -172,7 +172,11 @@ fn tokens() -> OrderTokens {
 #[divan::bench]
 fn frame_of_a_code(bencher: Bencher<'_, '_>) {
     let tokens = tokens();
-    bencher.bench(|| qr::path(&qr::frame(&tokens, 17)).expect("it fits"));
+    bencher.bench(|| {
+        qr::Picture::of(&qr::frame(&tokens, 17))
+            .expect("it fits")
+            .modules()
+    });
 }
 
 const PLACE: Place<'static> = Place {

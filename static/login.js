@@ -7,7 +7,7 @@ const qr = document.getElementById("qr");
 const path = root.querySelector("#qr path");
 const message = document.getElementById("message");
 const away = document.getElementById("away");
-const tab = root.dataset.tab;
+const query = (root.dataset.tab ? root.dataset.tab + "&" : "?") + "code=modules";
 let source = null;
 let timer = null;
 let asking = null;
@@ -36,8 +36,9 @@ function show(state) {
     loadAnew();
   } else {
     // The old frame stays until the new one is here: there is no blank between them.
-    if (path && state.qr) {
-      path.setAttribute("d", state.qr);
+    if (path && (state.modules || state.qr)) {
+      // An earlier version's node draws it.
+      path.setAttribute("d", state.modules ? drawn(state.modules) : state.qr);
       qr.classList.remove("stale");
     }
     // A live region speaks when its text changes, so it is only changed when it differs.
@@ -47,13 +48,29 @@ function show(state) {
   }
 }
 
+// The code as a path: one subpath for each run of dark modules in a row. They come as bits, row by
+// row; those that fill the last byte are too few for another row and column.
+function drawn(modules) {
+  const bytes = Array.from(atob(modules), (byte) => byte.charCodeAt(0));
+  const side = Math.floor(Math.sqrt(bytes.length * 8));
+  const isDark = (n) => (bytes[n >> 3] >> (7 - (n & 7))) & 1;
+  let d = "";
+  for (let y = 0; y < side; y++) {
+    for (let x = 0, run; x < side; x += run || 1) {
+      for (run = 0; x + run < side && isDark(y * side + x + run); run++);
+      if (run) d += `M${x} ${y}h${run}v1h-${run}z`;
+    }
+  }
+  return d;
+}
+
 async function ask() {
   timer = null;
   tried = performance.now();
   try {
     asking = new AbortController();
     const options = { cache: "no-store", signal: asking.signal };
-    const answer = await fetch(address + "/status" + tab, options);
+    const answer = await fetch(address + "/status" + query, options);
     if (answer.ok) show(await answer.json());
     else if (answer.status === 403) loadAnew();
   } catch {
@@ -74,7 +91,7 @@ function follow() {
     return;
   }
   tried = performance.now();
-  source = new EventSource(address + "/events" + tab);
+  source = new EventSource(address + "/events" + query);
   source.onmessage = (event) => {
     failures = 0;
     show(JSON.parse(event.data));

@@ -127,14 +127,14 @@ impl<'a> Visit<'a> {
                 let returned = self.get(&back).await?;
                 let tab = returned.leads_to()?.to_owned();
                 self.get(&tab).await?.after("data-login=\"")?;
-                (tab, format!("{address}/events?tab=returned"))
+                (tab, format!("{address}/events?tab=returned&code=modules"))
             }
             Device::Other => {
                 let code = read(&page.after("shape-rendering=\"crispEdges\"><path d=\"")?)?;
                 let asked = json!({ "qr": code, "person": number });
                 approve(self.world, "scan", asked).await?;
                 drop(person);
-                (address.clone(), format!("{address}/events"))
+                (address.clone(), format!("{address}/events?code=modules"))
             }
         };
         ensure!(tab.starts_with(&address), "another login's page");
@@ -170,7 +170,7 @@ impl<'a> Visit<'a> {
     pub async fn wait_for_scan(&mut self) -> anyhow::Result<reqwest::Response> {
         let (address, page) = self.choose(Device::Other, SCOPE).await?;
         page.after("shape-rendering=\"crispEdges\"><path d=\"")?;
-        self.events(&format!("{address}/events")).await
+        self.events(&format!("{address}/events?code=modules")).await
     }
 
     /// A login at node-oidc-provider: its form, sent as it is.

@@ -100,7 +100,7 @@ async fn watch(
         };
         let arrived = began.elapsed();
         let text = String::from_utf8_lossy(&chunk);
-        if !text.contains("\"qr\":") {
+        if !text.contains("\"modules\":") {
             continue;
         }
         frames.fetch_add(1, Ordering::Relaxed);

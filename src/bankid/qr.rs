@@ -4,6 +4,8 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use qrcodegen::{Mask, QrCode, QrCodeEcc, QrSegment, Version};
 use sha2::Sha256;
@@ -27,29 +29,55 @@ fn auth_code(secret: &str, seconds: u64) -> String {
 /// How many modules a code is wide, without the quiet zone.
 pub const MODULES: usize = 45;
 
-/// A frame as the `d` of an SVG path in a square of [`MODULES`] units: one subpath for each
-/// horizontal run of dark modules. Version, error correction and mask are pinned (7, M, 0), so
-/// that the picture keeps its size when the seconds grow a digit, and no other mask is tried, which would be nine
-/// tenths of the work. `None` when the text does not fit, which no frame of BankID's tokens is long enough for.
-pub fn path(frame: &str) -> Option<String> {
-    let code = code(frame)?;
-    let size = code.size();
-    let mut d = String::with_capacity(8 * 1024);
-    for y in 0..size {
-        let mut x = 0;
-        while x < size {
-            let dark = (x..size).take_while(|x| code.get_module(*x, y)).count();
-            let width = i32::try_from(dark).unwrap_or(size);
-            if width > 0 {
-                let (x, y, width) = (number(x), number(y), number(width));
-                for part in ["M", x, " ", y, "h", width, "v1h-", width, "z"] {
-                    d.push_str(part);
-                }
-            }
-            x += width.max(1);
+/// The picture of a frame. Version, error correction and mask are pinned (7, M, 0), so that it keeps its
+/// size when the seconds grow a digit, and no other mask is tried, which would be nine tenths of the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// A bit for each module, set where it is dark: row by row, from the left, the highest of a byte first.
+    modules: Vec<u8>,
+}
+
+impl Picture {
+    /// `None` when the text does not fit, which no frame of BankID's tokens is long enough for.
+    pub fn of(frame: &str) -> Option<Picture> {
+        let code = code(frame)?;
+        let mut modules = vec![0; (MODULES * MODULES).div_ceil(8)];
+        let places = (0..code.size()).flat_map(|y| (0..code.size()).map(move |x| (x, y)));
+        for (n, (x, y)) in places.enumerate() {
+            modules[n / 8] |= u8::from(code.get_module(x, y)) << (7 - n % 8);
         }
+        Some(Picture { modules })
     }
-    Some(d)
+
+    /// All modules in Base64: a twentieth of the path, for a page that draws by itself.
+    pub fn modules(&self) -> String {
+        STANDARD.encode(&self.modules)
+    }
+
+    /// The `d` of an SVG path in a square of [`MODULES`] units: one subpath for each horizontal run of dark
+    /// modules.
+    pub fn path(&self) -> String {
+        let mut d = String::with_capacity(8 * 1024);
+        for y in 0..MODULES {
+            let mut x = 0;
+            while x < MODULES {
+                let run = (x..MODULES).take_while(|x| self.is_dark(*x, y)).count();
+                if run > 0 {
+                    let (x, y, run) = (number(x), number(y), number(run));
+                    for part in ["M", x, " ", y, "h", run, "v1h-", run, "z"] {
+                        d.push_str(part);
+                    }
+                }
+                x += run.max(1);
+            }
+        }
+        d
+    }
+
+    fn is_dark(&self, x: usize, y: usize) -> bool {
+        let n = y * MODULES + x;
+        self.modules[n / 8] >> (7 - n % 8) & 1 == 1
+    }
 }
 
 fn code(frame: &str) -> Option<QrCode> {
@@ -59,12 +87,11 @@ fn code(frame: &str) -> Option<QrCode> {
     QrCode::encode_segments_advanced(&segments, level, version, version, Some(mask), false).ok()
 }
 
-/// A number that can stand in a path, in decimal. They are few, and written thousands of times a second.
-fn number(n: i32) -> &'static str {
+/// A number that can stand in a path, in decimal. They are few, and each login's page has hundreds.
+fn number(n: usize) -> &'static str {
     static NUMBERS: LazyLock<Vec<String>> =
         LazyLock::new(|| (0..=MODULES).map(|n| n.to_string()).collect());
-    let index = usize::try_from(n).unwrap_or_default();
-    NUMBERS.get(index).map_or("0", String::as_str)
+    NUMBERS.get(n).map_or("0", String::as_str)
 }
 
 #[cfg(test)]
@@ -133,9 +160,25 @@ mod tests {
         for seconds in [9, 10, 99, 100] {
             let code = code(&frame(&documented(), seconds)).expect("it fits");
             assert_eq!(usize::try_from(code.size()), Ok(MODULES));
-            assert!(
-                path(&frame(&documented(), seconds)).is_some_and(|d| d.starts_with("M0 0h7v1h-7z"))
-            );
+            let picture = Picture::of(&frame(&documented(), seconds)).expect("it fits");
+            assert!(picture.path().starts_with("M0 0h7v1h-7z"));
+            // A page tells the side from the length: no other square fits between.
+            let bits = picture.modules.len() * 8;
+            assert_eq!(bits.isqrt(), MODULES);
         }
+    }
+
+    #[test]
+    fn a_picture_is_the_code_of_its_frame() {
+        let text = frame(&documented(), 7);
+        let (picture, code) = (Picture::of(&text).expect("it fits"), code(&text));
+        let code = code.expect("it fits");
+        let side = i32::try_from(MODULES).expect("small");
+        for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
+            let place = |n: i32| usize::try_from(n).expect("not negative");
+            let drawn = picture.is_dark(place(x), place(y));
+            assert_eq!(drawn, code.get_module(x, y), "{x} {y}");
+        }
+        assert_eq!(Picture::of(&"x".repeat(200)), None);
     }
 }

@@ -23,13 +23,13 @@ use crate::telemetry::metrics::OpenStream;
 
 /// One state after the other, and while a code is shown its frame of each second.
 pub async fn events(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let Some((tab, following)) = followed(&provider, &request).await? else {
+    let Some((page, following)) = followed(&provider, &request).await? else {
         return Ok(answer::forbidden_json());
     };
     let open = provider.metrics.stream_opened();
     let first = Following {
         provider,
-        tab,
+        page,
         login: following,
         is_first: true,
         is_over: false,
@@ -41,14 +41,22 @@ pub async fn events(provider: Provider, request: Request) -> Result<Answer, Erro
 
 /// The state of now.
 pub async fn status(provider: Provider, request: Request) -> Result<Answer, Error> {
-    let Some((tab, following)) = followed(&provider, &request).await? else {
+    let Some((page, following)) = followed(&provider, &request).await? else {
         return Ok(answer::forbidden_json());
     };
     let login = following.borrow().clone();
-    Ok(Answer::json(&json!(State::of(&provider, &login, tab))))
+    Ok(Answer::json(&json!(State::of(&provider, &login, page))))
 }
 
-type Followed = (Tab, watch::Receiver<Arc<Login>>);
+/// Who is told.
+#[derive(Clone, Copy)]
+struct Page {
+    tab: Tab,
+    /// Whether it draws the code's modules by itself. One that was loaded from an earlier version does not.
+    draws: bool,
+}
+
+type Followed = (Page, watch::Receiver<Arc<Login>>);
 
 async fn followed(provider: &Provider, request: &Request) -> Result<Option<Followed>, Error> {
     let Some(id) = request.id() else {
@@ -63,16 +71,19 @@ async fn followed(provider: &Provider, request: &Request) -> Result<Option<Follo
         return Ok(None);
     };
     let query = request.query(64).unwrap_or_default();
-    let tab = match query.first("tab") {
-        Some("returned") => Tab::Returned,
-        _ => Tab::First,
+    let page = Page {
+        tab: match query.first("tab") {
+            Some("returned") => Tab::Returned,
+            _ => Tab::First,
+        },
+        draws: query.first("code") == Some("modules"),
     };
-    Ok(Some((tab, following)))
+    Ok(Some((page, following)))
 }
 
 struct Following {
     provider: Provider,
-    tab: Tab,
+    page: Page,
     login: watch::Receiver<Arc<Login>>,
     is_first: bool,
     is_over: bool,
@@ -94,7 +105,7 @@ impl Following {
         }
         self.is_first = false;
         let login = self.login.borrow_and_update().clone();
-        let state = State::of(&self.provider, &login, self.tab);
+        let state = State::of(&self.provider, &login, self.page);
         self.is_over = state.rests();
         Some((state.event(), self))
     }
@@ -123,6 +134,9 @@ struct State {
     heading: &'static str,
     /// The how many-th order it is: with another one begins another page.
     order: i64,
+    /// The code's modules ([`Picture::modules`](crate::bankid::qr::Picture::modules)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modules: Option<String>,
     /// The `d` of the code's path.
     #[serde(skip_serializing_if = "Option::is_none")]
     qr: Option<String>,
@@ -131,19 +145,21 @@ struct State {
 }
 
 impl State {
-    fn of(provider: &Provider, login: &Login, tab: Tab) -> State {
+    fn of(provider: &Provider, login: &Login, page: Page) -> State {
         let (links, now) = (&provider.config.bankid.links, provider.clock.moment());
-        let screen = screen(login, tab, links, now);
+        let screen = screen(login, page.tab, links, now);
         let words = Words::of(provider.language_of(login));
         let mut state = State {
             screen: screen.name(),
             heading: look(&screen, words).heading,
             order: login.orders_made,
+            modules: None,
             qr: None,
             message: None,
         };
         match screen {
-            Screen::Scan { path } => state.qr = Some(path),
+            Screen::Scan { picture } if page.draws => state.modules = Some(picture.modules()),
+            Screen::Scan { picture } => state.qr = Some(picture.path()),
             Screen::Working { message } | Screen::Failed { message, .. } => {
                 state.message = Some(words.message(&message));
             }
@@ -159,7 +175,7 @@ impl State {
 
     /// HTML, "Server-sent events".
     fn event(&self) -> Bytes {
-        let mut event = Vec::with_capacity(8 * 1024);
+        let mut event = Vec::with_capacity(1024);
         event.extend_from_slice(b"data: ");
         serde_json::to_writer(&mut event, self).expect("words and numbers are always valid JSON");
         event.extend_from_slice(b"\n\n");

@@ -471,6 +471,7 @@ mod tests {
     use super::super::screen::LoginPage;
     use super::*;
     use crate::bankid::message::Message;
+    use crate::bankid::qr::Picture;
     use crate::login::progress::Screen;
 
     const OFFERS: Offers = Offers {
@@ -481,7 +482,7 @@ mod tests {
     fn screens() -> Vec<Screen> {
         vec![
             Screen::Scan {
-                path: "M0 0h7v1h-7z".into(),
+                picture: Picture::of("bankid").expect("it fits"),
             },
             Screen::Launch {
                 link: "bankid:///?autostarttoken=x".into(),

@@ -3,7 +3,7 @@
 use super::{Comeback, Login, Progress, State, Unfinished};
 use crate::bankid::launch::AppLinks;
 use crate::bankid::message::{self, Device, Message};
-use crate::bankid::qr;
+use crate::bankid::qr::{self, Picture};
 use crate::clock::{Moment, Timestamp};
 
 /// Which of a browser's tabs asks. The tab that the app opened ends the login; every other one
@@ -21,8 +21,8 @@ pub enum Tab {
 pub enum Screen {
     /// The animated code: the picture of this second.
     Scan {
-        /// The `d` of an SVG path, [`qr::MODULES`] wide.
-        path: String,
+        /// The frame of this second.
+        picture: Picture,
     },
     /// The link that opens the app on this device.
     Launch {
@@ -137,8 +137,8 @@ fn unclaimed(login: &Login, links: &AppLinks, now: Moment) -> Screen {
         Device::Other if age >= START_WINDOW => Screen::Renewing,
         // Its order still waits: who has just pressed is not disturbed.
         Device::This if age >= LAUNCH_WINDOW => Screen::LaunchAgain,
-        Device::Other => match qr::path(&qr::frame(&order.tokens, age)) {
-            Some(path) => Screen::Scan { path },
+        Device::Other => match Picture::of(&qr::frame(&order.tokens, age)) {
+            Some(picture) => Screen::Scan { picture },
             None => Screen::Renewing,
         },
         Device::This => Screen::Launch {
@@ -265,7 +265,7 @@ mod tests {
         let _shows =
             crate::shows!(accepting "BP-08", refusing "BP-08", accepting "BC-05", refusing "BC-05");
         let login = login(Device::Other);
-        let picture = |seconds| qr::path(&qr::frame(&login.order.tokens, seconds));
+        let picture = |seconds| Picture::of(&qr::frame(&login.order.tokens, seconds));
         for (ms, seconds) in [
             (1_000_000, 0),
             // Rounded down: half a second ahead is a code that is not valid yet.
@@ -277,8 +277,8 @@ mod tests {
             (999_500, 0),
         ] {
             let shown = screen(&login, Tab::First, &AppLinks::bankid(), Moment(ms));
-            let path = picture(seconds).expect("it fits");
-            assert_eq!(shown, Screen::Scan { path }, "{ms}");
+            let picture = picture(seconds).expect("it fits");
+            assert_eq!(shown, Screen::Scan { picture }, "{ms}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portvakt::shows;
 use serde_json::Value;
 
+use crate::support::browser::{read_modules, read_qr};
 use crate::support::phone::{ASA, TOLVAN, YUSUF};
 use crate::support::{Answer, App, Browser, Database, on_both, run};
 
@@ -116,7 +117,7 @@ fn the_page_is_told_by_events() {
         let login = browser.choose(&choice, "other").await;
         let name = format!("l-{}", &login.login_id()[..8]);
         let cookie = format!("{name}={}", browser.cookie(&name).expect("a cookie"));
-        let url = format!("{}/events", login.login_url());
+        let url = format!("{}/events?code=modules", login.login_url());
         let stranger = reqwest::get(&url).await.expect("an answer");
         assert_eq!(stranger.status(), 403);
         let mut events = reqwest::Client::new()
@@ -134,8 +135,8 @@ fn the_page_is_told_by_events() {
             for event in text.split("\n\n").filter_map(|e| e.strip_prefix("data: ")) {
                 let event: Value = serde_json::from_str(event).expect("JSON");
                 let screen = event["screen"].as_str().expect("a screen").to_owned();
-                if let Some(path) = event["qr"].as_str() {
-                    codes.push(crate::support::browser::read_qr(path));
+                if let Some(modules) = event["modules"].as_str() {
+                    codes.push(read_modules(modules));
                 }
                 if screens.last() != Some(&screen) {
                     screens.push(screen);
@@ -154,6 +155,21 @@ fn the_page_is_told_by_events() {
         assert_eq!(screens, ["scan", "working", "finish"]);
         codes.dedup();
         assert!(codes.len() >= 2, "a new code each second");
+    });
+}
+
+#[test]
+fn a_page_of_an_earlier_version_is_told_the_path_of_the_code() {
+    run(async {
+        let _shows = shows!(accepting "PV-EVENTS-1");
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let (_, told) = browser.status(&login).await;
+        assert_eq!(told["modules"], Value::Null);
+        let text = read_qr(told["qr"].as_str().expect("a path"));
+        assert!(text.starts_with("bankid."));
     });
 }
 

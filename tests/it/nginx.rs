@@ -233,7 +233,7 @@ pub async fn frames_come_each_second(app: &App) {
         assert_eq!(event.matches("data: ").count(), 1, "one at a time");
         let state: Value =
             serde_json::from_str(event.trim().trim_start_matches("data: ")).expect("JSON");
-        frames.insert(state["qr"].as_str().expect("a code").to_owned());
+        frames.insert(state["modules"].as_str().expect("a code").to_owned());
         // The first comes at once, and the second when the login's second is over.
         if let Some(before) = before.replace(Instant::now())
             && frames.len() > 2

@@ -20,7 +20,7 @@ use crate::admin::preview::asks;
 use crate::admin::role::Permission;
 use crate::admin::{Unmet, client};
 use crate::authorize::request::{AuthorizationRequest, Scope};
-use crate::bankid::qr;
+use crate::bankid::qr::Picture;
 use crate::client::logo::Logo;
 use crate::client::registered::{ManagedBy, Registered};
 use crate::client::setting::{Mistake, from_form};
@@ -272,7 +272,7 @@ fn scan_page(
         reference: String::new(),
         csrf: String::new(),
         screen: Screen::Scan {
-            path: qr::path(&code).unwrap_or_default(),
+            picture: Picture::of(&code).expect("a frame fits"),
         },
         offers,
         starts_by_itself: false,

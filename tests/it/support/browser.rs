@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use portvakt::testing::canary;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
@@ -181,13 +183,14 @@ impl Browser {
 
     /// The stream of a login's states, unless there is no answer.
     pub async fn try_events(&self, login_url: &str) -> Result<reqwest::Response, reqwest::Error> {
-        let request = self.at(Method::GET, &format!("{login_url}/events"));
+        let request = self.at(Method::GET, &format!("{login_url}/events?code=modules"));
         self.dressed(request).send().await
     }
 
     /// The same for as long as it lasts.
     pub async fn events(&self, login: &Page) -> reqwest::Response {
-        let request = self.at(Method::GET, &format!("{}/events", login.login_url()));
+        let url = format!("{}/events?code=modules", login.login_url());
+        let request = self.at(Method::GET, &url);
         let request = self.dressed(request).timeout(Duration::from_secs(600));
         request.send().await.expect("an answer")
     }
@@ -428,9 +431,11 @@ impl Page {
     }
 }
 
+/// How many modules a code is wide.
+const SIDE: usize = 45;
+
 /// Decodes the picture by a reader that is not ours.
 pub fn read_qr(path: &str) -> String {
-    const SIDE: usize = 45;
     let mut dark = [[false; SIDE]; SIDE];
     for run in path.split('M').filter(|run| !run.is_empty()) {
         let numbers: Vec<usize> = run
@@ -440,7 +445,20 @@ pub fn read_qr(path: &str) -> String {
         let (x, y, width) = (numbers[0], numbers[1], numbers[2]);
         dark[y][x..x + width].fill(true);
     }
-    let grid = rqrr::SimpleGrid::from_func(SIDE, |x, y| dark[y][x]);
+    read_code(|x, y| dark[y][x])
+}
+
+/// The same of the modules that a page draws by itself.
+pub fn read_modules(modules: &str) -> String {
+    let bytes = STANDARD.decode(modules).expect("Base64");
+    read_code(|x, y| {
+        let n = y * SIDE + x;
+        bytes[n / 8] & (0x80 >> (n % 8)) != 0
+    })
+}
+
+fn read_code(is_dark: impl Fn(usize, usize) -> bool) -> String {
+    let grid = rqrr::SimpleGrid::from_func(SIDE, is_dark);
     let (_, text) = rqrr::Grid::new(grid).decode().expect("a readable code");
     // The code's authentication is as secret as a password for as long as it is fresh.
     if let Some(code) = text.rsplit('.').next() {
