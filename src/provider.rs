@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admin::role::Reach;
@@ -90,6 +91,8 @@ pub struct Parts {
     pub random: Random,
     /// Whether this node could read the keys of the database when it last tried.
     pub data_keys_are_read: AtomicBool,
+    /// Where that runs which outlives the request that began it: the threads of the web server end with it.
+    pub runtime: Handle,
     /// What work is this process's, and no other's, is known by.
     pub lease_holder: String,
     /// Whether nobody should be sent here any more, because the node will stop.
@@ -219,6 +222,7 @@ impl Provider {
             followed,
             collector,
             clock,
+            runtime: Handle::current(),
             lease_holder: random.uuid().to_string(),
             random,
             data_keys_are_read: AtomicBool::new(true),

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::HttpDate;
+use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::runtime::Handle;
+use tracing::Instrument;
 use url::Url;
 
 use super::collect::{Collected, OrderRef};
@@ -40,6 +43,9 @@ const ANSWER_LIMIT: usize = 256 * 1024;
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    /// Where it was made, if on any runtime. Its connections are used by everybody, and end with the threads that they
+    /// were made on: those of the web server are the first to go, and an answer that is on its way is lost.
+    home: Option<Handle>,
 }
 
 /// Why BankID did not give the answer that was asked for.
@@ -152,7 +158,11 @@ impl Client {
             .pool_idle_timeout(IDLE)
             .build()
             .map_err(SetupError::Http)?;
-        Ok(Client { http, base })
+        Ok(Client {
+            http,
+            base,
+            home: Handle::try_current().ok(),
+        })
     }
 
     /// `POST /auth`: begins an identification.
@@ -183,10 +193,27 @@ impl Client {
             .base
             .join("auth")
             .expect("an operation is a path segment");
-        let answer = send(|| self.http.get(url.clone())).await?;
-        match answer.status().as_u16() {
-            405 => Ok(date(&answer)),
-            status => Err(refused(status, &limited(answer).await?)),
+        let http = self.http.clone();
+        let asked = async move {
+            let answer = send(|| http.get(url.clone())).await?;
+            match answer.status().as_u16() {
+                405 => Ok(date(&answer)),
+                status => Err(refused(status, &limited(answer).await?)),
+            }
+        };
+        self.at_home(asked).await
+    }
+
+    async fn at_home<T: Send + 'static>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match &self.home {
+            Some(home) if home.id() != Handle::current().id() => {
+                let answered = home.spawn(asked.in_current_span()).await;
+                answered.unwrap_or(Err(Failure::Unreachable("nobody is left to ask")))
+            }
+            _ => asked.await,
         }
     }
 
@@ -200,22 +227,29 @@ impl Client {
             .join(operation)
             .expect("an operation is a path segment");
         let body = serde_json::to_vec(body).expect("our own types are always valid JSON");
-        let request = || {
-            self.http
-                .post(url.clone())
-                // Exactly this: BankID answers 415 to `application/json; charset=utf-8`.
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(body.clone())
-        };
-        let answer = send(request).await?;
-        let status = answer.status();
-        let body = limited(answer).await?;
+        let asked = posted(self.http.clone(), url, body);
+        let (status, body) = self.at_home(asked).await?;
         if status.is_success() {
             serde_json::from_slice(&body).map_err(|_| Failure::Unreadable(status.as_u16()))
         } else {
             Err(refused(status.as_u16(), &body))
         }
     }
+}
+
+async fn posted(
+    http: reqwest::Client,
+    url: Url,
+    body: Vec<u8>,
+) -> Result<(StatusCode, Vec<u8>), Failure> {
+    let request = || {
+        http.post(url.clone())
+            // Exactly this: BankID answers 415 to `application/json; charset=utf-8`.
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body.clone())
+    };
+    let answer = send(request).await?;
+    Ok((answer.status(), limited(answer).await?))
 }
 
 /// Sends a request, again when there was no connection to send it by.

@@ -75,17 +75,12 @@ pub(super) fn preflight(methods: &str) -> Answer {
 
 /// A database that does not answer lets nobody read, which is all that it may cost.
 async fn admitted(data: &web::Data<Handlers>, origin: WebOrigin) -> Option<HeaderValue> {
-    let store = data.provider.store.clone();
-    let text = HeaderValue::from_str(origin.as_str()).ok()?;
-    let known = data
-        .runtime
-        .spawn(async move { store.is_web_origin(&origin).await });
-    match known.await {
-        Ok(Ok(true)) => Some(text),
-        Ok(Err(fault)) => {
+    match data.provider.store.is_web_origin(&origin).await {
+        Ok(true) => HeaderValue::from_str(origin.as_str()).ok(),
+        Ok(false) => None,
+        Err(fault) => {
             tracing::error!(%fault, "a site could not be looked up");
             None
         }
-        _ => None,
     }
 }

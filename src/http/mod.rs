@@ -1,8 +1,7 @@
 //! The doors: every route on one page, in the order of a login.
 //!
-//! A door is load → decide → save → answer. It runs on the provider's own runtime and not on the
-//! web server's, so that a browser which hangs up does not stop a commit half way, and connections
-//! to the database and to BankID are shared by all.
+//! A door is load → decide → save → answer. It runs on the thread of the web server that its request came to, and
+//! to its end by the provider's own when the browser hangs up, so that no commit is stopped half way.
 
 pub mod admin;
 pub mod answer;
@@ -32,6 +31,7 @@ mod returning;
 mod revoke;
 mod screen;
 pub mod tls;
+mod to_the_end;
 mod token;
 mod upload;
 mod userinfo;
@@ -57,6 +57,7 @@ use crate::telemetry::metrics::Came;
 use crate::telemetry::traces::{self, Arrival, Flight};
 use answer::{Answer, Face};
 use input::{BODY_LIMIT, Request};
+use to_the_end::to_the_end;
 
 fn routes(config: &mut web::ServiceConfig) {
     // What there is to know before a login.
@@ -197,7 +198,7 @@ pub struct Served {
 
 const SHUTDOWN_SECONDS: u64 = 25;
 
-/// Serves a provider on a bound listener. The doors run on `runtime`.
+/// Serves a provider on a bound listener. What is begun and given up ends on `runtime`.
 pub fn serve(
     provider: Provider,
     listener: TcpListener,
@@ -357,12 +358,13 @@ where
                 // In a box: it is many kilobytes, which would be moved at each step from here.
                 let work = Box::pin(door(provider.clone(), request.clone())).instrument(span);
                 let work = traces::carried(flight.clone(), work);
-                let work = data.runtime.spawn(async move {
+                let work = async move {
                     let result = work.await;
                     admitted.ended(&result);
                     result
-                });
-                let result = work.await.unwrap_or(Err(Error::Fault(Fault::Panicked)));
+                };
+                let result = to_the_end(work, &data.runtime).await;
+                let result = result.unwrap_or(Err(Error::Fault(Fault::Panicked)));
                 result.unwrap_or_else(|error| {
                     if let Error::Fault(fault) = &error {
                         provider.metrics.failed(fault);

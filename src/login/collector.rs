@@ -9,6 +9,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::followed::Followed;
@@ -30,8 +32,6 @@ pub const LEASE: Seconds = Seconds(6);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two thirds of the lease, by a clock that nobody can turn.
 const ALIVE: Duration = Duration::from_secs(4);
-/// How soon a poller that waits notices that its node stops.
-const STOP_LATENCY: Duration = Duration::from_millis(500);
 /// BankID forgets a failed order after five minutes and any other one sooner.
 const ORDER_LIFETIME: Seconds = Seconds(6 * 60);
 
@@ -46,6 +46,9 @@ struct Inner {
     metrics: Arc<Metrics>,
     traces: Traces,
     clock: Clock,
+    runtime: Handle,
+    /// Told to pollers that wait: whose their orders are may be another question now.
+    changed: Notify,
     state: Mutex<State>,
 }
 
@@ -99,6 +102,8 @@ impl Collector {
             metrics,
             traces,
             clock,
+            runtime: Handle::current(),
+            changed: Notify::new(),
             state: Mutex::new(State {
                 node,
                 alive_until: asked_at + ALIVE,
@@ -218,6 +223,7 @@ impl Collector {
             state.alive_until = asked_at + ALIVE;
             state.is_unsettled = true;
         });
+        self.0.changed.notify_waiters();
         Ok(())
     }
 
@@ -271,6 +277,7 @@ impl Collector {
     /// question that is under way is answered, because its answer may be the only one.
     pub async fn stop(&self) -> Result<(), Fault> {
         self.state(|state| state.is_stopping = true);
+        self.0.changed.notify_waiters();
         let latest = Instant::now() + REQUEST_TIMEOUT + INTERVAL;
         while self.state(|state| !state.collecting.is_empty()) && Instant::now() < latest {
             sleep(Duration::from_millis(20)).await;
@@ -283,7 +290,7 @@ impl Collector {
         self.state(|state| state.collecting.remove(&order));
     }
 
-    /// Collects a login's order from now on, on the runtime that this is called on.
+    /// Collects a login's order from now on, whether or not whoever began it waits.
     pub fn collect(&self, login: &Login, taken_over_at: Option<Timestamp>) {
         if !matches!(login.order.progress, Progress::Ordered(_)) {
             return;
@@ -302,7 +309,7 @@ impl Collector {
             taken_over_at,
             login: login.clone(),
         };
-        tokio::spawn(async move {
+        self.0.runtime.spawn(async move {
             let (collector, order) = (poller.collector.clone(), poller.login.order.id);
             let ended = poller.run().await;
             collector.state(|state| {
@@ -380,13 +387,26 @@ impl Poller {
             {
                 return true;
             }
-            while self.is_ours() && Instant::now() < next {
-                sleep_until(next.min(Instant::now() + STOP_LATENCY)).await;
-            }
+            self.rest_until(next).await;
         }
         let order = self.login.order.id;
         self.collector
             .state(|state| !state.collecting.contains(&order))
+    }
+
+    /// Until the next question is due, or there will be none.
+    async fn rest_until(&self, next: Instant) {
+        loop {
+            // Before it is looked: what changes meanwhile is heard.
+            let changed = self.collector.0.changed.notified();
+            if !self.is_ours() || Instant::now() >= next {
+                return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(next) => {}
+            }
+        }
     }
 
     fn party(&self) -> Option<Arc<Party>> {

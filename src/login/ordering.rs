@@ -169,7 +169,7 @@ async fn started(
             Ok(false)
         }
         Err(fault) => {
-            tokio::spawn(settle(provider.clone(), login));
+            provider.runtime.spawn(settle(provider.clone(), login));
             Err(fault.into())
         }
     }

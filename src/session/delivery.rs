@@ -23,8 +23,9 @@ const MOST: usize = 64;
 /// The first try of notices that were just kept (RP-Initiated Logout §2: before the browser goes on).
 pub async fn tell(provider: &Provider, jobs: Vec<Job>) {
     let calls = jobs.into_iter().map(|job| {
-        let provider = provider.clone();
-        tokio::spawn(async move { deliver(&provider, &job).await })
+        let telling = provider.clone();
+        let told = async move { deliver(&telling, &job).await };
+        provider.runtime.spawn(told)
     });
     // What takes longer goes on by itself.
     let _ = tokio::time::timeout(PATIENCE, join_all(calls)).await;

@@ -2,14 +2,16 @@
 //!
 //! sqlx's own pool asks a connection twice in each use whether it is alive, before and after, which is
 //! two thirds of what a short statement costs. Here one is asked when something went wrong on it, or when
-//! nobody used it for a moment.
+//! nobody used it for a moment. And no pool minds who made a connection: what comes over it wakes the threads
+//! of the runtime that it was made on, which then wake those that wait for it. Here whoever wants one
+//! gets one of its own runtime's where there is one, and otherwise another's while one is made.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use prometheus_client::metrics::histogram::Histogram;
@@ -17,6 +19,9 @@ use sqlx::{
     ConnectOptions, Connection, Database, Either, Execute, Executor, Postgres, SqlStr, Sqlite,
 };
 use sqlx_core::transaction::TransactionManager as _;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Connections;
@@ -43,6 +48,9 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// A kind of database whose connections can be held here.
 pub(super) trait Pooled: Database {
+    /// Whether what comes over a connection wakes the runtime that it was made on.
+    const HAS_HOME: bool;
+
     /// Runs a statement that has no values.
     fn run<'c>(
         connection: &'c mut Self::Connection,
@@ -73,15 +81,11 @@ pub(super) trait Pooled: Database {
 }
 
 /// A database's connections.
-pub(super) struct Pool<DB: Pooled> {
-    lent: managed::Pool<Maker<DB>>,
-}
+pub(super) struct Pool<DB: Pooled>(Arc<Shared<DB>>);
 
 impl<DB: Pooled> Clone for Pool<DB> {
     fn clone(&self) -> Pool<DB> {
-        Pool {
-            lent: self.lent.clone(),
-        }
+        Pool(self.0.clone())
     }
 }
 
@@ -91,8 +95,7 @@ impl<DB: Pooled> fmt::Debug for Pool<DB> {
     }
 }
 
-/// Makes connections, and looks at those that were used.
-struct Maker<DB: Pooled> {
+struct Shared<DB: Pooled> {
     options: Options<DB>,
     /// What each connection is told first.
     greeting: Option<&'static str>,
@@ -100,88 +103,251 @@ struct Maker<DB: Pooled> {
     patience: Duration,
     /// How long that was.
     waits: Histogram,
-    is_closed: AtomicBool,
+    /// How many connections there may be.
+    most: usize,
+    /// One for each that may be in use; first come, first served.
+    permits: Arc<Semaphore>,
+    /// How many there are, idle, in use or about to be made. The latter two have a permit each.
+    count: Arc<AtomicUsize>,
+    /// Those that nobody uses, the one that was used last at the end.
+    idle: Mutex<Vec<Kept<DB>>>,
+    /// Whether one is being made for whoever comes next.
+    is_preparing: AtomicBool,
+    /// Whether nobody waits any more for those that come back.
+    is_over: AtomicBool,
 }
 
 /// A connection, and what is thought of it.
-struct Kept<DB: Database> {
+struct Kept<DB: Pooled> {
     connection: DB::Connection,
+    /// The runtime that it was made on, where that matters.
+    home: Option<Home>,
+    made: Instant,
+    used: Instant,
     /// Whether its last use did not end, or not well.
     is_doubted: bool,
     /// Whether a transaction began on it, or may have, and did not end.
     is_open: bool,
+    _place: Place,
 }
 
-impl<DB: Pooled> managed::Manager for Maker<DB> {
-    type Type = Kept<DB>;
-    type Error = sqlx::Error;
+/// A runtime that a connection was made on. When its threads have ended, nothing arrives over it any more.
+struct Home {
+    id: Id,
+    /// A task that waits for ever, and so ends only with them.
+    witness: AbortHandle,
+}
 
-    async fn create(&self) -> sqlx::Result<Kept<DB>> {
-        if self.is_closed.load(Ordering::Relaxed) {
-            return Err(sqlx::Error::PoolClosed);
+impl Home {
+    fn here() -> Home {
+        Home {
+            id: Handle::current().id(),
+            witness: tokio::spawn(std::future::pending::<()>()).abort_handle(),
         }
-        let (latest, mut pause) = (Instant::now() + self.patience, PAUSES.0);
-        let mut connection = loop {
-            match self.options.connect().await {
-                // Whoever asks while a server starts again waits for it.
-                Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
-                }
-                other => break other?,
-            }
-        };
-        if let Some(greeting) = self.greeting {
-            DB::run(&mut connection, greeting).await?;
-        }
-        Ok(Kept {
-            connection,
-            is_doubted: false,
-            is_open: false,
-        })
     }
 
-    async fn recycle(&self, kept: &mut Kept<DB>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        // It would take in whatever is done next, and nobody would commit that.
-        if kept.is_open {
-            return Err(RecycleError::message("its transaction did not end"));
+    fn is_there(&self) -> bool {
+        !self.witness.is_finished()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.witness.abort();
+    }
+}
+
+/// A connection's place among those that there may be.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// One more than `count`, unless those are as many as there may be.
+    fn take(count: &Arc<AtomicUsize>, most: usize) -> Option<Place> {
+        let more = |count| (count < most).then_some(count + 1);
+        let taken = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.is_ok().then(|| Place(count.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl<DB: Pooled> Shared<DB> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Kept<DB>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to use from here, by somebody who has a permit: the last that was used here, that one of another
+    /// runtime's which has been idle for the longest time, or a new one. `None` when all are being closed.
+    fn choose(&self, here: Option<Id>) -> Option<Choice<DB>> {
+        let mut idle = self.idle();
+        if let Some(place) = idle.iter().rposition(|kept| kept.is_of(here)) {
+            return Some(Choice::Kept(idle.remove(place)));
         }
-        if metrics.age() > LIFETIME {
-            return Err(RecycleError::message("it had its time"));
+        match idle.is_empty() {
+            false => Some(Choice::Borrowed(idle.remove(0))),
+            // Where there is none, not all are made: one of the permits is the asker's.
+            true => Place::take(&self.count, self.most).map(Choice::New),
         }
-        if kept.is_doubted || metrics.last_used() > DOUBTED_AFTER {
-            let alive = timeout(PING_TIMEOUT, kept.connection.ping()).await;
-            alive.map_err(|_| RecycleError::message("it does not answer"))??;
+    }
+
+    /// Any that nobody uses.
+    fn spare(&self) -> Option<Kept<DB>> {
+        self.idle().pop()
+    }
+
+    async fn make(&self, place: Place) -> sqlx::Result<Kept<DB>> {
+        let (connection, home) = self.connect().await?;
+        Ok(Kept::new(connection, home, place))
+    }
+
+    /// Sets out to make one here for the next who asks, if there may be one more, and nobody is at it.
+    fn prepare(self: &Arc<Self>) {
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            return;
+        };
+        let Some(place) = Place::take(&self.count, self.most) else {
+            return;
+        };
+        if self.is_preparing.swap(true, Ordering::AcqRel) {
+            return;
         }
-        Ok(())
+        let shared = Preparing(self.clone());
+        tokio::spawn(async move {
+            if let Ok(Ok(kept)) = timeout(shared.0.patience, shared.0.make(place)).await {
+                shared.0.take_back(kept);
+            }
+            drop((shared, permit));
+        });
+    }
+
+    /// Puts a connection among those that nobody uses, as long as somebody may still want it.
+    fn take_back(&self, mut kept: Kept<DB>) {
+        if !self.is_over.load(Ordering::Relaxed) {
+            kept.used = Instant::now();
+            self.idle().push(kept);
+        }
+    }
+
+    async fn connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
+        loop {
+            let home = DB::HAS_HOME.then(Home::here);
+            let mut connection = self.options.connect().await?;
+            if let Some(greeting) = self.greeting {
+                DB::run(&mut connection, greeting).await?;
+            }
+            // Who asked may have gone away meanwhile, and the rest is done by other threads.
+            let is_here = |home: &Home| home.id == Handle::current().id();
+            if home.as_ref().is_none_or(is_here) {
+                return Ok((connection, home));
+            }
+        }
+    }
+}
+
+enum Choice<DB: Pooled> {
+    Kept(Kept<DB>),
+    /// One that was made elsewhere.
+    Borrowed(Kept<DB>),
+    New(Place),
+}
+
+/// That one is being made for the next.
+struct Preparing<DB: Pooled>(Arc<Shared<DB>>);
+
+impl<DB: Pooled> Drop for Preparing<DB> {
+    fn drop(&mut self) {
+        self.0.is_preparing.store(false, Ordering::Release);
+    }
+}
+
+impl<DB: Pooled> Kept<DB> {
+    /// Whether it was made on a runtime, or none is better than another.
+    fn is_of(&self, here: Option<Id>) -> bool {
+        self.home.as_ref().map(|home| home.id) == here
+    }
+
+    fn new(connection: DB::Connection, home: Option<Home>, place: Place) -> Kept<DB> {
+        let now = Instant::now();
+        Kept {
+            connection,
+            home,
+            made: now,
+            used: now,
+            is_doubted: false,
+            is_open: false,
+            _place: place,
+        }
+    }
+
+    /// Whether it can be used.
+    async fn is_fit(&mut self) -> bool {
+        if self.made.elapsed() > LIFETIME || self.home.as_ref().is_some_and(|it| !it.is_there()) {
+            return false;
+        }
+        if self.is_doubted || self.used.elapsed() > DOUBTED_AFTER {
+            let alive = timeout(PING_TIMEOUT, self.connection.ping()).await;
+            return matches!(alive, Ok(Ok(())));
+        }
+        true
     }
 }
 
 /// A connection in use. It comes back when this is dropped.
-pub(super) struct Held<DB: Pooled>(Object<Maker<DB>>);
+pub(super) struct Held<DB: Pooled> {
+    /// `None` when it is not to come back.
+    kept: Option<Kept<DB>>,
+    pool: Pool<DB>,
+    // After the connection has come back.
+    _permit: OwnedSemaphorePermit,
+}
 
 impl<DB: Pooled> Held<DB> {
+    fn kept(&mut self) -> &mut Kept<DB> {
+        self.kept.as_mut().expect("it is held")
+    }
+
     /// Says how its use ended. Whatever is not said to have ended well is doubted.
     fn ended<T>(&mut self, done: &sqlx::Result<T>) {
-        self.0.is_doubted = done.is_err();
+        self.kept().is_doubted = done.is_err();
+    }
+
+    /// Leaves the connection, which is not met again.
+    fn leave(mut self) {
+        drop(self.kept.take());
     }
 
     /// Ends the connection.
-    pub async fn close(self) -> sqlx::Result<()> {
-        Object::take(self.0).connection.close().await
+    pub async fn close(mut self) -> sqlx::Result<()> {
+        match self.kept.take() {
+            Some(kept) => kept.connection.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl<DB: Pooled> Drop for Held<DB> {
+    fn drop(&mut self) {
+        // One that is open would take in whatever is done next, and nobody would commit that.
+        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_open) {
+            self.pool.0.take_back(kept);
+        }
     }
 }
 
 impl<DB: Pooled> Deref for Held<DB> {
     type Target = DB::Connection;
     fn deref(&self) -> &DB::Connection {
-        &self.0.connection
+        &self.kept.as_ref().expect("it is held").connection
     }
 }
 
 impl<DB: Pooled> DerefMut for Held<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
-        &mut self.0.connection
+        &mut self.kept().connection
     }
 }
 
@@ -193,43 +359,68 @@ impl<DB: Pooled> Pool<DB> {
         patience: Duration,
         greeting: Option<&'static str>,
     ) -> sqlx::Result<Pool<DB>> {
-        let maker = Maker {
+        let pool = Pool(Arc::new(Shared {
             options,
             greeting,
             patience,
             waits: waits(),
-            is_closed: AtomicBool::new(false),
-        };
-        let lent = managed::Pool::builder(maker)
-            .max_size(most)
-            // The one that was used last is not doubted, and the server's caches know it.
-            .queue_mode(QueueMode::Lifo)
-            .build()
-            .expect("no timeouts of the pool's own are set, which would need a runtime");
-        let pool = Pool { lent };
+            most,
+            permits: Arc::new(Semaphore::new(most)),
+            count: Arc::default(),
+            idle: Mutex::new(Vec::new()),
+            is_preparing: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+        }));
         pool.acquire().await?;
         Ok(pool)
     }
 
     /// A connection for several statements.
     pub async fn acquire(&self) -> sqlx::Result<Held<DB>> {
-        let maker = self.lent.manager();
-        if maker.is_closed.load(Ordering::Relaxed) {
-            return Err(sqlx::Error::PoolClosed);
-        }
         let since = Instant::now();
-        let object = timeout(maker.patience, self.lent.get()).await;
-        maker.waits.observe(since.elapsed().as_secs_f64());
-        match object {
-            Ok(Ok(mut object)) => {
-                // Should its use be broken off.
-                object.is_doubted = true;
-                Ok(Held(object))
+        let held = timeout(self.0.patience, self.held()).await;
+        self.0.waits.observe(since.elapsed().as_secs_f64());
+        held.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn held(&self) -> sqlx::Result<Held<DB>> {
+        let shared = &self.0;
+        let permit = shared.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
+        let here = DB::HAS_HOME.then(|| Handle::current().id());
+        let (latest, mut pause) = (Instant::now() + shared.patience, PAUSES.0);
+        let mut kept = loop {
+            let chosen = match shared.choose(here).ok_or(sqlx::Error::PoolClosed)? {
+                Choice::Kept(kept) => Ok(kept),
+                Choice::Borrowed(kept) => {
+                    shared.prepare();
+                    Ok(kept)
+                }
+                Choice::New(place) => shared.make(place).await,
+            };
+            // Whatever keeps a new one from being made, one that has come back meanwhile serves as well.
+            let chosen = chosen.or_else(|error| shared.spare().ok_or(error));
+            match chosen {
+                Ok(mut kept) => {
+                    if kept.is_fit().await {
+                        break kept;
+                    }
+                }
+                // Whoever asks while a server starts again waits for it.
+                Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Err(error) => return Err(error),
             }
-            Ok(Err(PoolError::Backend(error))) => Err(error),
-            Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
-            Ok(Err(_)) | Err(_) => Err(sqlx::Error::PoolTimedOut),
-        }
+        };
+        // Should its use be broken off.
+        kept.is_doubted = true;
+        Ok(Held {
+            kept: Some(kept),
+            pool: self.clone(),
+            _permit: permit,
+        })
     }
 
     /// A transaction.
@@ -239,17 +430,18 @@ impl<DB: Pooled> Pool<DB> {
 
     /// A transaction that begins by this statement.
     pub async fn begin_with(&self, statement: &'static str) -> sqlx::Result<Transaction<DB>> {
+        let mut tries = 0..=self.0.most;
         loop {
             let mut held = self.acquire().await?;
-            held.0.is_open = true;
+            held.kept().is_open = true;
             let begin = Some(SqlStr::from_static(statement));
             // By sqlx's own hand, which counts what begins within it.
             match DB::TransactionManager::begin(&mut held, begin).await {
                 Ok(()) => return Ok(Transaction { held: Some(held) }),
                 // One that broke since it was last used: nothing was done on it yet. It is not met again.
-                Err(error) if DB::is_gone(&error) => drop(Object::take(held.0)),
+                Err(error) if DB::is_gone(&error) && tries.next().is_some() => held.leave(),
                 Err(error) => {
-                    held.0.is_open = !matches!(error, sqlx::Error::Database(_));
+                    held.kept().is_open = !matches!(error, sqlx::Error::Database(_));
                     return Err(error);
                 }
             }
@@ -258,28 +450,26 @@ impl<DB: Pooled> Pool<DB> {
 
     /// Whether every connection that there may be is in use.
     pub fn is_full(&self) -> bool {
-        let status = self.lent.status();
-        status.available == 0 && status.size >= status.max_size
+        self.0.permits.available_permits() == 0
     }
 
     /// How they are used.
     pub fn connections(&self) -> Connections {
-        let status = self.lent.status();
         Connections {
-            in_use: status.size.saturating_sub(status.available),
-            idle: status.available,
-            limit: status.max_size,
+            in_use: self.0.most - self.0.permits.available_permits(),
+            idle: self.0.idle().len(),
+            limit: self.0.most,
         }
     }
 
     /// How long whoever wanted one waited for it.
     pub fn waits(&self) -> Histogram {
-        self.lent.manager().waits.clone()
+        self.0.waits.clone()
     }
 
     /// How it connects.
     pub fn connect_options(&self) -> &Options<DB> {
-        &self.lent.manager().options
+        &self.0.options
     }
 
     /// Ends every connection, those in use when they come back. It takes no longer than [`CLOSING`], whatever
@@ -289,22 +479,20 @@ impl<DB: Pooled> Pool<DB> {
     }
 
     async fn close_within(&self, patience: Duration) {
-        self.lent.manager().is_closed.store(true, Ordering::Relaxed);
+        self.0.permits.close();
         let all = async {
-            while self.lent.status().size > 0 {
-                match self.lent.get().await {
-                    Ok(object) => {
-                        // One that is broken ends all the same.
-                        let _ = Held(object).close().await;
-                    }
+            while self.0.count.load(Ordering::Acquire) > 0 {
+                let idle = self.0.idle().pop();
+                match idle {
+                    // One that is broken ends all the same.
+                    Some(kept) => drop(kept.connection.close().await),
                     // All that are left are in use.
-                    Err(_) => sleep(Duration::from_millis(2)).await,
+                    None => sleep(Duration::from_millis(2)).await,
                 }
             }
         };
-        // All of them are given up, or none is left.
         let _ = timeout(patience, all).await;
-        self.lent.close();
+        self.0.is_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -331,7 +519,7 @@ impl<DB: Pooled> Transaction<DB> {
         if done.is_ok()
             && let Some(mut held) = self.held.take()
         {
-            held.0.is_open = false;
+            held.kept().is_open = false;
             held.ended(&done);
         }
         done
@@ -362,10 +550,10 @@ impl<DB: Pooled> Drop for Transaction<DB> {
             let rollback = DB::TransactionManager::rollback(&mut held);
             match timeout(ROLLBACK_TIMEOUT, rollback).await {
                 Ok(Ok(())) => {
-                    held.0.is_open = false;
+                    held.kept().is_open = false;
                     held.ended(&Ok(()));
                 }
-                _ => drop(Object::take(held.0)),
+                _ => held.leave(),
             }
         };
         match tokio::runtime::Handle::try_current() {
@@ -376,8 +564,10 @@ impl<DB: Pooled> Drop for Transaction<DB> {
 }
 
 macro_rules! pooled {
-    ($kind:ty) => {
+    ($kind:ty, $has_home:literal) => {
         impl Pooled for $kind {
+            const HAS_HOME: bool = $has_home;
+
             fn run<'c>(
                 connection: &'c mut Self::Connection,
                 sql: &'static str,
@@ -490,8 +680,9 @@ macro_rules! pooled {
 type Row<DB> = <DB as Database>::Row;
 type Done<DB> = <DB as Database>::QueryResult;
 
-pooled!(Sqlite);
-pooled!(Postgres);
+// SQLite's connections each have a thread of their own.
+pooled!(Sqlite, false);
+pooled!(Postgres, true);
 
 #[cfg(test)]
 mod tests {
@@ -513,9 +704,13 @@ mod tests {
         });
         pool.close_within(PATIENCE).await;
         back.await.expect("it came back");
-        assert_eq!(pool.lent.status().size, 1, "the one that came back ended");
+        assert_eq!(
+            pool.0.count.load(Ordering::Acquire),
+            1,
+            "the one that came back ended"
+        );
         assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolClosed)));
         drop(never);
-        assert_eq!(pool.lent.status().size, 0);
+        assert_eq!(pool.0.count.load(Ordering::Acquire), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! The store on its own: nodes and who collects what.
 
+use futures_util::future::join_all;
 use portvakt::authorize::request::Parameters;
 use portvakt::bankid::collect::Hint;
 use portvakt::bankid::launch::Manner;
@@ -23,7 +24,7 @@ use portvakt::token::grant::{Grant, Tokens};
 use portvakt::token::refresh::Turn;
 
 use crate::notices::Logins;
-use crate::support::{Database, on_both};
+use crate::support::{Database, on_both, run};
 
 pub async fn open(database: &Database, directory: &std::path::Path) -> (Store, Clock, Random) {
     let (clock, random) = (Clock::system(), Random::system());
@@ -397,6 +398,38 @@ pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
 
 // Every caller has read that its turn is good. Those who use a token for the first time compete with
 // each other, and those who use its predecessor once more compete with them for the same row.
+/// More than there are connections.
+async fn crowd(store: &Store, clock: &Clock) {
+    let asks = (0..40).map(|_| store.client("nobody", clock.now()));
+    for answer in join_all(asks).await {
+        assert!(answer.expect("a free connection that works").is_none());
+    }
+}
+
+#[test]
+fn connections_go_with_the_threads_that_they_were_made_on() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, _) = open(&database, directory.path()).await;
+        for _ in 0..3 {
+            let (same, time) = (store.clone(), clock.clone());
+            let elsewhere = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
+                runtime.block_on(crowd(&same, &time));
+            });
+            elsewhere.join().expect("it ends");
+            // Nothing arrives any more over what was made there.
+            crowd(&store, &clock).await;
+        }
+    });
+}
+
 on_both!(
     of_many_uses_of_a_refresh_token_and_its_predecessor_one_wins,
     async |database: Database| {

@@ -35,6 +35,7 @@ use tokio::runtime::Handle;
 
 use super::answer::{self, Answer, Face, cookie_name};
 use super::input::{self, BODY_LIMIT, PICTURES_LIMIT, Request, Unreadable};
+use super::to_the_end::to_the_end;
 use super::{SHUTDOWN_SECONDS, Served, assets, logo, tls, upload};
 use crate::admin::role::Permission;
 use crate::admin::{Desk, Unmet};
@@ -347,7 +348,7 @@ impl Caller {
     }
 }
 
-/// Serves the administration on a bound listener. The doors run on `runtime`.
+/// Serves the administration on a bound listener. What is begun and given up ends on `runtime`.
 pub fn serve(
     provider: Provider,
     listener: TcpListener,
@@ -447,11 +448,10 @@ async fn knock(
             answer::unreadable(Face::Page, StatusCode::BAD_REQUEST, &view)
         }
         (true, true) => {
-            let work = state
-                .runtime
-                .spawn(answered(entry, provider, admin.clone(), request));
+            let work = answered(entry, provider, admin.clone(), request);
             let panicked = |_| told(&Unmet::Fault(Fault::Panicked), None, "");
-            work.await.unwrap_or_else(panicked)
+            let answer = to_the_end(work, &state.runtime).await;
+            answer.unwrap_or_else(panicked)
         }
     };
     answer.into_response(&admin.address)

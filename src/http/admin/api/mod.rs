@@ -34,6 +34,7 @@ use serde_json::{Map, Value};
 use super::super::answer::Answer;
 use super::super::input::{self, BODY_LIMIT, Request};
 use super::super::resource::{INVALID_TOKEN, proven, shown};
+use super::super::to_the_end::to_the_end;
 use super::{State, reference};
 use crate::admin::role::Reach;
 use crate::admin::scope::Scope;
@@ -148,10 +149,9 @@ async fn knock(
         )),
         (true, Some(status)) => Err(Problem::of_body(status)),
         (true, None) => {
-            let work = state
-                .runtime
-                .spawn(answered(behind, provider, admin.clone(), request));
-            work.await.unwrap_or(Err(Fault::Panicked.into()))
+            let work = answered(behind, provider, admin.clone(), request);
+            let answered = to_the_end(work, &state.runtime).await;
+            answered.unwrap_or(Err(Fault::Panicked.into()))
         }
     };
     let answer = answered.unwrap_or_else(|problem| problem.answer(&reference));
