@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use sqlx::{
 };
 use sqlx_core::transaction::TransactionManager as _;
 use tokio::runtime::{Handle, Id};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -107,8 +107,8 @@ struct Shared<DB: Pooled> {
     most: usize,
     /// One for each that may be in use; first come, first served.
     permits: Arc<Semaphore>,
-    /// How many there are, idle, in use or about to be made. The latter two have a permit each.
-    count: Arc<AtomicUsize>,
+    /// How many there are, idle, in use or being made.
+    room: Arc<Room>,
     /// Those that nobody uses, the one that was used last at the end.
     idle: Mutex<Vec<Kept<DB>>>,
     /// Whether one is being made for whoever comes next.
@@ -157,21 +157,31 @@ impl Drop for Home {
     }
 }
 
+/// How many connections there are.
+struct Room {
+    count: AtomicUsize,
+    /// Told when one of those who wait may find a connection, or room for one.
+    changed: Notify,
+}
+
 /// A connection's place among those that there may be.
-struct Place(Arc<AtomicUsize>);
+struct Place(Arc<Room>);
 
 impl Place {
-    /// One more than `count`, unless those are as many as there may be.
-    fn take(count: &Arc<AtomicUsize>, most: usize) -> Option<Place> {
+    /// One more, unless there are as many as there may be.
+    fn take(room: &Arc<Room>, most: usize) -> Option<Place> {
         let more = |count| (count < most).then_some(count + 1);
-        let taken = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.is_ok().then(|| Place(count.clone()))
+        let taken = room
+            .count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.is_ok().then(|| Place(room.clone()))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.count.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_one();
     }
 }
 
@@ -180,47 +190,52 @@ impl<DB: Pooled> Shared<DB> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to use from here, by somebody who has a permit: the last that was used here, that one of another
-    /// runtime's which has been idle for the longest time, or a new one. `None` when all are being closed.
-    fn choose(&self, here: Option<Id>) -> Option<Choice<DB>> {
-        let mut idle = self.idle();
-        if let Some(place) = idle.iter().rposition(|kept| kept.is_of(here)) {
-            return Some(Choice::Kept(idle.remove(place)));
+    /// One to use from here: the last that was used here, or else that one of another runtime's which has been
+    /// idle for the longest time, and then one is made here for the next who asks.
+    fn choose(self: &Arc<Self>, here: Option<Id>) -> Option<Kept<DB>> {
+        let borrowed = {
+            let mut idle = self.idle();
+            if let Some(place) = idle.iter().rposition(|kept| kept.is_of(here)) {
+                return Some(idle.remove(place));
+            }
+            (!idle.is_empty()).then(|| idle.remove(0))
+        };
+        if borrowed.is_some() {
+            self.prepare();
         }
-        match idle.is_empty() {
-            false => Some(Choice::Borrowed(idle.remove(0))),
-            // Where there is none, not all are made: one of the permits is the asker's.
-            true => Place::take(&self.count, self.most).map(Choice::New),
-        }
+        borrowed
     }
 
-    /// Any that nobody uses.
-    fn spare(&self) -> Option<Kept<DB>> {
-        self.idle().pop()
+    /// Sets out to make one, if there may be one more. Whoever asked may take another one meanwhile, or go away:
+    /// then it is for whoever comes next.
+    fn make(self: &Arc<Self>) -> Option<oneshot::Receiver<sqlx::Result<Kept<DB>>>> {
+        let place = Place::take(&self.room, self.most)?;
+        let (shared, (made, asker)) = (self.clone(), oneshot::channel());
+        // A task of the runtime that it is for, which never goes to another one.
+        tokio::spawn(async move {
+            let connected = timeout(shared.patience, shared.connect()).await;
+            let connected = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            let kept = connected.map(|(connection, home)| Kept::new(connection, home, place));
+            if let Err(Ok(kept)) = made.send(kept) {
+                shared.take_back(kept);
+            }
+        });
+        Some(asker)
     }
 
-    async fn make(&self, place: Place) -> sqlx::Result<Kept<DB>> {
-        let (connection, home) = self.connect().await?;
-        Ok(Kept::new(connection, home, place))
-    }
-
-    /// Sets out to make one here for the next who asks, if there may be one more, and nobody is at it.
+    /// Sets out to make one for the next who asks here, unless somebody is at it.
     fn prepare(self: &Arc<Self>) {
-        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            return;
-        };
-        let Some(place) = Place::take(&self.count, self.most) else {
-            return;
-        };
         if self.is_preparing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let shared = Preparing(self.clone());
+        let preparing = Preparing(self.clone());
+        let Some(asker) = self.make() else {
+            return;
+        };
         tokio::spawn(async move {
-            if let Ok(Ok(kept)) = timeout(shared.0.patience, shared.0.make(place)).await {
-                shared.0.take_back(kept);
+            if let Ok(Ok(kept)) = asker.await {
+                preparing.0.take_back(kept);
             }
-            drop((shared, permit));
         });
     }
 
@@ -229,30 +244,32 @@ impl<DB: Pooled> Shared<DB> {
         if !self.is_over.load(Ordering::Relaxed) {
             kept.used = Instant::now();
             self.idle().push(kept);
+            self.room.changed.notify_one();
         }
     }
 
+    /// Whoever asks while a server starts again waits for it.
     async fn connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
+        let (latest, mut pause) = (Instant::now() + self.patience, PAUSES.0);
         loop {
-            let home = DB::HAS_HOME.then(Home::here);
-            let mut connection = self.options.connect().await?;
-            if let Some(greeting) = self.greeting {
-                DB::run(&mut connection, greeting).await?;
-            }
-            // Who asked may have gone away meanwhile, and the rest is done by other threads.
-            let is_here = |home: &Home| home.id == Handle::current().id();
-            if home.as_ref().is_none_or(is_here) {
-                return Ok((connection, home));
+            match self.try_connect().await {
+                Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                done => return done,
             }
         }
     }
-}
 
-enum Choice<DB: Pooled> {
-    Kept(Kept<DB>),
-    /// One that was made elsewhere.
-    Borrowed(Kept<DB>),
-    New(Place),
+    async fn try_connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
+        let home = DB::HAS_HOME.then(Home::here);
+        let mut connection = self.options.connect().await?;
+        if let Some(greeting) = self.greeting {
+            DB::run(&mut connection, greeting).await?;
+        }
+        Ok((connection, home))
+    }
 }
 
 /// That one is being made for the next.
@@ -293,6 +310,27 @@ impl<DB: Pooled> Kept<DB> {
             return matches!(alive, Ok(Ok(())));
         }
         true
+    }
+}
+
+/// What somebody waits for who wants a connection.
+#[derive(Default)]
+struct Stage(AtomicU8);
+
+impl Stage {
+    const MADE: u8 = 1;
+    const ALIVE: u8 = 2;
+
+    fn is(&self, stage: u8) {
+        self.0.store(stage, Ordering::Relaxed);
+    }
+
+    fn name(&self) -> &'static str {
+        match self.0.load(Ordering::Relaxed) {
+            Stage::MADE => "a new connection, or one that comes back",
+            Stage::ALIVE => "a word of the server's",
+            _ => "their turn",
+        }
     }
 }
 
@@ -366,7 +404,10 @@ impl<DB: Pooled> Pool<DB> {
             waits: waits(),
             most,
             permits: Arc::new(Semaphore::new(most)),
-            count: Arc::default(),
+            room: Arc::new(Room {
+                count: AtomicUsize::new(0),
+                changed: Notify::new(),
+            }),
             idle: Mutex::new(Vec::new()),
             is_preparing: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -377,41 +418,51 @@ impl<DB: Pooled> Pool<DB> {
 
     /// A connection for several statements.
     pub async fn acquire(&self) -> sqlx::Result<Held<DB>> {
-        let since = Instant::now();
-        let held = timeout(self.0.patience, self.held()).await;
+        let (since, stage) = (Instant::now(), Stage::default());
+        let held = timeout(self.0.patience, self.held(&stage)).await;
         self.0.waits.observe(since.elapsed().as_secs_f64());
-        held.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        held.unwrap_or_else(|_| {
+            tracing::warn!(waited_for = stage.name(), "no connection in time");
+            Err(sqlx::Error::PoolTimedOut)
+        })
     }
 
-    async fn held(&self) -> sqlx::Result<Held<DB>> {
+    async fn held(&self, stage: &Stage) -> sqlx::Result<Held<DB>> {
         let shared = &self.0;
         let permit = shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
         let here = DB::HAS_HOME.then(|| Handle::current().id());
-        let (latest, mut pause) = (Instant::now() + shared.patience, PAUSES.0);
+        let mut made = None;
         let mut kept = loop {
-            let chosen = match shared.choose(here).ok_or(sqlx::Error::PoolClosed)? {
-                Choice::Kept(kept) => Ok(kept),
-                Choice::Borrowed(kept) => {
-                    shared.prepare();
-                    Ok(kept)
-                }
-                Choice::New(place) => shared.make(place).await,
-            };
-            // Whatever keeps a new one from being made, one that has come back meanwhile serves as well.
-            let chosen = chosen.or_else(|error| shared.spare().ok_or(error));
-            match chosen {
-                Ok(mut kept) => {
-                    if kept.is_fit().await {
-                        break kept;
+            stage.is(Stage::MADE);
+            let chosen = match shared.choose(here) {
+                Some(kept) => kept,
+                None => {
+                    made = made.or_else(|| shared.make());
+                    let Some(asked) = &mut made else {
+                        // All that there may be are in use or being made, and of those one is for us.
+                        shared.room.changed.notified().await;
+                        continue;
+                    };
+                    let answer = tokio::select! {
+                        biased;
+                        answer = asked => answer,
+                        // One that comes back meanwhile serves as well.
+                        () = shared.room.changed.notified() => continue,
+                    };
+                    made = None;
+                    match answer {
+                        Ok(Ok(kept)) => kept,
+                        Ok(Err(error)) => shared.choose(here).ok_or(error)?,
+                        // The runtime ends that it was made on, and this goes on elsewhere.
+                        Err(_) => continue,
                     }
                 }
-                // Whoever asks while a server starts again waits for it.
-                Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
-                }
-                Err(error) => return Err(error),
+            };
+            stage.is(Stage::ALIVE);
+            let mut kept = chosen;
+            if kept.is_fit().await {
+                break kept;
             }
         };
         // Should its use be broken off.
@@ -481,7 +532,7 @@ impl<DB: Pooled> Pool<DB> {
     async fn close_within(&self, patience: Duration) {
         self.0.permits.close();
         let all = async {
-            while self.0.count.load(Ordering::Acquire) > 0 {
+            while self.0.room.count.load(Ordering::Acquire) > 0 {
                 let idle = self.0.idle().pop();
                 match idle {
                     // One that is broken ends all the same.
@@ -691,6 +742,36 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn one_that_comes_back_serves_whoever_waits_for_a_new_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("test.db"))
+            .create_if_missing(true)
+            .busy_timeout(Duration::from_secs(60));
+        // None is made while somebody has the lock.
+        let greeting = Some("BEGIN EXCLUSIVE; COMMIT");
+        let patience = Duration::from_secs(30);
+        let pool = Pool::<Sqlite>::connect(options.clone(), 2, patience, greeting).await;
+        let pool = pool.expect("connected");
+        let first = pool.acquire().await.expect("lent");
+        let mut lock = options.connect().await.expect("connected");
+        let locked = Sqlite::run(&mut lock, "BEGIN EXCLUSIVE").await;
+        locked.expect("nobody else has it");
+        let mut second = Box::pin(pool.acquire());
+        let waited = timeout(Duration::from_millis(50), &mut second).await;
+        assert!(waited.is_err(), "there is none yet");
+        drop(first);
+        let second = second.await.expect("lent");
+        // The other one is for the next.
+        Sqlite::run(&mut lock, "COMMIT").await.expect("unlocked");
+        let third = pool.acquire().await.expect("lent");
+        assert_eq!(pool.connections().in_use, 2);
+        assert_eq!(pool.0.room.count.load(Ordering::Acquire), 2);
+        drop((second, third));
+        assert_eq!(pool.connections().idle, 2);
+    }
+
+    #[tokio::test]
     async fn the_end_waits_for_what_is_in_use_and_not_for_ever() {
         const PATIENCE: Duration = Duration::from_millis(400);
         let options = SqliteConnectOptions::new().in_memory(true);
@@ -705,12 +786,12 @@ mod tests {
         pool.close_within(PATIENCE).await;
         back.await.expect("it came back");
         assert_eq!(
-            pool.0.count.load(Ordering::Acquire),
+            pool.0.room.count.load(Ordering::Acquire),
             1,
             "the one that came back ended"
         );
         assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolClosed)));
         drop(never);
-        assert_eq!(pool.0.count.load(Ordering::Acquire), 0);
+        assert_eq!(pool.0.room.count.load(Ordering::Acquire), 0);
     }
 }
