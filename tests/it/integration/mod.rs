@@ -6,6 +6,7 @@
 
 mod apache;
 mod keycloak;
+mod oauth2_proxy;
 mod own;
 mod program;
 mod spring;
