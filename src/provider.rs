@@ -268,8 +268,10 @@ impl Provider {
         self.stopping.send_replace(true);
     }
 
-    /// Hands its orders to the other nodes, keeps what was refused last, and closes the database.
+    /// Hands its orders to the other nodes, keeps what was refused last, and closes the database. To be called
+    /// when the servers have stopped, on the runtime that goes on.
     pub async fn stop(&self) {
+        self.store.stay_here();
         if let Err(fault) = self.keep_waiting_refusals().await {
             tracing::error!(%fault, "refused requests could not be kept");
         }

@@ -483,6 +483,12 @@ impl Store {
         matches!(self.db, Backend::Postgres(_))
     }
 
+    /// From now on nothing goes over connections of other runtimes than the one that this is called on: they
+    /// are about to end.
+    pub fn stay_here(&self) {
+        on!(&self.db, |db| db.stay_here());
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         on!(&self.db, |db| db.close().await);

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -113,6 +113,8 @@ struct Shared<DB: Pooled> {
     idle: Mutex<Vec<Kept<DB>>>,
     /// Whether one is being made for whoever comes next.
     is_preparing: AtomicBool,
+    /// The runtime whose connections alone are used, when the others are about to end.
+    only: OnceLock<Id>,
     /// Whether nobody waits any more for those that come back.
     is_over: AtomicBool,
 }
@@ -160,7 +162,7 @@ impl Drop for Home {
 /// How many connections there are.
 struct Room {
     count: AtomicUsize,
-    /// Told when one of those who wait may find a connection, or room for one.
+    /// Told when those who wait may find a connection, or room for one.
     changed: Notify,
 }
 
@@ -181,7 +183,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::AcqRel);
-        self.0.changed.notify_one();
+        self.0.changed.notify_waiters();
     }
 }
 
@@ -195,6 +197,9 @@ impl<DB: Pooled> Shared<DB> {
     fn choose(self: &Arc<Self>, here: Option<Id>) -> Option<Kept<DB>> {
         let borrowed = {
             let mut idle = self.idle();
+            if let Some(only) = self.only.get() {
+                idle.retain(|kept| kept.is_of(Some(*only)));
+            }
             if let Some(place) = idle.iter().rposition(|kept| kept.is_of(here)) {
                 return Some(idle.remove(place));
             }
@@ -244,13 +249,15 @@ impl<DB: Pooled> Shared<DB> {
         if !self.is_over.load(Ordering::Relaxed) {
             kept.used = Instant::now();
             self.idle().push(kept);
-            self.room.changed.notify_one();
+            self.room.changed.notify_waiters();
         }
     }
 
     /// Whoever asks while a server starts again waits for it.
     async fn connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
-        let (latest, mut pause) = (Instant::now() + self.patience, PAUSES.0);
+        // Whoever waits for it is told why there is none, and not only that there is none.
+        let patience = self.patience.saturating_sub(PAUSES.1);
+        let (latest, mut pause) = (Instant::now() + patience, PAUSES.0);
         loop {
             match self.try_connect().await {
                 Err(error) if DB::is_starting(&error) && Instant::now() + pause < latest => {
@@ -410,6 +417,7 @@ impl<DB: Pooled> Pool<DB> {
             }),
             idle: Mutex::new(Vec::new()),
             is_preparing: AtomicBool::new(false),
+            only: OnceLock::new(),
             is_over: AtomicBool::new(false),
         }));
         pool.acquire().await?;
@@ -432,23 +440,25 @@ impl<DB: Pooled> Pool<DB> {
         let permit = shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
         let here = DB::HAS_HOME.then(|| Handle::current().id());
-        let mut made = None;
+        let mut made: Option<oneshot::Receiver<_>> = None;
         let mut kept = loop {
             stage.is(Stage::MADE);
+            // Before anything is looked for, so that no change after that is missed.
+            let changed = shared.room.changed.notified();
             let chosen = match shared.choose(here) {
                 Some(kept) => kept,
                 None => {
                     made = made.or_else(|| shared.make());
                     let Some(asked) = &mut made else {
                         // All that there may be are in use or being made, and of those one is for us.
-                        shared.room.changed.notified().await;
+                        changed.await;
                         continue;
                     };
                     let answer = tokio::select! {
                         biased;
                         answer = asked => answer,
                         // One that comes back meanwhile serves as well.
-                        () = shared.room.changed.notified() => continue,
+                        () = changed => continue,
                     };
                     made = None;
                     match answer {
@@ -465,6 +475,13 @@ impl<DB: Pooled> Pool<DB> {
                 break kept;
             }
         };
+        // One that was made meanwhile is for the next.
+        if let Some(mut asked) = made {
+            asked.close();
+            if let Ok(Ok(kept)) = asked.try_recv() {
+                shared.take_back(kept);
+            }
+        }
         // Should its use be broken off.
         kept.is_doubted = true;
         Ok(Held {
@@ -521,6 +538,14 @@ impl<DB: Pooled> Pool<DB> {
     /// How it connects.
     pub fn connect_options(&self) -> &Options<DB> {
         &self.0.options
+    }
+
+    /// From now on only connections of the runtime that this is called on are used: the others are about to end,
+    /// and with them what is on its way over theirs.
+    pub fn stay_here(&self) {
+        if DB::HAS_HOME {
+            let _ = self.0.only.set(Handle::current().id());
+        }
     }
 
     /// Ends every connection, those in use when they come back. It takes no longer than [`CLOSING`], whatever

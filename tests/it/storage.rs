@@ -396,8 +396,6 @@ pub fn tokens(random: &Random, now: portvakt::clock::Timestamp) -> Tokens {
     }
 }
 
-// Every caller has read that its turn is good. Those who use a token for the first time compete with
-// each other, and those who use its predecessor once more compete with them for the same row.
 /// More than there are connections.
 async fn crowd(store: &Store, clock: &Clock) {
     let asks = (0..40).map(|_| store.client("nobody", clock.now()));
@@ -430,6 +428,35 @@ fn connections_go_with_the_threads_that_they_were_made_on() {
     });
 }
 
+#[test]
+fn whoever_signs_off_uses_no_connection_of_threads_that_stand_still() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, _) = open(&database, directory.path()).await;
+        let (same, time) = (store.clone(), clock.clone());
+        let elsewhere = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(crowd(&same, &time));
+            // It is there, and nobody drives it.
+            runtime
+        });
+        let still = elsewhere.join().expect("it ends");
+        store.stay_here();
+        // Those that nobody used for a while would be asked whether they are alive.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        crowd(&store, &clock).await;
+        still.shutdown_background();
+    });
+}
+
+// Every caller has read that its turn is good. Those who use a token for the first time compete with
+// each other, and those who use its predecessor once more compete with them for the same row.
 on_both!(
     of_many_uses_of_a_refresh_token_and_its_predecessor_one_wins,
     async |database: Database| {
