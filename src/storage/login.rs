@@ -103,8 +103,9 @@ impl Store {
         &self,
         nonce: Digest<secret::ReturnNonce>,
     ) -> Result<Option<Login>> {
+        // By the login's own id, too, of which alone there is an index: by the order's, all logins would be read.
         let row: Option<LoginRow> = alone!(self, |db| sqlx::query_as(select_login!(
-            "WHERE o.return_nonce = $1"
+            "WHERE o.return_nonce = $1 AND l.id = o.login_id"
         ))
         .bind(nonce.as_bytes())
         .fetch_optional(db)

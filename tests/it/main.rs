@@ -67,6 +67,7 @@ mod par;
 mod parallel;
 mod persons;
 mod pitfalls;
+mod plans;
 mod provider;
 mod races;
 mod refresh;

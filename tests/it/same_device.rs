@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::phone::TOLVAN;
 use crate::support::{Answer, App, Browser, Database, Page, on_both, run};
 
-async fn launched(app: &App, browser: &Browser) -> Page {
+pub async fn launched(app: &App, browser: &Browser) -> Page {
     let choice = browser.get(&app.authorize_url(&[])).await;
     let login = browser.choose(&choice, "this").await;
     assert_eq!(login.screen().as_deref(), Some("launch"));
