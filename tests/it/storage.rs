@@ -404,6 +404,26 @@ async fn crowd(store: &Store, clock: &Clock) {
     }
 }
 
+/// The same on a runtime of its own, which is still there and which nobody drives any more.
+fn crowd_elsewhere(store: &Store, clock: &Clock) -> tokio::runtime::Runtime {
+    let (store, clock) = (store.clone(), clock.clone());
+    let elsewhere = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            crowd(&store, &clock).await;
+            // Those that nobody had to wait for in the end.
+            while store.connections().idle < 2 {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        });
+        runtime
+    });
+    elsewhere.join().expect("it ends")
+}
+
 #[test]
 fn connections_go_with_the_threads_that_they_were_made_on() {
     let Some(database) = Database::postgres() else {
@@ -413,15 +433,7 @@ fn connections_go_with_the_threads_that_they_were_made_on() {
         let directory = tempfile::tempdir().expect("a directory");
         let (store, clock, _) = open(&database, directory.path()).await;
         for _ in 0..3 {
-            let (same, time) = (store.clone(), clock.clone());
-            let elsewhere = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .expect("a runtime");
-                runtime.block_on(crowd(&same, &time));
-            });
-            elsewhere.join().expect("it ends");
+            crowd_elsewhere(&store, &clock).shutdown_background();
             // Nothing arrives any more over what was made there.
             crowd(&store, &clock).await;
         }
@@ -436,20 +448,13 @@ fn whoever_signs_off_uses_no_connection_of_threads_that_stand_still() {
     run(async {
         let directory = tempfile::tempdir().expect("a directory");
         let (store, clock, _) = open(&database, directory.path()).await;
-        let (same, time) = (store.clone(), clock.clone());
-        let elsewhere = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(crowd(&same, &time));
-            // It is there, and nobody drives it.
-            runtime
-        });
-        let still = elsewhere.join().expect("it ends");
+        let still = crowd_elsewhere(&store, &clock);
+        assert!(store.connections().idle >= 2);
         store.stay_here();
-        // Those that nobody used for a while would be asked whether they are alive.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let nobody = store.client("nobody", clock.now()).await;
+        assert!(nobody.expect("a connection that works").is_none());
+        // Nothing is left of those that were made there.
+        assert_eq!(store.connections().idle, 1);
         crowd(&store, &clock).await;
         still.shutdown_background();
     });
