@@ -445,7 +445,7 @@ impl<DB: Pooled> Pool<DB> {
             stage.is(Stage::MADE);
             // Before anything is looked for, so that no change after that is missed.
             let changed = shared.room.changed.notified();
-            let chosen = match shared.choose(here) {
+            let mut kept = match shared.choose(here) {
                 Some(kept) => kept,
                 None => {
                     made = made.or_else(|| shared.make());
@@ -470,7 +470,6 @@ impl<DB: Pooled> Pool<DB> {
                 }
             };
             stage.is(Stage::ALIVE);
-            let mut kept = chosen;
             if kept.is_fit().await {
                 break kept;
             }
