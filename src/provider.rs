@@ -164,6 +164,7 @@ impl Provider {
             true => Store::open(url, master, &random, now).await?,
             false => Store::open_made(url, master, &random, now).await?,
         };
+        store.serve();
         if let Some(file) = database::open_file(url) {
             tracing::warn!(file = %file.display(), "the database can be read by everybody on this machine");
         }

@@ -311,7 +311,7 @@ mod tests {
         for _ in 0..db.connections().limit {
             let mut held = db.acquire().await.expect("lent");
             let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
-                .fetch_one(&mut *held)
+                .fetch_one(&mut held)
                 .await
                 .expect("a number");
             assert_eq!(patience, 10_000);

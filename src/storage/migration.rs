@@ -117,7 +117,7 @@ pub(super) async fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
         Backend::Sqlite(db) => {
             let mut connection = db.acquire().await.map_err(OpenError::Connect)?;
             // sqlx's own transaction: there are others in it.
-            let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+            let begun = connection.unlimited().begin_with("BEGIN IMMEDIATE").await;
             let mut tx = begun.map_err(OpenError::Connect)?;
             MIGRATOR.run_direct(None, &mut *tx, false).await?;
             tx.commit().await.map_err(OpenError::Connect)?;
@@ -125,7 +125,9 @@ pub(super) async fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
         // PostgreSQL's advisory lock, which ends with its connection.
         Backend::Postgres(db) => {
             let mut connection = db.acquire().await.map_err(OpenError::Connect)?;
-            let done = MIGRATOR.run_direct(None, &mut *connection, false).await;
+            let done = MIGRATOR
+                .run_direct(None, connection.unlimited(), false)
+                .await;
             if done.is_err() {
                 let _ = connection.close().await;
             }

@@ -188,6 +188,9 @@ const SQLITE_CONNECTIONS: usize = 4;
 const POSTGRES_CONNECTIONS: usize = 16;
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long whoever serves people waits for the answer to a statement. Longer than a writer waits for another one in
+/// SQLite, and no time that a person would wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A node that is gone without a word, with its network or its power, leaves connections that PostgreSQL
 /// takes for alive for hours. What such a one was in the middle of must not hold up the others.
 const SILENCE: &str = "SET idle_in_transaction_session_timeout = '10s'";
@@ -481,6 +484,12 @@ impl Store {
     /// Whether several nodes may share this database.
     pub fn is_shared(&self) -> bool {
         matches!(self.db, Backend::Postgres(_))
+    }
+
+    /// From now on no statement is waited for longer than people wait. What takes its time, as making tables or
+    /// copying a database, is done without this.
+    pub fn serve(&self) {
+        on!(&self.db, |db| db.give_up_after(ANSWER_TIMEOUT));
     }
 
     /// From now on nothing goes over connections of other runtimes than the one that this is called on: they

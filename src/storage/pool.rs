@@ -6,33 +6,30 @@
 //! of the runtime that it was made on, which then wake those that wait for it. Here whoever wants one
 //! gets one of its own runtime's where there is one, and otherwise another's while one is made.
 
-use std::fmt;
-use std::ops::{Deref, DerefMut};
+mod lent;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use prometheus_client::metrics::histogram::Histogram;
-use sqlx::{
-    ConnectOptions, Connection, Database, Either, Execute, Executor, Postgres, SqlStr, Sqlite,
-};
-use sqlx_core::transaction::TransactionManager as _;
+use sqlx::{ConnectOptions, Connection, Database, Executor, Postgres, Sqlite};
 use tokio::runtime::{Handle, Id};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Connections;
 use crate::telemetry::metrics::waits;
 
+pub(super) use lent::{Held, Transaction};
+
 /// After how long without use a connection is asked whether it is alive.
 const DOUBTED_AFTER: Duration = Duration::from_millis(100);
 /// How long it may take to say so. Whoever waits for a connection has more patience, and gets another one.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a transaction that somebody gave up may take to end.
-const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// After this time a connection gives way to a new one, so that what a server keeps for it does not
 /// grow for ever.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -115,6 +112,8 @@ struct Shared<DB: Pooled> {
     is_preparing: AtomicBool,
     /// The runtime whose connections alone are used, when the others are about to end.
     only: OnceLock<Id>,
+    /// How long the answer to a statement is waited for, where anybody is served by it.
+    limit: OnceLock<Duration>,
     /// Whether nobody waits any more for those that come back.
     is_over: AtomicBool,
 }
@@ -130,6 +129,8 @@ struct Kept<DB: Pooled> {
     is_doubted: bool,
     /// Whether a transaction began on it, or may have, and did not end.
     is_open: bool,
+    /// Whether it ended, or its server is silent.
+    is_lost: bool,
     _place: Place,
 }
 
@@ -303,6 +304,7 @@ impl<DB: Pooled> Kept<DB> {
             used: now,
             is_doubted: false,
             is_open: false,
+            is_lost: false,
             _place: place,
         }
     }
@@ -341,61 +343,6 @@ impl Stage {
     }
 }
 
-/// A connection in use. It comes back when this is dropped.
-pub(super) struct Held<DB: Pooled> {
-    /// `None` when it is not to come back.
-    kept: Option<Kept<DB>>,
-    pool: Pool<DB>,
-    // After the connection has come back.
-    _permit: OwnedSemaphorePermit,
-}
-
-impl<DB: Pooled> Held<DB> {
-    fn kept(&mut self) -> &mut Kept<DB> {
-        self.kept.as_mut().expect("it is held")
-    }
-
-    /// Says how its use ended. Whatever is not said to have ended well is doubted.
-    fn ended<T>(&mut self, done: &sqlx::Result<T>) {
-        self.kept().is_doubted = done.is_err();
-    }
-
-    /// Leaves the connection, which is not met again.
-    fn leave(mut self) {
-        drop(self.kept.take());
-    }
-
-    /// Ends the connection.
-    pub async fn close(mut self) -> sqlx::Result<()> {
-        match self.kept.take() {
-            Some(kept) => kept.connection.close().await,
-            None => Ok(()),
-        }
-    }
-}
-
-impl<DB: Pooled> Drop for Held<DB> {
-    fn drop(&mut self) {
-        // One that is open would take in whatever is done next, and nobody would commit that.
-        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_open) {
-            self.pool.0.take_back(kept);
-        }
-    }
-}
-
-impl<DB: Pooled> Deref for Held<DB> {
-    type Target = DB::Connection;
-    fn deref(&self) -> &DB::Connection {
-        &self.kept.as_ref().expect("it is held").connection
-    }
-}
-
-impl<DB: Pooled> DerefMut for Held<DB> {
-    fn deref_mut(&mut self) -> &mut DB::Connection {
-        &mut self.kept().connection
-    }
-}
-
 impl<DB: Pooled> Pool<DB> {
     /// So many connections at the most, of which the first is made now. Whoever wants one waits for `patience`.
     pub async fn connect(
@@ -418,6 +365,7 @@ impl<DB: Pooled> Pool<DB> {
             idle: Mutex::new(Vec::new()),
             is_preparing: AtomicBool::new(false),
             only: OnceLock::new(),
+            limit: OnceLock::new(),
             is_over: AtomicBool::new(false),
         }));
         pool.acquire().await?;
@@ -483,11 +431,7 @@ impl<DB: Pooled> Pool<DB> {
         }
         // Should its use be broken off.
         kept.is_doubted = true;
-        Ok(Held {
-            kept: Some(kept),
-            pool: self.clone(),
-            _permit: permit,
-        })
+        Ok(Held::new(kept, self.clone(), permit))
     }
 
     /// A transaction.
@@ -500,17 +444,12 @@ impl<DB: Pooled> Pool<DB> {
         let mut tries = 0..=self.0.most;
         loop {
             let mut held = self.acquire().await?;
-            held.kept().is_open = true;
-            let begin = Some(SqlStr::from_static(statement));
-            // By sqlx's own hand, which counts what begins within it.
-            match DB::TransactionManager::begin(&mut held, begin).await {
-                Ok(()) => return Ok(Transaction { held: Some(held) }),
-                // One that broke since it was last used: nothing was done on it yet. It is not met again.
-                Err(error) if DB::is_gone(&error) && tries.next().is_some() => held.leave(),
-                Err(error) => {
-                    held.kept().is_open = !matches!(error, sqlx::Error::Database(_));
-                    return Err(error);
-                }
+            match held.begin(statement).await {
+                Ok(()) => return Ok(Transaction::on(held)),
+                // One that broke since it was last used: nothing was done on it yet.
+                Err(error)
+                    if DB::is_gone(&error) && !is_silence(&error) && tries.next().is_some() => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -547,6 +486,13 @@ impl<DB: Pooled> Pool<DB> {
         }
     }
 
+    /// From now on an answer is waited for no longer than this. Whoever serves people sets it: a server that
+    /// falls silent in the middle, with its machine or the way there, would keep every connection in use until the
+    /// network gives up, a quarter of an hour later, also where another server has long taken its place.
+    pub fn give_up_after(&self, limit: Duration) {
+        let _ = self.0.limit.set(limit);
+    }
+
     /// Ends every connection, those in use when they come back. It takes no longer than [`CLOSING`], whatever
     /// they are at: what is left then ends with the program.
     pub async fn close(&self) {
@@ -571,71 +517,13 @@ impl<DB: Pooled> Pool<DB> {
     }
 }
 
-/// A transaction on a connection of its own. What is not committed did not happen.
-pub(super) struct Transaction<DB: Pooled> {
-    /// `None` when it is over.
-    held: Option<Held<DB>>,
+/// What an answer that did not come in time is told as.
+fn silence() -> sqlx::Error {
+    sqlx::Error::Io(io::ErrorKind::TimedOut.into())
 }
 
-impl<DB: Pooled> Transaction<DB> {
-    /// Makes what was done lasting.
-    pub async fn commit(mut self) -> sqlx::Result<()> {
-        let done = DB::TransactionManager::commit(&mut self).await;
-        self.end(done)
-    }
-
-    /// Takes back what was done.
-    pub async fn rollback(mut self) -> sqlx::Result<()> {
-        let done = DB::TransactionManager::rollback(&mut self).await;
-        self.end(done)
-    }
-
-    fn end(mut self, done: sqlx::Result<()>) -> sqlx::Result<()> {
-        if done.is_ok()
-            && let Some(mut held) = self.held.take()
-        {
-            held.kept().is_open = false;
-            held.ended(&done);
-        }
-        done
-    }
-}
-
-impl<DB: Pooled> Deref for Transaction<DB> {
-    type Target = DB::Connection;
-    fn deref(&self) -> &DB::Connection {
-        self.held.as_ref().expect("it is not over yet")
-    }
-}
-
-impl<DB: Pooled> DerefMut for Transaction<DB> {
-    fn deref_mut(&mut self) -> &mut DB::Connection {
-        self.held.as_mut().expect("it is not over yet")
-    }
-}
-
-impl<DB: Pooled> Drop for Transaction<DB> {
-    fn drop(&mut self) {
-        let Some(mut held) = self.held.take() else {
-            return;
-        };
-        // Somebody gave up in the middle. Others wait for the locks that it holds, so it ends now, and with it the
-        // connection where that cannot be said any more.
-        let ended = async move {
-            let rollback = DB::TransactionManager::rollback(&mut held);
-            match timeout(ROLLBACK_TIMEOUT, rollback).await {
-                Ok(Ok(())) => {
-                    held.kept().is_open = false;
-                    held.ended(&Ok(()));
-                }
-                _ => held.leave(),
-            }
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(ended)),
-            Err(_) => drop(ended),
-        }
-    }
+fn is_silence(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }
 
 macro_rules! pooled {
@@ -650,110 +538,8 @@ macro_rules! pooled {
                 Box::pin(async move { connection.execute(sqlx::raw_sql(sql)).await.map(drop) })
             }
         }
-
-        /// A statement by itself, on whichever connection is free.
-        impl<'p> Executor<'p> for &'_ Pool<$kind> {
-            type Database = $kind;
-
-            fn fetch_many<'e, 'q: 'e, E>(
-                self,
-                query: E,
-            ) -> BoxStream<'e, sqlx::Result<Either<Done<$kind>, Row<$kind>>>>
-            where
-                E: 'q + Execute<'q, $kind>,
-            {
-                let pool = self.clone();
-                let all = async move {
-                    let mut held = pool.acquire().await?;
-                    let all: sqlx::Result<Vec<_>> = held.fetch_many(query).try_collect().await;
-                    held.ended(&all);
-                    all.map(|all| stream::iter(all.into_iter().map(sqlx::Result::Ok)))
-                };
-                stream::once(all).try_flatten().boxed()
-            }
-
-            fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Done<$kind>>>
-            where
-                'p: 'e,
-                E: 'q + Execute<'q, $kind>,
-            {
-                let pool = self.clone();
-                Box::pin(async move {
-                    let mut held = pool.acquire().await?;
-                    let done = held.execute(query).await;
-                    held.ended(&done);
-                    done
-                })
-            }
-
-            fn fetch_all<'e, 'q: 'e, E>(
-                self,
-                query: E,
-            ) -> BoxFuture<'e, sqlx::Result<Vec<Row<$kind>>>>
-            where
-                'p: 'e,
-                E: 'q + Execute<'q, $kind>,
-            {
-                let pool = self.clone();
-                Box::pin(async move {
-                    let mut held = pool.acquire().await?;
-                    let done = held.fetch_all(query).await;
-                    held.ended(&done);
-                    done
-                })
-            }
-
-            fn fetch_optional<'e, 'q: 'e, E>(
-                self,
-                query: E,
-            ) -> BoxFuture<'e, sqlx::Result<Option<Row<$kind>>>>
-            where
-                E: 'q + Execute<'q, $kind>,
-            {
-                let pool = self.clone();
-                Box::pin(async move {
-                    let mut held = pool.acquire().await?;
-                    let done = held.fetch_optional(query).await;
-                    held.ended(&done);
-                    done
-                })
-            }
-
-            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<sqlx::Describe<$kind>>>
-            where
-                'p: 'e,
-            {
-                let pool = self.clone();
-                Box::pin(async move {
-                    let mut held = pool.acquire().await?;
-                    let done = held.describe(sql).await;
-                    held.ended(&done);
-                    done
-                })
-            }
-
-            fn prepare_with<'e>(
-                self,
-                sql: SqlStr,
-                parameters: &'e [<$kind as Database>::TypeInfo],
-            ) -> BoxFuture<'e, sqlx::Result<<$kind as Database>::Statement>>
-            where
-                'p: 'e,
-            {
-                let pool = self.clone();
-                Box::pin(async move {
-                    let mut held = pool.acquire().await?;
-                    let done = held.prepare_with(sql, parameters).await;
-                    held.ended(&done);
-                    done
-                })
-            }
-        }
     };
 }
-
-type Row<DB> = <DB as Database>::Row;
-type Done<DB> = <DB as Database>::QueryResult;
 
 // SQLite's connections each have a thread of their own.
 pooled!(Sqlite, false);

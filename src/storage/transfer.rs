@@ -136,7 +136,7 @@ async fn move_to(pool: &SqlitePool, to: &str, store: &Store, event: &Event) -> R
         .map_err(Fault::from)?;
     refuse_served(pool, event.at.timestamp()).await?;
     let mut tx = target.begin().await.map_err(Fault::from)?;
-    let moved = copy_all(&mut source, &mut tx).await?;
+    let moved = copy_all(source.unlimited(), tx.unlimited()).await?;
     let mut tx: Tx = Backend::Postgres(tx);
     store.tell(&mut tx, event).await?;
     commit(tx).await?;

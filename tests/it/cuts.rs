@@ -1,5 +1,5 @@
-//! The connection to the database is cut at each statement of a login. Which statements those are is not
-//! written here: a login is recorded first.
+//! The connection to the database is cut, or falls silent, at each statement of a login. Which statements those
+//! are is not written here: a login is recorded first.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,8 @@ use crate::support::{Answer, App, Backend, Browser, Database, Options, Page, run
 
 /// How many cuts are made where nobody asks for all of them.
 const SAMPLE: usize = 12;
+/// How many silences, each of which takes as long as an answer is waited for.
+const SILENT_SAMPLE: usize = 6;
 /// How many logins are under way at once, each by a node of its own.
 const LANES: usize = 3;
 /// How often a cut is tried that does not come to be: some statements run by chance.
@@ -39,12 +41,17 @@ struct Place {
 }
 
 impl Place {
-    /// What is done here: it is cut each time, and a commit is once more cut and comes late.
-    fn fates(&self) -> Vec<Fate> {
+    /// It is cut each time, and a commit is once more cut and comes late.
+    fn cuts(&self) -> Vec<Fate> {
         let is_commit = self.sql == "COMMIT" || self.sql.starts_with("WITH ");
         let late = is_commit.then_some(Fate::Late(LATE));
         let cuts = When::ALL.map(Fate::Cut);
         cuts.into_iter().chain(late).collect()
+    }
+
+    /// No answer comes, whether the database did it or not, and nobody hangs up.
+    fn silences(&self) -> Vec<Fate> {
+        [When::Unsent, When::Done].map(Fate::Held).to_vec()
     }
 }
 
@@ -247,7 +254,7 @@ impl<'a> Lane<'a> {
 
     async fn until_it_can_end(&self, journey: &mut Journey, browser: &Browser, login: &Page) {
         let mut shown = String::new();
-        for _ in 0..60 {
+        for _ in 0..160 {
             let page = browser.get(&login.url).await;
             match page.screen() {
                 Some(screen) if screen == "finish" => return,
@@ -326,9 +333,22 @@ fn a_login_goes_on_wherever_the_connection_to_the_database_is_cut() {
     let Some(database) = Database::postgres() else {
         return;
     };
+    let _shows = shows!(accepting "P3", refusing "P3");
+    goes_on(database, "cuts", Place::cuts, SAMPLE);
+}
+
+#[test]
+fn a_login_goes_on_wherever_the_database_falls_silent() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let _shows = shows!(accepting "PV-AWAY-3", refusing "PV-AWAY-3");
+    goes_on(database, "silences", Place::silences, SILENT_SAMPLE);
+}
+
+fn goes_on(database: Database, name: &str, fates: fn(&Place) -> Vec<Fate>, sample: usize) {
     run(async {
-        let _shows = shows!(accepting "P3", refusing "P3");
-        let chance = Chance::of("cuts");
+        let chance = Chance::of(name);
         let backend = Backend::start();
         let app = campaign::app(Options::on(database), &backend).await;
         app.stop_provider().await;
@@ -336,7 +356,7 @@ fn a_login_goes_on_wherever_the_connection_to_the_database_is_cut() {
         let places = places(&lanes[0]).await;
         let mut cuts: Vec<(Place, Fate)> = places
             .iter()
-            .flat_map(|place| place.fates().into_iter().map(|fate| (place.clone(), fate)))
+            .flat_map(|place| fates(place).into_iter().map(|fate| (place.clone(), fate)))
             .collect();
         let steps: HashSet<&str> = places.iter().map(|place| place.step).collect();
         for step in [
@@ -348,7 +368,7 @@ fn a_login_goes_on_wherever_the_connection_to_the_database_is_cut() {
         let all = cuts.len();
         chance.shuffle(&mut cuts);
         if !campaign::is_long() {
-            cuts.truncate(SAMPLE);
+            cuts.truncate(sample);
         }
         let queue = Mutex::new(cuts.clone());
         let found = join_all(lanes.iter().map(|lane| work(lane, &queue))).await;
@@ -358,12 +378,16 @@ fn a_login_goes_on_wherever_the_connection_to_the_database_is_cut() {
         let again = journeys().filter(|it| !it.again.is_empty()).count();
         let anew = journeys().filter(|it| it.anew).count();
         eprintln!(
-            "cuts: {} of {all}, {missed} did not come to be; asked again after {again}, begun anew after {anew}",
+            "{name}: {} of {all}, {missed} did not come to be; asked again after {again}, begun anew after {anew}",
             found.len()
         );
         assert!(missed * 10 <= found.len(), "{missed} of {}", found.len());
         campaign::holds(&app).await;
         everyone_was_told(&lanes, &backend).await;
+        for lane in &lanes {
+            // A node leaves a silent connection, and does not keep it for good.
+            lane.between.until_none_is_silent().await;
+        }
         // What was made for nothing is cancelled.
         campaign::until_none_waits(&app, Duration::from_secs(40)).await;
         assert_eq!(campaign::left_alone(&app).await, 0, "left to BankID");

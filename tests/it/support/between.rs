@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ pub struct Between {
 struct Shared {
     watcher: Mutex<Option<Watcher>>,
     met: Notify,
+    /// How many connections are held that the node has not hung up yet.
+    silent: AtomicUsize,
 }
 
 impl Between {
@@ -138,6 +141,17 @@ impl Between {
     /// Waits until a statement met its fate.
     pub async fn met(&self) {
         self.shared.met.notified().await;
+    }
+
+    /// Waits until the node has hung up every connection that was held.
+    pub async fn until_none_is_silent(&self) {
+        for _ in 0..600 {
+            if self.shared.silent.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("a silent connection is kept");
     }
 
     fn watcher(&self) -> std::sync::MutexGuard<'_, Option<Watcher>> {
@@ -188,7 +202,9 @@ impl Connection {
             }
             shared.met.notify_one();
             if let Some(Fate::Held(_)) = fate {
+                shared.silent.fetch_add(1, Ordering::SeqCst);
                 while connection.client.read_u8().await.is_ok() {}
+                shared.silent.fetch_sub(1, Ordering::SeqCst);
             }
             return Ok(());
         }
