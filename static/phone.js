@@ -21,7 +21,8 @@ if (codes) {
     const written = [...document.querySelectorAll("#text, #link")].some((input) => input.value);
     if (written) return;
     try {
-      const now = (await (await fetch("/codes", { cache: "no-store" })).json()).join();
+      const codes = await (await fetch("/api/screens", { cache: "no-store" })).json();
+      const now = codes.map((code) => code.screen).sort().join();
       if (now !== shown && !pressed) {
         const chosen = document.querySelector("input[name=person]:checked").value;
         location.replace("/?person=" + chosen);

@@ -141,6 +141,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 
 /// Runs the program with the arguments it was given.
 pub fn run() -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    use_small_pages();
     install_crypto();
     let arguments = Arguments::parse();
     telemetry::start(arguments.log_format);
@@ -189,6 +191,15 @@ pub fn parse(words: &[String]) -> Result<(), clap::Error> {
 pub fn install_crypto() {
     // It fails when it was done before, as in tests, and then nothing needs doing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Memory is taken from the system in pages of four KiB and not of two MiB. What a login or a person who waits
+/// needs is small and of many lives, so that most of a large page would be held and not used: twenty MiB when
+/// nobody is there.
+#[cfg(target_os = "linux")]
+fn use_small_pages() {
+    // Where it cannot be said, more is held, and nothing else is different.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Each browser that waits holds a connection.

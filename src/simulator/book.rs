@@ -370,9 +370,10 @@ impl Book {
             .is_some_and(|order| order.fail("userCancel", now))
     }
 
-    /// The codes that are on screens now.
+    /// The codes that are on screens now, always in the same order.
     pub fn on_screen(&mut self, now: Moment) -> Vec<OnScreen> {
-        self.orders
+        let mut shown: Vec<OnScreen> = self
+            .orders
             .values_mut()
             .filter_map(|order| {
                 // Whoever asks for a return wants a link to be opened, and shows no code.
@@ -384,7 +385,9 @@ impl Book {
                     relying_party: order.relying_party.clone(),
                 })
             })
-            .collect()
+            .collect();
+        shown.sort_by(|one, other| one.qr_start_token.cmp(&other.qr_start_token));
+        shown
     }
 
     /// What a camera would read from a screen now.

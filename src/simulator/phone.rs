@@ -16,7 +16,6 @@ use super::people::{PEOPLE, Person};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .route("/", web::get().to(home))
-        .route("/codes", web::get().to(codes))
         .route("/scan", web::post().to(scan))
         .route("/open", web::post().to(open))
         .route("/order/{handle}", web::get().to(order))
@@ -177,21 +176,6 @@ fn show_home(
             trouble: trouble.map(Unusable::sentence),
         },
     )
-}
-
-/// How many codes are on screens, and which: the page looks whether that changed.
-async fn codes(shared: Data<Shared>) -> HttpResponse {
-    let now = shared.clock.moment();
-    let mut codes: Vec<String> = shared.book(|book| {
-        book.on_screen(now)
-            .into_iter()
-            .map(|code| code.qr_start_token)
-            .collect()
-    });
-    codes.sort();
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(codes)
 }
 
 #[derive(Deserialize)]

@@ -1,16 +1,17 @@
-//! ⚡ The phone's REST door, for tests and load. It takes what a phone sees, a code's text or a
-//! launch link, and never an `orderRef`.
+//! ⚡ The phone's REST door, for tests and load. It takes what a phone sees, a code's text, a screen that
+//! shows one or a launch link, and never an `orderRef`.
 
 use std::sync::atomic::Ordering;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::book::{Afterwards, Request};
+use super::book::{Afterwards, OnScreen, Request};
 use super::order::{Risk, Typed, Unusable};
 use super::people::{PEOPLE, Person};
 use super::phone::token_of_link;
@@ -19,6 +20,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .route("/api/people", web::get().to(people))
         .route("/api/orders", web::get().to(orders))
+        .route("/api/screens", web::get().to(screens))
         .route("/api/whims", web::get().to(whims))
         .route("/api/whims", web::delete().to(no_whims));
     for (path, door) in [
@@ -70,6 +72,16 @@ async fn orders(shared: Data<Shared>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "orders": orders, "calls": calls, "connections": connections }))
 }
 
+/// The codes that are on screens now, for whoever cannot read pictures.
+async fn screens(shared: Data<Shared>) -> HttpResponse {
+    let now = shared.clock.moment();
+    let told = |code: OnScreen| json!({ "screen": code.qr_start_token, "relyingParty": code.relying_party });
+    let codes = shared.book(|book| book.on_screen(now));
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(codes.into_iter().map(told).collect::<Vec<_>>())
+}
+
 async fn whims(shared: Data<Shared>) -> HttpResponse {
     HttpResponse::Ok().json(shared.whims(|whims| whims.all()))
 }
@@ -108,7 +120,10 @@ fn told(request: &Request) -> Value {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scan {
-    qr: String,
+    /// The text of a code.
+    qr: Option<String>,
+    /// Which of the codes that are on screens now.
+    screen: Option<String>,
     person: String,
 }
 
@@ -116,7 +131,20 @@ fn scan(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
     let asked: Scan = read(body)?;
     let person = person(&asked.person)?;
     let now = shared.clock.moment();
-    let request = shared.book(|book| book.scan(&asked.qr, person, &shared.random, now))?;
+    let request = shared.book(|book| {
+        let text = match (asked.qr, asked.screen) {
+            (Some(text), None) => text,
+            (None, Some(screen)) => book
+                .frame_on_screen(&screen, now)
+                .ok_or(Unusable::NoOrder)?,
+            _ => {
+                return Err(Refused(
+                    "A code is scanned by its text (qr) or by its screen.",
+                ));
+            }
+        };
+        Ok(book.scan(&text, person, &shared.random, now)?)
+    })?;
     Ok(told(&request))
 }
 

@@ -12,7 +12,8 @@ gitlab_rails['omniauth_providers'] = [
       discovery: true,
       client_auth_method: {{ method }},
       uid_field: 'sub',
-      send_scope_to_token_endpoint: 'false',
+      gitlab_username_claim: 'sub',
+      send_scope_to_token_endpoint: false,
       pkce: true,
       client_options: {
         identifier: {{ client_id }},

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portvakt::shows;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client_shell::show;
 use crate::support::doors::ran;
-use crate::support::{App, Database, run};
+use crate::support::phone::TOLVAN;
+use crate::support::{Answer, App, Browser, Database, run};
 
 /// The provider of the guides.
 const ISSUER: &str = "https://login.example.se";
@@ -136,6 +137,71 @@ fn what_a_guide_shows_is_what_the_program_prints() {
             }
         }
         assert_eq!(applications, 11);
+    });
+}
+
+/// The requests that a guide makes to the simulator's doors with curl: each with its door, and what it posts.
+fn requests(guide: &str) -> Vec<(String, Option<String>)> {
+    let joined = guide.replace("\\\n", " ");
+    let curls = joined
+        .lines()
+        .filter_map(|line| line.strip_prefix("    curl -s http://localhost:3001/api/"));
+    let parts = curls.map(|line| {
+        let (door, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let posted = rest.split_once("-d '").map(|(_, posted)| posted);
+        let posted = posted.and_then(|it| it.strip_suffix('\''));
+        (door.to_owned(), posted.map(str::to_owned))
+    });
+    parts.collect()
+}
+
+#[test]
+fn a_test_without_eyes_logs_in_as_the_guide_has_it() {
+    run(async {
+        let _shows = shows!(accepting "PV-GUIDE-2", refusing "PV-GUIDE-2");
+        let guide = "docs/guides/testing-with-the-simulator.md";
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join(guide);
+        let requests = requests(&std::fs::read_to_string(guide).expect("a guide"));
+        let doors: Vec<&str> = requests.iter().map(|(door, _)| door.as_str()).collect();
+        assert_eq!(doors, ["screens", "scan", "approve"]);
+        let body = |number: usize, placeholder: &str, value: &Value| -> Value {
+            let posted = requests[number].1.as_ref().expect("it posts something");
+            let filled = posted.replace(placeholder, value.as_str().expect("text"));
+            serde_json::from_str(&filled).expect("JSON")
+        };
+
+        let app = App::on(Database::sqlite()).await;
+        let browser = Browser::new();
+        assert_eq!(app.phone.told("screens").await, json!([]));
+        let choice = browser.get(&app.authorize_url(&[])).await;
+        let login = browser.choose(&choice, "other").await;
+        let screens = app.phone.told("screens").await;
+        let Some([screen]) = screens.as_array().map(Vec::as_slice) else {
+            panic!("{screens}");
+        };
+        assert!(screen["relyingParty"].is_string(), "{screen}");
+        let scan = body(1, "THE SCREEN", &screen["screen"]);
+        let scanned = app.phone.raw("scan", scan).await.expect("scanned");
+        let approve = body(2, "THE HANDLE THAT SCAN ANSWERED", &scanned["handle"]);
+        app.phone.raw("approve", approve).await.expect("approved");
+        let finished = browser.until_departure(&login).await;
+        assert!(!Answer::of(&finished).code().is_empty());
+
+        // A screen that there is not, and a scan that says both or neither.
+        for (body, complaint) in [
+            (
+                json!({ "person": TOLVAN, "screen": "none" }),
+                "nothing to approve",
+            ),
+            (json!({ "person": TOLVAN }), "(qr) or by its screen"),
+            (
+                json!({ "person": TOLVAN, "screen": "a", "qr": "b" }),
+                "(qr) or by its screen",
+            ),
+        ] {
+            let refused = app.phone.raw("scan", body).await.expect_err("refused");
+            assert!(refused.contains(complaint), "{refused}");
+        }
     });
 }
 

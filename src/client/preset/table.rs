@@ -274,7 +274,7 @@ pub const PRESETS: &[Preset] = &[
         application: Application::GitLab,
         id: "gitlab",
         name: "GitLab",
-        what: "GitLab on a server of your own, installed from its Linux package.",
+        what: "GitLab 15.9 or later on a server of your own, installed from its Linux package.",
         asks: &[
             NAME,
             address(
@@ -283,7 +283,7 @@ pub const PRESETS: &[Preset] = &[
             ),
         ],
         notes: &[
-            "BankID knows no e-mail address: GitLab makes a temporary one, and asks people for theirs when they first come.",
+            "BankID knows no e-mail address and no user name: the subject becomes the user name, GitLab makes a temporary address of it, and asks people for theirs when they first come.",
             "Accounts are made blocked, for an administrator to approve, because everybody with a BankID can ask for one.",
         ],
         addresses: Addresses {

@@ -399,7 +399,12 @@ fn no_id_breaks_out_of_a_format() {
                     .map(|string| match string.as_str() {
                         "kommunen" if preset.application == Application::Machine => encoded(id),
                         "kommunen" => id.to_owned(),
-                        _ => string.replace("client_id=kommunen", &format!("client_id={id}")),
+                        _ => string
+                            .replace(
+                                "?client_id=kommunen",
+                                &format!("?client_id={}", encoded(id)),
+                            )
+                            .replace("client_id=kommunen", &format!("client_id={id}")),
                     })
                     .collect();
                 assert_eq!(one.strings, expected, "{}: {id}", preset.id);

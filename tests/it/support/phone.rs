@@ -135,22 +135,21 @@ impl Phone {
         answer.send().await.expect("an answer");
     }
 
-    /// What relying parties ordered and called for.
-    pub async fn listed(&self) -> Value {
-        let answer = self.http.get(format!("{}api/orders", self.url));
+    /// What a door tells whoever asks.
+    pub async fn told(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}api/{path}", self.url));
         let answer = answer.send().await.expect("an answer");
         answer.json().await.expect("JSON")
     }
 
+    /// What relying parties ordered and called for.
+    pub async fn listed(&self) -> Value {
+        self.told("orders").await
+    }
+
     /// How many orders wait to be scanned.
     pub async fn codes_on_screen(&self) -> usize {
-        let answer = self
-            .http
-            .get(format!("{}codes", self.url))
-            .send()
-            .await
-            .expect("an answer");
-        answer.json::<Vec<String>>().await.expect("JSON").len()
+        self.told("screens").await.as_array().expect("a list").len()
     }
 
     fn claimed(&self, body: &Value) -> Claimed {

@@ -190,7 +190,9 @@ struct Grafana<'a> {
 pub(super) fn grafana(told: &Told<'_>) -> Vec<Copyable> {
     let sign_out = told.after_logout().map(|address| {
         let address = utf8_percent_encode(address, ENCODED);
-        let query = format!("logout?post_logout_redirect_uri={address}");
+        // Grafana shows an ID token only while its access token lives.
+        let client = utf8_percent_encode(told.client_id(), ENCODED);
+        let query = format!("logout?client_id={client}&post_logout_redirect_uri={address}");
         ini(&told.endpoint(&query))
     });
     let settings = Grafana {
