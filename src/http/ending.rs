@@ -4,7 +4,7 @@
 use super::answer::{self, Answer, SetCookie, View, cookie_name};
 use super::authorize::{self, Admitted, SESSION_COOKIE};
 use super::input::Request;
-use super::login::{ended_cookie, own_form, own_login};
+use super::login::{ended_cookie, own_form, own_login, own_login_to_show};
 use super::page;
 use crate::authorize::pushed::When;
 use crate::authorize::request::Scope;
@@ -139,7 +139,7 @@ pub async fn denied(
 /// The end of a login, in the browser that began it: session, grant and code in one commit.
 pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Error> {
     let view = request.view(&provider);
-    let Some(login) = own_login(&provider, &request).await? else {
+    let Some(login) = own_login_to_show(&provider, &request).await? else {
         return Ok(answer::wrong_browser(&view));
     };
     let data = match login.completion(provider.clock.now()) {

@@ -351,6 +351,18 @@ pub async fn own_login(provider: &Provider, request: &Request) -> Result<Option<
     Ok(login.filter(|login| is_own(provider, request, login)))
 }
 
+/// The same for a page that only shows it, or whose decision is the database's.
+pub async fn own_login_to_show(
+    provider: &Provider,
+    request: &Request,
+) -> Result<Option<Arc<Login>>, Error> {
+    let Some(id) = request.id() else {
+        return Ok(None);
+    };
+    let login = provider.followed.current(id).await?;
+    Ok(login.filter(|login| is_own(provider, request, login)))
+}
+
 /// Whether a request carries the login's cookie.
 pub fn is_own(provider: &Provider, request: &Request, login: &Login) -> bool {
     let name = cookie_name(&provider.config.issuer, &login_cookie(login.id));
@@ -370,10 +382,9 @@ pub async fn returned_page(provider: Provider, request: Request) -> Result<Answe
 
 async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, Error> {
     let view = request.view(&provider);
-    let Some(login) = own_login(&provider, &request).await? else {
+    let Some(login) = own_login_to_show(&provider, &request).await? else {
         return Ok(answer::wrong_browser(&view));
     };
-    let login = Arc::new(login);
     provider.followed.look_at(&login);
     let screen = screen(
         &login,

@@ -159,20 +159,25 @@ impl Collector {
             }
             // Whoever waits longer is taken for dead by the others, and tries again.
             match timeout(ALIVE, self.beat()).await {
-                Ok(Ok(())) => continue,
+                Ok(Ok(is_alone)) => {
+                    self.0.followed.set_alone(is_alone);
+                    continue;
+                }
                 Ok(Err(fault)) => {
                     tracing::error!(%fault, "the node's heartbeat could not be written");
                 }
                 Err(_) => tracing::error!("the database does not answer the node's heartbeat"),
             }
+            self.0.followed.set_alone(false);
             self.state(|state| state.is_unsettled = true);
         }
     }
 
-    async fn beat(&self) -> Result<(), Fault> {
+    /// Says whether no other node is there.
+    async fn beat(&self) -> Result<bool, Fault> {
         if self.0.store.is_behind() {
             // What it would store nobody could open: others collect for it.
-            return Ok(());
+            return Ok(false);
         }
         let asked_at = Instant::now();
         let now = self.common_time().await?;
@@ -182,12 +187,13 @@ impl Collector {
         // lived on, or it begins anew.
         let renewed = heard && self.state(|state| state.live_until(asked_at + ALIVE));
         if self.state(|state| state.is_stopping) {
-            return Ok(());
+            return Ok(false);
         }
         if !renewed {
             self.begin_anew(&node).await?;
         }
-        self.take_over(now).await
+        self.take_over(now).await?;
+        Ok(!self.0.store.has_other_node(&node, now - LEASE).await?)
     }
 
     /// The time that heartbeats are written and judged by: the database's own, which is one for all nodes.

@@ -2,6 +2,7 @@
 //! every page that waits for it, and what other nodes learn is asked for once a second.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::storage::Store;
 const WATCHED: Duration = Duration::from_secs(8);
 /// How long after that it is kept in memory.
 const KEPT: Duration = Duration::from_secs(30);
+/// How long a node that is alone believes what it knows of a login without looking: what people and BankID do goes
+/// through it, and what is done in a shell is not waited for by anybody.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// The logins that this node knows in memory.
 #[derive(Clone)]
@@ -25,10 +29,14 @@ pub struct Followed {
     store: Store,
     // A std mutex: it is never held across an await, and what is done under it is a map lookup.
     entries: Arc<Mutex<HashMap<Id<kind::Login>, Entry>>>,
+    /// Whether no other node was there when that was last looked for.
+    is_alone: Arc<AtomicBool>,
 }
 
 struct Entry {
     sender: watch::Sender<Arc<Login>>,
+    /// When it was last read, or changed by this node.
+    learned_at: Instant,
     seen_at: Instant,
     renewing: bool,
 }
@@ -37,9 +45,17 @@ impl Followed {
     /// Nothing yet.
     pub fn new(store: Store) -> Followed {
         Followed {
+            // Only then may there be others.
+            is_alone: Arc::new(AtomicBool::new(!store.is_shared())),
             store,
             entries: Arc::default(),
         }
+    }
+
+    /// Says whether no other node is there.
+    pub fn set_alone(&self, is_alone: bool) {
+        self.is_alone
+            .store(is_alone || !self.store.is_shared(), Ordering::Relaxed);
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Id<kind::Login>, Entry>> {
@@ -56,6 +72,18 @@ impl Followed {
             Some(login) => Ok(Some(login)),
             None => Ok(self.store.login(id).await?.map(Arc::new)),
         }
+    }
+
+    /// The login for one of its pages: from memory, where no other node can have changed it since this one read or
+    /// changed it. What is decided by it is decided once more by the database.
+    pub async fn current(&self, id: Id<kind::Login>) -> Result<Option<Arc<Login>>, Fault> {
+        if self.is_alone.load(Ordering::Relaxed)
+            && let Some(entry) = self.entries().get(&id)
+            && entry.learned_at.elapsed() < BELIEVED
+        {
+            return Ok(Some(entry.sender.borrow().clone()));
+        }
+        Ok(self.store.login(id).await?.map(Arc::new))
     }
 
     /// The login as it is now and as it changes. Counts as somebody looking at it.
@@ -88,15 +116,18 @@ impl Followed {
     /// Tells everyone who follows a login how it is now. What is older than they know is dropped.
     pub fn publish(&self, login: &Arc<Login>) {
         let mut entries = self.entries();
+        let now = Instant::now();
         let entry = entries.entry(login.id).or_insert_with(|| Entry {
             sender: watch::Sender::new(login.clone()),
-            seen_at: Instant::now(),
+            learned_at: now,
+            seen_at: now,
             renewing: false,
         });
         entry.sender.send_if_modified(|known| {
             let newer = known.version < login.version;
             if newer {
                 *known = login.clone();
+                entry.learned_at = now;
             }
             newer
         });

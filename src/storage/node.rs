@@ -61,6 +61,18 @@ impl Store {
         Ok(rows > 0)
     }
 
+    /// Whether another node has been heard of since `since`.
+    pub async fn has_other_node(&self, node: &NodeName, since: Timestamp) -> Result<bool> {
+        let other: Option<i64> = alone!(self, |db| sqlx::query_scalar(
+            "SELECT CAST(1 AS BIGINT) FROM node WHERE heartbeat_at > $2 AND id <> $1 LIMIT 1"
+        )
+        .bind(&node.id)
+        .bind(since)
+        .fetch_optional(db)
+        .await)?;
+        Ok(other.is_some())
+    }
+
     /// Says that a node has stopped: its orders are free at once.
     pub async fn stop_node(&self, node: &NodeName) -> Result<()> {
         alone!(self, |db| sqlx::query(

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portvakt::shows;
@@ -10,7 +12,7 @@ use crate::support::between::Between;
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Scripts, browsers, is_there};
 use crate::support::phone::TOLVAN;
-use crate::support::{Answer, App, Browser, Database, Names, Options, on_both, run};
+use crate::support::{Answer, App, Browser, Database, Names, Options, Page, on_both, run};
 
 /// `portvakt serve`, as an operator starts it.
 pub struct Serving {
@@ -230,6 +232,64 @@ fn the_other_node_completes_what_a_killed_one_began() {
         claimed.approve().await;
         let answer = Answer::of(&browser.until_departure(&login).await);
         assert!(answer.code().starts_with("ac_"));
+    });
+}
+
+/// A login, one of whose pages is asked for: how often the login was read for that, and the page.
+async fn asked(between: &Between, browser: &Browser, url: &str) -> (usize, Page) {
+    let id = url.rsplit('/').next().expect("an id").to_owned();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = reads.clone();
+    between.watch(move |statement, _| {
+        let is_read = statement.is("SELECT l.id", &id);
+        counted.fetch_add(usize::from(is_read), Ordering::SeqCst);
+        None
+    });
+    let page = browser.get(url).await;
+    between.let_pass();
+    (reads.load(Ordering::SeqCst), page)
+}
+
+#[test]
+fn a_node_goes_by_its_memory_as_long_as_it_is_alone() {
+    /// Longer than a node takes to look for others.
+    const LOOKED: Duration = Duration::from_millis(2500);
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "PV-NODE-4", refusing "PV-NODE-4");
+        let app = App::on(database).await;
+        app.stop_provider().await;
+        let between = Between::start(&app.database.url(app.directory.path())).await;
+        let first = Serving::behind(&app, "first", &between).await;
+        tokio::time::sleep(LOOKED).await;
+        let begun = async || {
+            let browser = Browser::new();
+            browser.connect_to(first.port);
+            let choice = browser.get(&app.authorize_url(&[])).await;
+            let pressed = browser.press(&choice, "other").await;
+            let url = choice.absolute(&pressed.location().expect("a way on"));
+            (browser, url)
+        };
+        let (browser, url) = begun().await;
+        let (reads, page) = asked(&between, &browser, &url).await;
+        assert_eq!((reads, page.screen().as_deref()), (0, Some("scan")));
+
+        // With another one beside it, each looks, and what is done at one is seen at the other at once.
+        let second = Serving::beside(&app, "second").await;
+        tokio::time::sleep(LOOKED).await;
+        for _ in 0..5 {
+            let (browser, url) = begun().await;
+            let (reads, page) = asked(&between, &browser, &url).await;
+            assert_eq!((reads, page.screen().as_deref()), (1, Some("scan")));
+            browser.connect_to(second.port);
+            browser.press_on(&page, "cancel", "").await;
+            browser.connect_to(first.port);
+            let left = browser.get(&url).await;
+            let location = left.location().unwrap_or_default();
+            assert!(location.ends_with("/left"), "{}", left.body);
+        }
     });
 }
 

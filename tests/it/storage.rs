@@ -77,6 +77,25 @@ pub fn login(clock: &Clock, random: &Random) -> Login {
 }
 
 on_both!(
+    a_node_hears_of_others_until_they_stop,
+    async |database: Database| {
+        let _shows = shows!(accepting "PV-NODE-4", refusing "PV-NODE-4");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, _) = open(&database, directory.path()).await;
+        let (now, since) = (clock.now(), clock.now() - Seconds(6));
+        let a = store.start_node("a", now).await.expect("started");
+        let old = now - Seconds(60);
+        store.start_node("old", old).await.expect("started");
+        let hears = async || store.has_other_node(&a, since).await.expect("asked");
+        assert!(!hears().await);
+        let b = store.start_node("b", now).await.expect("started");
+        assert!(hears().await);
+        store.stop_node(&b).await.expect("stopped");
+        assert!(!hears().await);
+    }
+);
+
+on_both!(
     orders_of_dead_nodes_are_taken_over_by_one,
     async |database: Database| {
         let _shows = shows!(accepting "B10", refusing "B10");
