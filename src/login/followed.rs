@@ -1,7 +1,7 @@
 //! ⚡ The logins that this node shows or collects, in memory: what the collector learns is told to
 //! every page that waits for it, and what other nodes learn is asked for once a second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::storage::Store;
 const WATCHED: Duration = Duration::from_secs(8);
 /// How long after that it is kept in memory.
 const KEPT: Duration = Duration::from_secs(30);
-/// How long a node that is alone believes what it knows of a login without looking: what people and BankID do goes
-/// through it, and what is done in a shell is not waited for by anybody.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// How long a node that is alone believes what it knows of a login without looking, twice as long as it takes to
+/// look at all of them: what people and BankID do goes through it, and nobody waits for what is done in a shell.
+const BELIEVED: Duration = Duration::from_secs(2);
 
 /// The logins that this node knows in memory.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct Followed {
 
 struct Entry {
     sender: watch::Sender<Arc<Login>>,
-    /// When it was last read, or changed by this node.
+    /// When it was last seen to be so in the database, or was made so by this node.
     learned_at: Instant,
     seen_at: Instant,
     renewing: bool,
@@ -177,12 +177,12 @@ impl Followed {
     /// whose order is collected here, because forms are sent to any node. Those that nobody has
     /// looked at for a while are let go.
     pub async fn catch_up(&self) -> Result<(), Fault> {
+        // Read once: with many entries the clock would be most of the work.
+        let asked_at = Instant::now();
         let known: Vec<(Id<kind::Login>, i64)> = {
-            // Read once: with many entries the clock would be most of the work.
-            let now = Instant::now();
             let mut entries = self.entries();
             entries.retain(|_, entry| {
-                entry.sender.receiver_count() > 0 || now.duration_since(entry.seen_at) < KEPT
+                entry.sender.receiver_count() > 0 || asked_at.duration_since(entry.seen_at) < KEPT
             });
             entries
                 .iter()
@@ -192,7 +192,21 @@ impl Followed {
         if known.is_empty() {
             return Ok(());
         }
-        for id in self.store.changed_logins(&known).await? {
+        let changed: HashSet<_> = self
+            .store
+            .changed_logins(&known)
+            .await?
+            .into_iter()
+            .collect();
+        {
+            let mut entries = self.entries();
+            for (id, _) in known.iter().filter(|(id, _)| !changed.contains(id)) {
+                if let Some(entry) = entries.get_mut(id) {
+                    entry.learned_at = entry.learned_at.max(asked_at);
+                }
+            }
+        }
+        for id in changed {
             match self.refresh(id).await {
                 Ok(Some(_)) => {}
                 Ok(None) => drop(self.entries().remove(&id)),
