@@ -143,7 +143,7 @@ pub async fn introspection(world: &Arc<World>, options: &Options) -> anyhow::Res
 }
 
 /// What takes no time is asked by a few.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
 /// The discovery document.
 pub async fn discovery(world: &Arc<World>, options: &Options) -> anyhow::Result<Measured> {

@@ -9,6 +9,7 @@
 //! simulator, the phones, the browsers and the applications are in this process. On PostgreSQL a database is made for the
 //! run, beside the one that is named, and dropped after it.
 
+mod bare;
 mod beside;
 mod database;
 mod history;
@@ -63,6 +64,11 @@ struct Options {
     /// Prints one JSON document a line.
     #[arg(long)]
     json: bool,
+    /// Serves a file and nothing else: the other side of `bare`.
+    #[arg(long, hide = true, requires = "port")]
+    bare: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    port: Option<u16>,
 }
 
 /// What can be measured.
@@ -80,6 +86,8 @@ enum What {
     Introspection,
     /// The discovery document.
     Discovery,
+    /// The same bytes from a route of the web server's that does nothing else.
+    Bare,
     /// People in front of a code that nobody scans.
     Waiting,
     /// How long a start takes, and how much memory is used when nobody comes.
@@ -102,6 +110,10 @@ fn main() -> anyhow::Result<()> {
     portvakt::cli::install_crypto();
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let options = Options::parse();
+    if let (Some(file), Some(port)) = (&options.bare, options.port) {
+        let document = std::fs::read(file)?;
+        return Ok(actix_web::rt::System::new().block_on(bare::serve(document.into(), port))?);
+    }
     tokio::runtime::Runtime::new()?.block_on(run(&options))
 }
 
@@ -146,6 +158,7 @@ async fn measured(options: &Options, database: &Database) -> anyhow::Result<()> 
             What::Userinfo => legs::userinfo(&world, options).await?,
             What::Introspection => legs::introspection(&world, options).await?,
             What::Discovery => legs::discovery(&world, options).await?,
+            What::Bare => bare::measure(&world, options).await?,
             What::Waiting => waiting::measure(&world, options).await?,
             What::Start => provider::starts(&world).await?,
             What::Beside => beside::measure(&world, options).await?,
