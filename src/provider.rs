@@ -1,10 +1,11 @@
 //! The provider as a whole: what it holds, how it starts and how it stops.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub keys: Keys,
     /// The keys that tokens are signed with.
     pub keyring: Keyring,
+    /// The metadata document, as it goes out.
+    pub metadata: OnceLock<Bytes>,
     /// Who we are at BankID.
     pub parties: Parties,
     /// Calls to clients.
@@ -210,6 +213,7 @@ impl Provider {
             store,
             keys,
             keyring,
+            metadata: OnceLock::new(),
             parties,
             outbound,
             published_keys: PublishedKeys::default(),

@@ -8,13 +8,12 @@ use crate::provider::Provider;
 
 pub async fn document(provider: Provider, _: Request) -> Result<Answer, Error> {
     let (config, acr) = (&provider.config, &provider.policy.acr);
-    let document = discovery::document(
-        &config.issuer.url,
-        acr,
-        config.mtls.as_ref(),
-        &config.languages,
-    );
-    Ok(Answer::public_json(&document))
+    let document = provider.metadata.get_or_init(|| {
+        let mtls = config.mtls.as_ref();
+        let document = discovery::document(&config.issuer.url, acr, mtls, &config.languages);
+        document.to_string().into()
+    });
+    Ok(Answer::public_json(document.clone()))
 }
 
 pub async fn jwks(provider: Provider, _: Request) -> Result<Answer, Error> {

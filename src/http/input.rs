@@ -114,23 +114,23 @@ impl Request {
         let peer = request
             .peer_addr()
             .map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.ip());
-        let mut headers = Vec::new();
-        for name in HEADERS {
+        let (mut headers, mut forwarded) = (Vec::new(), Vec::new());
+        // What came several times comes here in its order.
+        for (name, value) in request.headers() {
+            if name == header::X_FORWARDED_FOR {
+                forwarded.extend(value.to_str());
+            }
+            let Some(name) = HEADERS.iter().find(|known| **known == name.as_str()) else {
+                continue;
+            };
             // Anybody could hang their requests into any trace, or have all of theirs kept.
-            if name == "traceparent" && !is_one_of(plain(peer), &config.trusted_proxies) {
+            if *name == "traceparent" && !is_one_of(plain(peer), &config.trusted_proxies) {
                 continue;
             }
-            for value in request.headers().get_all(name) {
-                // Another application's cookie may hold any bytes, and must not hide ours.
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                headers.push((name, value));
-            }
+            // Another application's cookie may hold any bytes, and must not hide ours.
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.push((*name, value));
         }
-        let forwarded: Vec<&str> = request
-            .headers()
-            .get_all("x-forwarded-for")
-            .filter_map(|value| value.to_str().ok())
-            .collect();
         Request(Arc::new(Parts {
             target: request.path().to_owned(),
             is_get: *request.method() == Method::GET,
@@ -400,16 +400,16 @@ impl Request {
     }
 
     /// By which name it is found in the log: the same for all that is said of it.
-    fn reference(&self, provider: &Provider) -> String {
+    pub fn reference(&self, provider: &Provider) -> &str {
         let fresh = || hex::encode(provider.random.bytes::<5>());
-        self.reference.get_or_init(fresh).clone()
+        self.reference.get_or_init(fresh)
     }
 
     /// How to talk to whoever sent this.
     pub fn view(&self, provider: &Provider) -> View {
         View {
             language: self.language(provider, &Wishes::default()),
-            reference: self.reference(provider),
+            reference: self.reference(provider).to_owned(),
             pages: provider.config.pages.clone(),
             is_repeatable: self.is_get,
             home: None,

@@ -53,7 +53,7 @@ use crate::checking::mirror::PATH;
 use crate::error::{Error, Fault};
 use crate::id::{Id, kind};
 use crate::provider::Provider;
-use crate::telemetry::metrics::Came;
+use crate::telemetry::metrics::{Came, Route as Way};
 use crate::telemetry::traces::{self, Arrival, Flight};
 use answer::{Answer, Face};
 use input::{BODY_LIMIT, Request};
@@ -235,15 +235,16 @@ struct Handlers {
 
 struct Door {
     method: Method,
-    route: Route,
+    /// Made once for each thread that serves, when it is known where the door is.
+    open: Box<dyn FnOnce(&'static str) -> Route>,
 }
 
-fn route<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Door; N]) {
+fn route<const N: usize>(config: &mut web::ServiceConfig, path: &'static str, doors: [Door; N]) {
     config.service(resource(path, doors));
 }
 
 /// The same for doors that scripts on clients' sites may knock at.
-fn shared<const N: usize>(config: &mut web::ServiceConfig, path: &str, doors: [Door; N]) {
+fn shared<const N: usize>(config: &mut web::ServiceConfig, path: &'static str, doors: [Door; N]) {
     let methods = methods(&doors);
     let preflight = move |data: web::Data<Handlers>| {
         let answer = cors::preflight(&methods);
@@ -262,15 +263,15 @@ fn methods(doors: &[Door]) -> String {
     methods.join(", ")
 }
 
-fn resource<const N: usize>(path: &str, doors: [Door; N]) -> Resource {
+fn resource<const N: usize>(path: &'static str, doors: [Door; N]) -> Resource {
     let allowed = methods(&doors);
     let mut resource = web::resource(path);
     for door in doors {
-        resource = resource.route(door.route.method(door.method));
+        resource = resource.route((door.open)(path).method(door.method));
     }
     let wrong_method = move |data: web::Data<Handlers>, request: HttpRequest| {
         let config = &data.provider.config;
-        let came = Came::now(request.match_pattern().as_deref());
+        let came = Came::now(Some(path));
         let answer = match Request::read(&request, web::Bytes::new(), config).is_for(config) {
             true => answer::wrong_method(&allowed),
             false => answer::misdirected(),
@@ -318,70 +319,101 @@ where
     Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
 {
     let named = word(&method);
-    let handler = move |data: web::Data<Handlers>, request: HttpRequest, payload: web::Payload| async move {
-        let provider = data.provider.clone();
-        let pattern = request.match_pattern();
-        let class = load::Class::of(pattern.as_deref());
-        let came = Came::now(pattern.as_deref());
-        // A body that could not be read says nothing; why is answered below.
-        let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
-            Ok(body) => (body, None),
-            Err(status) => (web::Bytes::new(), Some(status)),
-        };
-        let request = Request::read(&request, body, &provider.config);
-        let view = request.view(&provider);
-        let login: Option<Id<kind::Login>> = match came.is_in_a_login() {
-            true => request.id(),
-            false => None,
-        };
-        let flight = provider.traces.came(|| Arrival {
+    let open = move |path: &'static str| {
+        let place = Place {
             method: named,
-            route: pattern,
-            reference: &view.reference,
-            login,
-            traceparent: request.header("traceparent"),
-        });
-        let mut answer = match (request.is_for(&provider.config), unreadable) {
-            (false, _) => answer::misdirected(),
-            (true, Some(status)) => answer::unreadable(face, status, &view),
-            (true, None) => {
-                // Not before all of it is here: whoever sends slowly takes nobody's place.
-                let Some(admitted) = load::admit(&provider, class) else {
-                    let answer = answer::overloaded(face, &view);
-                    return responded(&provider, came, flight.as_deref(), answer);
-                };
-                let span = tracing::info_span!(
-                    "request",
-                    reference = %view.reference,
-                    login = login.map(tracing::field::display),
-                );
-                // In a box: it is many kilobytes, which would be moved at each step from here.
-                let work = Box::pin(door(provider.clone(), request.clone())).instrument(span);
-                let work = traces::carried(flight.clone(), work);
-                let work = async move {
-                    let result = work.await;
-                    admitted.ended(&result);
-                    result
-                };
-                let result = to_the_end(work, &data.runtime).await;
-                let result = result.unwrap_or(Err(Error::Fault(Fault::Panicked)));
-                result.unwrap_or_else(|error| {
-                    if let Error::Fault(fault) = &error {
-                        provider.metrics.failed(fault);
-                    }
-                    answer::of_error(face, error, &view)
-                })
-            }
+            path,
+            face,
+            class: load::Class::of(Some(path)),
+            way: Way::of(Some(path)),
         };
-        if let Some(noted) = answer.take_noted() {
-            refused::note(&provider, &request, &view.reference, noted);
-        }
-        responded(&provider, came, flight.as_deref(), answer)
+        web::route().to(move |data, request, payload| answered(place, door, data, request, payload))
     };
     Door {
         method,
-        route: web::route().to(handler),
+        open: Box::new(open),
     }
+}
+
+/// Where a door is, and how it is counted.
+#[derive(Clone, Copy)]
+struct Place {
+    method: &'static str,
+    path: &'static str,
+    face: Face,
+    class: load::Class,
+    way: Way,
+}
+
+/// What comes of a request to a door.
+async fn answered<F, Fut>(
+    place: Place,
+    door: F,
+    data: web::Data<Handlers>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse
+where
+    F: Fn(Provider, Request) -> Fut,
+    Fut: Future<Output = Result<Answer, Error>> + Send + 'static,
+{
+    let (provider, came) = (data.provider.clone(), Came::by(place.way));
+    // A body that could not be read says nothing; why is answered below.
+    let (body, unreadable) = match input::body(payload, BODY_LIMIT).await {
+        Ok(body) => (body, None),
+        Err(status) => (web::Bytes::new(), Some(status)),
+    };
+    let request = Request::read(&request, body, &provider.config);
+    // Made for those alone who are told something by it.
+    let view = || request.view(&provider);
+    let login: Option<Id<kind::Login>> = match came.is_in_a_login() {
+        true => request.id(),
+        false => None,
+    };
+    let flight = provider.traces.came(|| Arrival {
+        method: place.method,
+        route: place.path,
+        reference: request.reference(&provider),
+        login,
+        traceparent: request.header("traceparent"),
+    });
+    let mut answer = match (request.is_for(&provider.config), unreadable) {
+        (false, _) => answer::misdirected(),
+        (true, Some(status)) => answer::unreadable(place.face, status, &view()),
+        (true, None) => {
+            // Not before all of it is here: whoever sends slowly takes nobody's place.
+            let Some(admitted) = load::admit(&provider, place.class) else {
+                let answer = answer::overloaded(place.face, &view());
+                return responded(&provider, came, flight.as_deref(), answer);
+            };
+            let span = tracing::info_span!(
+                "request",
+                reference = %request.reference(&provider),
+                login = login.map(tracing::field::display),
+            );
+            // In a box: it is many kilobytes, which would be moved at each step from here.
+            let work = Box::pin(door(provider.clone(), request.clone())).instrument(span);
+            let work = traces::carried(flight.clone(), work);
+            let work = async move {
+                let result = work.await;
+                admitted.ended(&result);
+                result
+            };
+            let result = to_the_end(work, &data.runtime).await;
+            let result = result.unwrap_or(Err(Error::Fault(Fault::Panicked)));
+            result.unwrap_or_else(|error| {
+                if let Error::Fault(fault) = &error {
+                    provider.metrics.failed(fault);
+                }
+                answer::of_error(place.face, error, &view())
+            })
+        }
+    };
+    if let Some(noted) = answer.take_noted() {
+        let reference = request.reference(&provider);
+        refused::note(&provider, &request, reference, noted);
+    }
+    responded(&provider, came, flight.as_deref(), answer)
 }
 
 fn word(method: &Method) -> &'static str {

@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jsonwebtoken::Validation;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -215,7 +216,7 @@ pub struct KeySet {
     records: Vec<KeyRecord>,
     /// Those that are published, in that order.
     keys: Vec<Arc<SigningKey>>,
-    jwks: Value,
+    jwks: Bytes,
 }
 
 impl KeySet {
@@ -225,15 +226,15 @@ impl KeySet {
         keys.sort_by_key(|key| records.iter().position(|record| record.kid == key.kid));
         let jwks: Vec<&Value> = keys.iter().map(|key| &key.jwk).collect();
         KeySet {
-            jwks: json!({ "keys": jwks }),
+            jwks: json!({ "keys": jwks }).to_string().into(),
             records,
             keys,
         }
     }
 
-    /// RFC 7517 §5: the public keys, those that sign first.
-    pub fn jwks(&self) -> &Value {
-        &self.jwks
+    /// RFC 7517 §5: the public keys, those that sign first, as they go out.
+    pub fn jwks(&self) -> Bytes {
+        self.jwks.clone()
     }
 
     /// What signs by an algorithm now.
@@ -331,10 +332,11 @@ pub mod tests {
             (Algorithm::RS256, State::Announced),
             (Algorithm::RS256, State::Active),
         ]);
+        let jwks: Value = serde_json::from_slice(&keys.jwks()).expect("JSON");
         let order: Vec<(&str, &Value)> = keys
             .records
             .iter()
-            .zip(keys.jwks()["keys"].as_array().expect("an array"))
+            .zip(jwks["keys"].as_array().expect("an array"))
             .map(|(record, jwk)| {
                 assert_eq!(jwk["kid"], record.kid);
                 (record.state.as_str(), &jwk["alg"])

@@ -19,7 +19,7 @@ use super::clients::Logins;
 use super::labels::{
     Answer, Class, ERRORS, End, FAILED, FAULTS, Hint, ISSUED, Issued, Kind, LIMITS, NOTICES,
     OPERATIONS, OTHER, OUTCOMES, Operation, Outcome, PENDING, Profile, Purpose, REUSED, Refusal,
-    Request, Route, Routed, STATUSES, Signs, State, fault, known, outcome,
+    Request, Routed, STATUSES, Signs, State, fault, known, outcome,
 };
 use super::process::Process;
 use crate::bankid::client::Failure;
@@ -30,6 +30,8 @@ use crate::id::ClientId;
 use crate::login::Progress;
 use crate::token::GrantType;
 use crate::token::grant::Tokens;
+
+pub use super::labels::Route;
 
 type Timed<L> = Family<L, Histogram>;
 /// A number that there may be none of.
@@ -501,8 +503,13 @@ pub struct Came {
 impl Came {
     /// One that came now, by the pattern of its address.
     pub fn now(pattern: Option<&str>) -> Came {
+        Came::by(Route::of(pattern))
+    }
+
+    /// One that came now by a route.
+    pub fn by(route: Route) -> Came {
         Came {
-            route: Route::of(pattern),
+            route,
             at: Instant::now(),
         }
     }

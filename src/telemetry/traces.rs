@@ -57,7 +57,7 @@ struct Sending {
 /// A request under way.
 pub struct Flight {
     method: &'static str,
-    route: String,
+    route: &'static str,
     reference: String,
     span: SpanId,
     own: TraceId,
@@ -83,7 +83,7 @@ pub struct Arrival<'a> {
     /// The method.
     pub method: &'static str,
     /// The pattern of its address.
-    pub route: Option<String>,
+    pub route: &'static str,
     /// By which name it is found in the log.
     pub reference: &'a str,
     /// The login that its address names.
@@ -145,7 +145,7 @@ impl Traces {
         });
         Some(Arc::new(Flight {
             method: arrival.method,
-            route: arrival.route.unwrap_or_default(),
+            route: arrival.route,
             reference: arrival.reference.to_owned(),
             span: sending.fresh_span(),
             own: TraceId::from_bytes(sending.random.bytes()),
@@ -174,7 +174,7 @@ impl Traces {
         };
         let mut attributes = vec![
             KeyValue::new("http.request.method", flight.method),
-            KeyValue::new("http.route", flight.route.clone()),
+            KeyValue::new("http.route", flight.route),
             KeyValue::new("http.response.status_code", i64::from(status)),
             KeyValue::new("portvakt.reference", flight.reference.clone()),
         ];
