@@ -38,13 +38,15 @@ use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::refusals::Refusals;
 use crate::rekeying;
-use crate::secret::Digest;
+use crate::secret::{Digest, kind as secret};
 use crate::session::delivery;
 use crate::storage::{Keys, OpenError, Store};
 use crate::sweeping;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 use crate::telemetry::usage::Usage;
+use crate::token::code::CodeRecord;
+use crate::token::fresh::FreshCodes;
 
 /// Everything that a request may need. Cheap to clone.
 #[derive(Clone)]
@@ -82,6 +84,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where spans go, if anywhere.
     pub traces: Traces,
+    /// Codes that were given out here and not shown yet.
+    pub fresh_codes: FreshCodes,
     /// How much each client is used.
     pub usage: Usage,
     /// The logins that this node knows in memory.
@@ -223,6 +227,7 @@ impl Provider {
             refusals: Refusals::default(),
             metrics,
             traces,
+            fresh_codes: FreshCodes::default(),
             usage: Usage::default(),
             followed,
             collector,
@@ -255,6 +260,13 @@ impl Provider {
             tokio::spawn(say_that_logins_are_simulated());
         }
         Ok(provider)
+    }
+
+    /// Keeps in memory what a code that was just stored stands for, where it will be looked for.
+    pub fn keep_fresh(&self, code: Digest<secret::Code>, record: CodeRecord) {
+        if self.store.exchanges_at_once() {
+            self.fresh_codes.keep(code, record, self.clock.now());
+        }
     }
 
     /// The language that a login is in.
@@ -305,6 +317,7 @@ impl Provider {
                 tracing::error!(%fault, "changes of logins could not be read");
             }
             let now = self.clock.now();
+            self.fresh_codes.forget_old(now);
             for login in self
                 .followed
                 .claim_renewals(|login| login.wants_renewal(now))

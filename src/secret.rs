@@ -2,6 +2,7 @@
 //! data sealed in the database.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
@@ -184,6 +185,11 @@ impl<K> PartialEq for Digest<K> {
     }
 }
 impl<K> Eq for Digest<K> {}
+impl<K> Hash for Digest<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
 impl<K> fmt::Debug for Digest<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[digest]")

@@ -342,6 +342,7 @@ async fn answer_from_session(
     if let Err(unissued) = provider.store.issue_code(&issued, now).await? {
         return Ok(Err(unissued));
     }
+    provider.keep_fresh(issued.code.digest(), issued.record());
     granted(provider, request, &issued.code).await.map(Ok)
 }
 

@@ -237,8 +237,8 @@ async fn conclude(
             let key = &provider.keys.subject;
             let grant = Grant::of(asked, client, &session, key, &provider.random, now);
             let issued = Issued::new(grant, asked, &provider.random, now);
-            let code = issued.code.clone();
-            (session, issued, code)
+            let fresh = (issued.code.clone(), issued.record());
+            (session, issued, fresh)
         })
         .await?;
     let Some(finished) = finished else {
@@ -255,7 +255,9 @@ async fn conclude(
     provider.usage.finished(&login.client_id, now);
     // Applications forget whoever was here before they see who is here now.
     delivery::tell(provider, finished.ended.notices).await;
-    let departure = authorize::granted(provider, &admitted.request, &finished.outcome).await?;
+    let (code, record) = finished.outcome;
+    provider.keep_fresh(code.digest(), record);
+    let departure = authorize::granted(provider, &admitted.request, &code).await?;
     let cookie = SetCookie {
         name: SESSION_COOKIE.to_owned(),
         value: Some(cookie.expose().to_owned()),

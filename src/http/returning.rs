@@ -1,6 +1,8 @@
 //! The app comes back: the return address was opened, in the browser that began or in another.
 //! The nonce is good once, whoever shows it.
 
+use std::sync::Arc;
+
 use super::answer::{self, Answer};
 use super::input::Request;
 use super::login::is_own;
@@ -41,11 +43,11 @@ async fn come_back(
     provider: &Provider,
     request: &Request,
     nonce: &str,
-) -> Result<Option<Login>, Error> {
+) -> Result<Option<Arc<Login>>, Error> {
     let Some(nonce) = Secret::<secret::ReturnNonce>::parse(nonce) else {
         return Ok(None);
     };
-    let Some(login) = provider.store.login_by_return(nonce.digest()).await? else {
+    let Some(login) = provider.followed.awaited(nonce.digest()).await? else {
         return Ok(None);
     };
     let opened = match is_own(provider, request, &login) {
@@ -53,9 +55,7 @@ async fn come_back(
         false if is_near(provider, request, &login) => Opened::SameAddress,
         false => Opened::Elsewhere,
     };
-    let returned = login
-        .clone()
-        .on(Event::Returned(opened), provider.clock.now());
+    let returned = Login::clone(&login).on(Event::Returned(opened), provider.clock.now());
     if let Ok(moved) = returned
         && let Some(version) = provider.store.keep_return(&moved).await?
     {

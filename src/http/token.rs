@@ -191,7 +191,6 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
         client,
         form,
         proof,
-        binding,
         ..
     } = asked;
     let now = provider.clock.now();
@@ -200,22 +199,35 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
     )?;
     // What is no code of ours by its shape is looked up all the same, as one that is unknown.
     let digest = Secret::<secret::Code>::parse(shown).map_or(Digest::of(""), |code| code.digest());
-    let record = provider.store.code(digest, &client.client_id).await?;
-    if let Some(record) = &record {
-        traces::about_txn(record.grant.txn);
-    }
     let redemption = Redemption {
         redirect_uri: form.first("redirect_uri"),
         code_verifier: form.first("code_verifier"),
         proof,
     };
+    let mut unspent = proof;
+    // Given out here a moment ago, and good: then it need not be read. Anything else is judged by what is stored.
+    if let Some(fresh) = provider.fresh_codes.take(digest, &client.client_id)
+        && let Ok(grant) = code::exchange(Some(&fresh), redemption, now)
+    {
+        traces::about_txn(grant.txn);
+        let grant = grant.for_client(client);
+        let tokens = tokens_for(provider, asked, &grant, &mut unspent, now).await?;
+        let (store, id) = (&provider.store, &client.client_id);
+        if store.exchange_fresh_code(digest, id, &tokens, now).await? {
+            return handed_out(provider, client, &grant, &tokens, BY_CODE).await;
+        }
+    }
+    let record = provider.store.code(digest, &client.client_id).await?;
+    if let Some(record) = &record {
+        traces::about_txn(record.grant.txn);
+    }
     let grant = match code::exchange(record.as_ref(), redemption, now) {
         // What its client was entitled to a minute ago, it may not be any more.
         Ok(grant) => grant.for_client(client),
         Err(rejected) => {
             // Whoever sends a request that was overheard again has no key, and costs nobody a grant.
             if record.is_some() {
-                dpop::spend(provider, proof).await?;
+                dpop::spend(provider, unspent.take()).await?;
             }
             match (rejected.consequence, &record) {
                 (Consequence::BurnCode, _) => {
@@ -234,31 +246,36 @@ async fn exchange(provider: &Provider, asked: TokenRequest<'_>) -> Result<Answer
             return Err(rejected.refusal.into());
         }
     };
-    let resources = grant.resources.narrowed(form, client, issuer(provider))?;
-    dpop::spend(provider, proof).await?;
-    let tokens = grant.issue(client, binding, resources, &provider.random, now);
-    let tokens = in_form(provider, client, Some(&grant), tokens).await?;
+    let tokens = tokens_for(provider, asked, &grant, &mut unspent, now).await?;
     let won = provider
         .store
         .exchange_code(digest, grant.id, &client.client_id, &tokens, now)
         .await?;
     match won {
-        Exchange::Won => {
-            handed_out(
-                provider,
-                client,
-                &grant,
-                &tokens,
-                GrantType::AuthorizationCode,
-            )
-            .await
-        }
+        Exchange::Won => handed_out(provider, client, &grant, &tokens, BY_CODE).await,
         Exchange::Lost => {
             tracing::warn!(grant = %grant.id, "a code was used twice");
             provider.metrics.reused("code");
             Err(ALREADY_USED.into())
         }
     }
+}
+
+const BY_CODE: GrantType = GrantType::AuthorizationCode;
+
+/// The tokens for a code. What proves the client's key is spent for them, once.
+async fn tokens_for(
+    provider: &Provider,
+    asked: TokenRequest<'_>,
+    grant: &Grant,
+    unspent: &mut Option<&Proof>,
+    now: Timestamp,
+) -> Result<Tokens, Error> {
+    let (client, form) = (asked.client, asked.form);
+    let resources = grant.resources.narrowed(form, client, issuer(provider))?;
+    dpop::spend(provider, unspent.take()).await?;
+    let tokens = grant.issue(client, asked.binding, resources, &provider.random, now);
+    in_form(provider, client, Some(grant), tokens).await
 }
 
 /// How often a request that lost a race looks at what became of its token: after the first use and

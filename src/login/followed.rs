@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Login;
 use crate::error::Fault;
 use crate::id::{Id, kind};
+use crate::secret::{Digest, kind as secret};
 use crate::storage::Store;
 
 /// How long after it was last looked at a login counts as watched. Pages without scripts come
@@ -29,9 +30,14 @@ pub struct Followed {
     store: Store,
     // A std mutex: it is never held across an await, and what is done under it is a map lookup.
     entries: Arc<Mutex<HashMap<Id<kind::Login>, Entry>>>,
+    /// Where the apps of orders that were made here come back to.
+    returns: Arc<Mutex<HashMap<Digest<secret::ReturnNonce>, Awaited>>>,
     /// Whether no other node was there when that was last looked for.
     is_alone: Arc<AtomicBool>,
 }
+
+/// The login that an app comes back to, and for which of its orders.
+type Awaited = (Id<kind::Login>, Id<kind::Order>);
 
 struct Entry {
     sender: watch::Sender<Arc<Login>>,
@@ -49,6 +55,7 @@ impl Followed {
             is_alone: Arc::new(AtomicBool::new(!store.is_shared())),
             store,
             entries: Arc::default(),
+            returns: Arc::default(),
         }
     }
 
@@ -60,6 +67,10 @@ impl Followed {
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Id<kind::Login>, Entry>> {
         self.entries.lock().expect("nothing panics under this lock")
+    }
+
+    fn returns(&self) -> MutexGuard<'_, HashMap<Digest<secret::ReturnNonce>, Awaited>> {
+        self.returns.lock().expect("nothing panics under this lock")
     }
 
     /// The login as this node knows it, from memory when it does. Nobody counts as looking at it.
@@ -77,13 +88,40 @@ impl Followed {
     /// The login for one of its pages: from memory, where no other node can have changed it since this one read or
     /// changed it. What is decided by it is decided once more by the database.
     pub async fn current(&self, id: Id<kind::Login>) -> Result<Option<Arc<Login>>, Fault> {
-        if self.is_alone.load(Ordering::Relaxed)
-            && let Some(entry) = self.entries().get(&id)
-            && entry.learned_at.elapsed() < BELIEVED
-        {
-            return Ok(Some(entry.sender.borrow().clone()));
+        match self.believed(id) {
+            Some(login) => Ok(Some(login)),
+            None => Ok(self.store.login(id).await?.map(Arc::new)),
         }
-        Ok(self.store.login(id).await?.map(Arc::new))
+    }
+
+    fn believed(&self, id: Id<kind::Login>) -> Option<Arc<Login>> {
+        if !self.is_alone.load(Ordering::Relaxed) {
+            return None;
+        }
+        let entries = self.entries();
+        let entry = entries.get(&id)?;
+        (entry.learned_at.elapsed() < BELIEVED).then(|| entry.sender.borrow().clone())
+    }
+
+    /// Says where the app of a login's order, which was made here, comes back to.
+    pub fn awaits(&self, nonce: Digest<secret::ReturnNonce>, login: &Login) {
+        self.returns().insert(nonce, (login.id, login.order.id));
+    }
+
+    /// The login whose app was told to come back by this nonce for its order of now, in the same way as
+    /// [`Followed::current`].
+    pub async fn awaited(
+        &self,
+        nonce: Digest<secret::ReturnNonce>,
+    ) -> Result<Option<Arc<Login>>, Fault> {
+        let awaited = self.returns().get(&nonce).copied();
+        if let Some((login, order)) = awaited
+            && let Some(login) = self.believed(login)
+            && login.order.id == order
+        {
+            return Ok(Some(login));
+        }
+        Ok(self.store.login_by_return(nonce).await?.map(Arc::new))
     }
 
     /// The login as it is now and as it changes. Counts as somebody looking at it.
@@ -189,6 +227,11 @@ impl Followed {
                 .map(|(id, entry)| (*id, entry.sender.borrow().version))
                 .collect()
         };
+        {
+            let entries = self.entries();
+            self.returns()
+                .retain(|_, (login, _)| entries.contains_key(login));
+        }
         if known.is_empty() {
             return Ok(());
         }

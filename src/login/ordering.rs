@@ -59,6 +59,9 @@ pub async fn begin(
     if started(provider, login, began).await? {
         // As it is stored: nobody else knows of it yet.
         provider.followed.publish(&first);
+        if let Some(nonce) = nonce {
+            provider.followed.awaits(nonce, &first);
+        }
     }
     Ok(())
 }

@@ -287,6 +287,29 @@ impl Store {
         Ok(true)
     }
 
+    /// Whether a code that is known already can be exchanged without being read.
+    pub fn exchanges_at_once(&self) -> bool {
+        self.is_shared()
+    }
+
+    /// Exchanges a code that is known already and was not shown before, as far as that is known here. `false`: nothing
+    /// was done, and why is to be seen by what stands in the database.
+    pub async fn exchange_fresh_code(
+        &self,
+        code: Digest<secret::Code>,
+        client_id: &ClientId,
+        tokens: &Tokens,
+        now: Timestamp,
+    ) -> Result<bool> {
+        match self.at_once()? {
+            Some(db) => {
+                self.exchange_at_once(db, code, client_id, tokens, now)
+                    .await
+            }
+            None => Ok(false),
+        }
+    }
+
     /// Exchanges a code for tokens. One statement decides who wins; whoever comes second
     /// ends the grant and with it what the winner got (RFC 6749 §4.1.2).
     pub async fn exchange_code(

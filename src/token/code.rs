@@ -56,6 +56,18 @@ impl Issued {
             once: request.once,
         }
     }
+
+    /// What is stored of it, before anybody shows it.
+    pub fn record(&self) -> CodeRecord {
+        CodeRecord {
+            redirect_uri: self.redirect_uri.clone(),
+            challenge: self.challenge.clone(),
+            dpop_jkt: self.dpop_jkt.clone(),
+            expires_at: self.expires_at,
+            is_used: false,
+            grant: self.grant.clone(),
+        }
+    }
 }
 
 /// A code as it is stored, with its grant.
@@ -170,16 +182,16 @@ pub fn exchange<'r>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::claims::release::{Identity, Release};
     use crate::id::{ClientId, Id};
 
-    const NOW: Timestamp = Timestamp(1000);
+    pub const NOW: Timestamp = Timestamp(1000);
     const URI: &str = "https://a.example/cb";
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-    fn record() -> CodeRecord {
+    pub fn record() -> CodeRecord {
         let random = Random::seeded(1);
         let data = serde_json::json!({"user":
             {"personalNumber": "191212121212", "name": "T T", "givenName": "T", "surname": "T"}});

@@ -5,6 +5,7 @@ pub mod binding;
 pub mod client_credentials;
 pub mod code;
 pub mod dpop;
+pub mod fresh;
 pub mod grant;
 pub mod id_token;
 pub mod introspection;

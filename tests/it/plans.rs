@@ -6,7 +6,7 @@ use portvakt::shows;
 
 use crate::support::phone::{ASA, TOLVAN};
 use crate::support::{Answer, App, Browser, Database, SECRET, run};
-use crate::token::{claims, redeem};
+use crate::token::{claims, exchange, redeem};
 
 #[path = "../../examples/load/history.rs"]
 mod history;
@@ -25,6 +25,10 @@ async fn all_of_a_login(app: &App) {
     // By code, with userinfo and introspection.
     let tokens = redeem(app, &app.log_in(&browser, TOLVAN).await).await;
     claims(app, &tokens).await;
+    // A code that was given out here is looked up when it comes again.
+    let twice = app.log_in(&Browser::new(), TOLVAN).await;
+    redeem(app, &twice).await;
+    assert_eq!(exchange(app, twice.code(), &[]).await.status, 400);
     let access = tokens["access_token"].as_str().expect("a token");
     crate::introspection::ask(app, "web", access).await;
     // By the session, and out.
@@ -73,6 +77,10 @@ fn nobody_waits_for_a_table_that_is_read_to_its_end() {
         let directory = app.directory.path();
         let url = app.database.url(directory);
         history::fill(&url, PAST).await.expect("filled");
+        // Beside another node, for whatever is looked up where a node goes by its memory as long as it is alone.
+        let beside = "INSERT INTO node (id, epoch, heartbeat_at) VALUES ('beside', 1, 4000000000) RETURNING id";
+        app.database.texts(directory, beside);
+        tokio::time::sleep(Duration::from_millis(2500)).await;
         let reset = "SELECT CAST(pg_stat_reset() AS TEXT)";
         app.database.texts(directory, reset);
         all_of_a_login(&app).await;
