@@ -60,6 +60,8 @@ pub struct Parts {
     pub policy: Policy,
     /// The database.
     pub store: Store,
+    /// The same for those who wait as long as it takes: administrators, and the work beside the service.
+    pub patient: Store,
     /// The keys of this installation.
     pub keys: Keys,
     /// The keys that tokens are signed with.
@@ -214,6 +216,7 @@ impl Provider {
                 acr: acr(&config),
             },
             config,
+            patient: store.patient(),
             store,
             keys,
             keyring,
@@ -313,11 +316,11 @@ impl Provider {
         let mut every = tokio::time::interval(CATCH_UP_INTERVAL);
         loop {
             every.tick().await;
+            self.fresh_codes.forget_old(self.clock.now());
             if let Err(fault) = self.followed.catch_up().await {
                 tracing::error!(%fault, "changes of logins could not be read");
             }
             let now = self.clock.now();
-            self.fresh_codes.forget_old(now);
             for login in self
                 .followed
                 .claim_renewals(|login| login.wants_renewal(now))
@@ -439,7 +442,7 @@ impl Provider {
     pub fn desk(&self, actor: Actor, reach: Reach, gives_administration: bool) -> Desk<'_> {
         Desk {
             config: &self.config,
-            store: &self.store,
+            store: &self.patient,
             random: &self.random,
             clock: &self.clock,
             actor,

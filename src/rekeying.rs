@@ -71,7 +71,7 @@ pub async fn reseal(provider: Provider) {
 
 /// Seals anew and removes what nothing needs, when it is time and no other node does.
 async fn take_a_turn(provider: &Provider, rest_until: &mut Timestamp) -> Result<(), Fault> {
-    let (store, now) = (&provider.store, provider.clock.now());
+    let (store, now) = (&provider.patient, provider.clock.now());
     let seals = store.key_generations(Purpose::Seal).await?;
     let indexes = store.key_generations(Purpose::Index).await?;
     for (purpose, generations) in [(Purpose::Seal, &seals), (Purpose::Index, &indexes)] {

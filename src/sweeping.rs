@@ -40,7 +40,7 @@ pub async fn look_after(provider: Provider) {
 
 /// Removes what is due, unless another node does. Whether it was this one.
 pub async fn take_a_turn(provider: &Provider, due: &mut Due) -> Result<bool, Fault> {
-    let (store, now) = (&provider.store, provider.clock.now());
+    let (store, now) = (&provider.patient, provider.clock.now());
     let holder = &provider.lease_holder;
     if !store
         .take_lease(LEASE, holder, now + LEASE_LENGTH, now)

@@ -28,6 +28,10 @@ use database::Database;
 use measure::Measured;
 use provider::World;
 
+/// As the provider has it, for what is measured beside it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 #[command(about = "What Portvakt costs")]
 struct Options {

@@ -184,10 +184,9 @@ async fn conclude(
     let number = identity.personal_number().expose().as_bytes();
     let index = provider.keys.index.of(number);
     if !is_expected(provider, admitted, &index).await? {
-        provider.store.cancel_login(login).await?;
-        provider
-            .metrics
-            .login_ended(&login.client_id, "other_person");
+        if !refuse(provider, login, "other_person").await? {
+            return Ok(None);
+        }
         let departure = denied(provider, admitted, OTHER_PERSON).await?;
         return Ok(Some(leave(&departure)));
     }
@@ -196,8 +195,9 @@ async fn conclude(
         Err(spoiled) => {
             // Nobody is logged in by what does not prove what it says.
             tracing::error!(login = %login.id, %spoiled, "the evidence of a login does not hold");
-            provider.store.cancel_login(login).await?;
-            provider.metrics.login_ended(&login.client_id, "unproven");
+            if !refuse(provider, login, "unproven").await? {
+                return Ok(None);
+            }
             let departure = denied(provider, admitted, UNPROVEN).await?;
             return Ok(Some(leave(&departure)));
         }
@@ -265,6 +265,16 @@ async fn conclude(
         sent: answer::Sent::WhenLedHere,
     };
     Ok(Some(leave(&departure).with_cookie(cookie)))
+}
+
+/// Ends a login that logs nobody in. `false`: somebody else ended it at the same moment.
+async fn refuse(provider: &Provider, login: &Login, outcome: &'static str) -> Result<bool, Error> {
+    let is_refused = provider.store.cancel_login(login).await?;
+    provider.followed.tell(login.id).await;
+    if is_refused {
+        provider.metrics.login_ended(&login.client_id, outcome);
+    }
+    Ok(is_refused)
 }
 
 /// What proves a login, verified, where its client has it kept.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Fault};
 use crate::provider::Provider;
+use crate::storage::is_of_no_answer;
 use crate::telemetry::seldom::Seldom;
 
 /// What a request is about.
@@ -167,10 +168,10 @@ pub fn admit(provider: &Provider, class: Class) -> Option<Admitted> {
 impl Admitted {
     /// What came of it: whether the database does anything is seen by that.
     pub fn ended<T>(&self, result: &Result<T, Error>) {
-        let waited_in_vain = matches!(
-            result,
-            Err(Error::Fault(Fault::Database(sqlx::Error::PoolTimedOut)))
-        );
+        let waited_in_vain = match result {
+            Err(Error::Fault(Fault::Database(error))) => is_of_no_answer(error),
+            _ => false,
+        };
         if !waited_in_vain && matches!(self.class, Class::Login | Class::Token) {
             *self.provider.load.moved() = Instant::now();
         }

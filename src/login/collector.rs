@@ -193,7 +193,9 @@ impl Collector {
             self.begin_anew(&node).await?;
         }
         self.take_over(now).await?;
-        Ok(!self.0.store.has_other_node(&node, now - LEASE).await?)
+        // Whoever is not sure that there is no other one goes by the database.
+        let has_other = self.0.store.has_other_node(&node, now - LEASE).await;
+        Ok(renewed && !has_other.unwrap_or(true))
     }
 
     /// The time that heartbeats are written and judged by: the database's own, which is one for all nodes.

@@ -41,8 +41,8 @@ type Awaited = (Id<kind::Login>, Id<kind::Order>);
 
 struct Entry {
     sender: watch::Sender<Arc<Login>>,
-    /// When it was last seen to be so in the database, or was made so by this node.
-    learned_at: Instant,
+    /// When it was last asked for and found to be so in the database, or was made so by this node.
+    learned_at: Option<Instant>,
     seen_at: Instant,
     renewing: bool,
 }
@@ -51,8 +51,8 @@ impl Followed {
     /// Nothing yet.
     pub fn new(store: Store) -> Followed {
         Followed {
-            // Only then may there be others.
-            is_alone: Arc::new(AtomicBool::new(!store.is_shared())),
+            // Until somebody has looked.
+            is_alone: Arc::default(),
             store,
             entries: Arc::default(),
             returns: Arc::default(),
@@ -61,8 +61,7 @@ impl Followed {
 
     /// Says whether no other node is there.
     pub fn set_alone(&self, is_alone: bool) {
-        self.is_alone
-            .store(is_alone || !self.store.is_shared(), Ordering::Relaxed);
+        self.is_alone.store(is_alone, Ordering::Relaxed);
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Id<kind::Login>, Entry>> {
@@ -100,7 +99,8 @@ impl Followed {
         }
         let entries = self.entries();
         let entry = entries.get(&id)?;
-        (entry.learned_at.elapsed() < BELIEVED).then(|| entry.sender.borrow().clone())
+        let learned_at = entry.learned_at?;
+        (learned_at.elapsed() < BELIEVED).then(|| entry.sender.borrow().clone())
     }
 
     /// Says where the app of a login's order, which was made here, comes back to.
@@ -133,10 +133,9 @@ impl Followed {
             entry.seen_at = Instant::now();
             return Ok(Some(entry.sender.subscribe()));
         }
-        let Some(login) = self.store.login(id).await? else {
+        if self.refresh(id).await?.is_none() {
             return Ok(None);
-        };
-        self.publish(&Arc::new(login));
+        }
         Ok(self
             .entries()
             .get(&id)
@@ -145,27 +144,32 @@ impl Followed {
 
     /// Says that somebody looks at a login, by a page that comes back.
     pub fn look_at(&self, login: &Arc<Login>) {
-        self.publish(login);
+        // It may have been read a while ago.
+        self.learn(login, None);
         if let Some(entry) = self.entries().get_mut(&login.id) {
             entry.seen_at = Instant::now();
         }
     }
 
-    /// Tells everyone who follows a login how it is now. What is older than they know is dropped.
+    /// Tells everyone who follows a login what has just been made of it here. What is older than they know is
+    /// dropped.
     pub fn publish(&self, login: &Arc<Login>) {
+        self.learn(login, Some(Instant::now()));
+    }
+
+    fn learn(&self, login: &Arc<Login>, learned_at: Option<Instant>) {
         let mut entries = self.entries();
-        let now = Instant::now();
         let entry = entries.entry(login.id).or_insert_with(|| Entry {
             sender: watch::Sender::new(login.clone()),
-            learned_at: now,
-            seen_at: now,
+            learned_at,
+            seen_at: Instant::now(),
             renewing: false,
         });
         entry.sender.send_if_modified(|known| {
             let newer = known.version < login.version;
             if newer {
                 *known = login.clone();
-                entry.learned_at = now;
+                entry.learned_at = learned_at;
             }
             newer
         });
@@ -173,9 +177,10 @@ impl Followed {
 
     /// Reads a login again and tells everyone who follows it.
     pub async fn refresh(&self, id: Id<kind::Login>) -> Result<Option<Arc<Login>>, Fault> {
+        let asked_at = Instant::now();
         let login = self.store.login(id).await?.map(Arc::new);
         if let Some(login) = &login {
-            self.publish(login);
+            self.learn(login, Some(asked_at));
         }
         Ok(login)
     }
@@ -245,7 +250,7 @@ impl Followed {
             let mut entries = self.entries();
             for (id, _) in known.iter().filter(|(id, _)| !changed.contains(id)) {
                 if let Some(entry) = entries.get_mut(id) {
-                    entry.learned_at = entry.learned_at.max(asked_at);
+                    entry.learned_at = entry.learned_at.max(Some(asked_at));
                 }
             }
         }

@@ -372,29 +372,28 @@ impl Book {
 
     /// The codes that are on screens now, always in the same order.
     pub fn on_screen(&mut self, now: Moment) -> Vec<OnScreen> {
-        let mut shown: Vec<OnScreen> = self
-            .orders
-            .values_mut()
-            .filter_map(|order| {
-                // Whoever asks for a return wants a link to be opened, and shows no code.
-                let shows = order.is_waiting(now)
-                    && order.ordered.return_url.is_none()
-                    && !order.ordered.operation.is_call();
-                shows.then(|| OnScreen {
-                    qr_start_token: order.tokens.qr_start_token.clone(),
-                    relying_party: order.relying_party.clone(),
-                })
+        let on_screen = self.orders.values_mut().filter_map(|order| {
+            is_on_screen(order, now).then(|| OnScreen {
+                qr_start_token: order.tokens.qr_start_token.clone(),
+                relying_party: order.relying_party.clone(),
             })
-            .collect();
+        });
+        let mut shown: Vec<OnScreen> = on_screen.collect();
         shown.sort_by(|one, other| one.qr_start_token.cmp(&other.qr_start_token));
         shown
     }
 
     /// What a camera would read from a screen now.
     pub fn frame_on_screen(&mut self, qr_start_token: &str, now: Moment) -> Option<String> {
-        self.orders
-            .values()
-            .find(|order| order.tokens.qr_start_token == qr_start_token)
-            .map(|order| frame::on_screen(&order.tokens, order.age(now)))
+        let mut orders = self.orders.values_mut();
+        let order = orders.find(|order| order.tokens.qr_start_token == qr_start_token)?;
+        is_on_screen(order, now).then(|| frame::on_screen(&order.tokens, order.age(now)))
     }
+}
+
+/// Whether an order's code is on a screen. Whoever asks for a return wants a link to be opened, and shows none.
+fn is_on_screen(order: &mut Order, now: Moment) -> bool {
+    order.is_waiting(now)
+        && order.ordered.return_url.is_none()
+        && !order.ordered.operation.is_call()
 }

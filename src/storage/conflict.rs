@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::Store;
+use super::{Store, on};
 use crate::error::Fault;
 use crate::telemetry::metrics::Database;
 
@@ -48,7 +48,8 @@ impl Tries {
             return false;
         }
         store.measured.given_up.inc();
-        tokio::time::sleep(pause(self.0, store.random.bytes())).await;
+        let length = pause(self.0, store.random.bytes());
+        on!(&store.db, |db| db.pause(length)).await;
         self.0 += 1;
         true
     }

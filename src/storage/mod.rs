@@ -192,8 +192,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// SQLite, and no time that a person would wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A node that is gone without a word, with its network or its power, leaves connections that PostgreSQL
-/// takes for alive for hours. What such a one was in the middle of must not hold up the others.
-const SILENCE: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// takes for alive for hours. What such a one was in the middle of must not hold up the others. And a statement whose
+/// answer nobody waits for any more must end, or one after the other would wait for what it waits for, until there is no
+/// room for a connection; from version 14 on, PostgreSQL looks whether somebody is still there.
+const GREETING: &str = "SET idle_in_transaction_session_timeout = '10s';
+     SELECT set_config(name, '2s', false) FROM pg_settings
+      WHERE name = 'client_connection_check_interval'";
 /// How long a writer waits for another one in SQLite.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -268,7 +272,7 @@ async fn connect(url: &str) -> std::result::Result<Backend<SqlitePool, PgPool>, 
             options,
             POSTGRES_CONNECTIONS,
             ACQUIRE_TIMEOUT,
-            Some(SILENCE),
+            Some(GREETING),
         )
         .await
         .map(Backend::Postgres)
@@ -487,9 +491,18 @@ impl Store {
     }
 
     /// From now on no statement is waited for longer than people wait. What takes its time, as making tables or
-    /// copying a database, is done without this.
+    /// copying a database, is done without this, or by a patient one ([`Store::patient`]).
     pub fn serve(&self) {
         on!(&self.db, |db| db.give_up_after(ANSWER_TIMEOUT));
+    }
+
+    /// The same database for what takes its time beside the service: an answer is waited for as long as it takes.
+    pub fn patient(&self) -> Store {
+        let db = match &self.db {
+            Backend::Sqlite(db) => Backend::Sqlite(db.patient()),
+            Backend::Postgres(db) => Backend::Postgres(db.patient()),
+        };
+        Store { db, ..self.clone() }
     }
 
     /// From now on nothing goes over connections of other runtimes than the one that this is called on: they
@@ -522,6 +535,11 @@ impl Store {
         }
         begin(&self.db).await
     }
+}
+
+/// Whether nothing came back from the database: no connection, or no answer.
+pub fn is_of_no_answer(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut) || pool::is_silence(error)
 }
 
 async fn begin(db: &Backend<SqlitePool, PgPool>) -> Result<Tx> {

@@ -61,12 +61,14 @@ impl Store {
         Ok(rows > 0)
     }
 
-    /// Whether another node has been heard of since `since`.
+    /// Whether another node, or another start of this one, has been heard of since `since`.
     pub async fn has_other_node(&self, node: &NodeName, since: Timestamp) -> Result<bool> {
         let other: Option<i64> = alone!(self, |db| sqlx::query_scalar(
-            "SELECT CAST(1 AS BIGINT) FROM node WHERE heartbeat_at > $2 AND id <> $1 LIMIT 1"
+            "SELECT CAST(1 AS BIGINT) FROM node
+              WHERE heartbeat_at > $3 AND (id <> $1 OR epoch <> $2) LIMIT 1"
         )
         .bind(&node.id)
+        .bind(node.epoch)
         .bind(since)
         .fetch_optional(db)
         .await)?;

@@ -16,10 +16,11 @@ use std::{fmt, io};
 use futures_util::future::BoxFuture;
 use prometheus_client::metrics::histogram::Histogram;
 use sqlx::{ConnectOptions, Connection, Database, Executor, Postgres, Sqlite};
+use thiserror::Error;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Sleep, Timeout, sleep, timeout};
 
 use super::Connections;
 use crate::telemetry::metrics::waits;
@@ -78,11 +79,18 @@ pub(super) trait Pooled: Database {
 }
 
 /// A database's connections.
-pub(super) struct Pool<DB: Pooled>(Arc<Shared<DB>>);
+pub(super) struct Pool<DB: Pooled> {
+    shared: Arc<Shared<DB>>,
+    /// Whether an answer is waited for as long as it takes, whoever is served by this process.
+    is_patient: bool,
+}
 
 impl<DB: Pooled> Clone for Pool<DB> {
     fn clone(&self) -> Pool<DB> {
-        Pool(self.0.clone())
+        Pool {
+            shared: self.shared.clone(),
+            is_patient: self.is_patient,
+        }
     }
 }
 
@@ -94,6 +102,9 @@ impl<DB: Pooled> fmt::Debug for Pool<DB> {
 
 struct Shared<DB: Pooled> {
     options: Options<DB>,
+    /// The runtime that what takes its time is timed by. Work may go on when the one that it began on has ended, and
+    /// with it its timers.
+    timers: Handle,
     /// What each connection is told first.
     greeting: Option<&'static str>,
     /// How long whoever wants a connection waits for one.
@@ -189,6 +200,12 @@ impl Drop for Place {
 }
 
 impl<DB: Pooled> Shared<DB> {
+    /// Waits for something no longer than this.
+    fn timed<F: Future>(&self, limit: Duration, work: F) -> Timeout<F> {
+        let _timers = self.timers.enter();
+        timeout(limit, work)
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Kept<DB>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -310,12 +327,12 @@ impl<DB: Pooled> Kept<DB> {
     }
 
     /// Whether it can be used.
-    async fn is_fit(&mut self) -> bool {
+    async fn is_fit(&mut self, shared: &Shared<DB>) -> bool {
         if self.made.elapsed() > LIFETIME || self.home.as_ref().is_some_and(|it| !it.is_there()) {
             return false;
         }
         if self.is_doubted || self.used.elapsed() > DOUBTED_AFTER {
-            let alive = timeout(PING_TIMEOUT, self.connection.ping()).await;
+            let alive = shared.timed(PING_TIMEOUT, self.connection.ping()).await;
             return matches!(alive, Ok(Ok(())));
         }
         true
@@ -351,8 +368,9 @@ impl<DB: Pooled> Pool<DB> {
         patience: Duration,
         greeting: Option<&'static str>,
     ) -> sqlx::Result<Pool<DB>> {
-        let pool = Pool(Arc::new(Shared {
+        let shared = Shared {
             options,
+            timers: Handle::current(),
             greeting,
             patience,
             waits: waits(),
@@ -367,7 +385,11 @@ impl<DB: Pooled> Pool<DB> {
             only: OnceLock::new(),
             limit: OnceLock::new(),
             is_over: AtomicBool::new(false),
-        }));
+        };
+        let pool = Pool {
+            shared: Arc::new(shared),
+            is_patient: false,
+        };
         pool.acquire().await?;
         Ok(pool)
     }
@@ -375,8 +397,9 @@ impl<DB: Pooled> Pool<DB> {
     /// A connection for several statements.
     pub async fn acquire(&self) -> sqlx::Result<Held<DB>> {
         let (since, stage) = (Instant::now(), Stage::default());
-        let held = timeout(self.0.patience, self.held(&stage)).await;
-        self.0.waits.observe(since.elapsed().as_secs_f64());
+        let patience = self.shared.patience;
+        let held = self.shared.timed(patience, self.held(&stage)).await;
+        self.shared.waits.observe(since.elapsed().as_secs_f64());
         held.unwrap_or_else(|_| {
             tracing::warn!(waited_for = stage.name(), "no connection in time");
             Err(sqlx::Error::PoolTimedOut)
@@ -384,7 +407,7 @@ impl<DB: Pooled> Pool<DB> {
     }
 
     async fn held(&self, stage: &Stage) -> sqlx::Result<Held<DB>> {
-        let shared = &self.0;
+        let shared = &self.shared;
         let permit = shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
         let here = DB::HAS_HOME.then(|| Handle::current().id());
@@ -418,7 +441,7 @@ impl<DB: Pooled> Pool<DB> {
                 }
             };
             stage.is(Stage::ALIVE);
-            if kept.is_fit().await {
+            if kept.is_fit(shared).await {
                 break kept;
             }
         };
@@ -441,7 +464,7 @@ impl<DB: Pooled> Pool<DB> {
 
     /// A transaction that begins by this statement.
     pub async fn begin_with(&self, statement: &'static str) -> sqlx::Result<Transaction<DB>> {
-        let mut tries = 0..=self.0.most;
+        let mut tries = 0..=self.shared.most;
         loop {
             let mut held = self.acquire().await?;
             match held.begin(statement).await {
@@ -456,33 +479,33 @@ impl<DB: Pooled> Pool<DB> {
 
     /// Whether every connection that there may be is in use.
     pub fn is_full(&self) -> bool {
-        self.0.permits.available_permits() == 0
+        self.shared.permits.available_permits() == 0
     }
 
     /// How they are used.
     pub fn connections(&self) -> Connections {
         Connections {
-            in_use: self.0.most - self.0.permits.available_permits(),
-            idle: self.0.idle().len(),
-            limit: self.0.most,
+            in_use: self.shared.most - self.shared.permits.available_permits(),
+            idle: self.shared.idle().len(),
+            limit: self.shared.most,
         }
     }
 
     /// How long whoever wanted one waited for it.
     pub fn waits(&self) -> Histogram {
-        self.0.waits.clone()
+        self.shared.waits.clone()
     }
 
     /// How it connects.
     pub fn connect_options(&self) -> &Options<DB> {
-        &self.0.options
+        &self.shared.options
     }
 
     /// From now on only connections of the runtime that this is called on are used: the others are about to end,
     /// and with them what is on its way over theirs.
     pub fn stay_here(&self) {
         if DB::HAS_HOME {
-            let _ = self.0.only.set(Handle::current().id());
+            let _ = self.shared.only.set(Handle::current().id());
         }
     }
 
@@ -490,7 +513,26 @@ impl<DB: Pooled> Pool<DB> {
     /// falls silent in the middle, with its machine or the way there, would keep every connection in use until the
     /// network gives up, a quarter of an hour later, also where another server has long taken its place.
     pub fn give_up_after(&self, limit: Duration) {
-        let _ = self.0.limit.set(limit);
+        let _ = self.shared.limit.set(limit);
+    }
+
+    /// The same connections, over which an answer is waited for as long as it takes.
+    pub fn patient(&self) -> Pool<DB> {
+        Pool {
+            shared: self.shared.clone(),
+            is_patient: true,
+        }
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        let limit = self.shared.limit.get().copied();
+        limit.filter(|_| !self.is_patient)
+    }
+
+    /// A pause, which is one wherever the work goes on.
+    pub fn pause(&self, length: Duration) -> Sleep {
+        let _timers = self.shared.timers.enter();
+        sleep(length)
     }
 
     /// Ends every connection, those in use when they come back. It takes no longer than [`CLOSING`], whatever
@@ -500,10 +542,10 @@ impl<DB: Pooled> Pool<DB> {
     }
 
     async fn close_within(&self, patience: Duration) {
-        self.0.permits.close();
+        self.shared.permits.close();
         let all = async {
-            while self.0.room.count.load(Ordering::Acquire) > 0 {
-                let idle = self.0.idle().pop();
+            while self.shared.room.count.load(Ordering::Acquire) > 0 {
+                let idle = self.shared.idle().pop();
                 match idle {
                     // One that is broken ends all the same.
                     Some(kept) => drop(kept.connection.close().await),
@@ -513,17 +555,27 @@ impl<DB: Pooled> Pool<DB> {
             }
         };
         let _ = timeout(patience, all).await;
-        self.0.is_over.store(true, Ordering::Relaxed);
+        self.shared.is_over.store(true, Ordering::Relaxed);
     }
 }
 
-/// What an answer that did not come in time is told as.
-fn silence() -> sqlx::Error {
-    sqlx::Error::Io(io::ErrorKind::TimedOut.into())
+/// No answer came in time. The network has said nothing: it may be that the statement is done, or will be.
+#[derive(Debug, Error)]
+#[error("the database did not answer in time")]
+struct Silence;
+
+impl Silence {
+    fn error() -> sqlx::Error {
+        sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, Silence))
+    }
 }
 
-fn is_silence(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+/// Whether nothing came back from the database for as long as one waits for it.
+pub(crate) fn is_silence(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<Silence>()),
+        _ => false,
+    }
 }
 
 macro_rules! pooled {
@@ -576,9 +628,39 @@ mod tests {
         Sqlite::run(&mut lock, "COMMIT").await.expect("unlocked");
         let third = pool.acquire().await.expect("lent");
         assert_eq!(pool.connections().in_use, 2);
-        assert_eq!(pool.0.room.count.load(Ordering::Acquire), 2);
+        assert_eq!(pool.shared.room.count.load(Ordering::Acquire), 2);
         drop((second, third));
         assert_eq!(pool.connections().idle, 2);
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_elsewhere_is_timed_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("test.db"))
+            .create_if_missing(true)
+            .busy_timeout(Duration::from_secs(60));
+        let pool = Pool::<Sqlite>::connect(options.clone(), 2, Duration::from_secs(30), None).await;
+        let pool = pool.expect("connected");
+        pool.give_up_after(Duration::from_secs(30));
+        let mut lock = options.connect().await.expect("connected");
+        let locked = Sqlite::run(&mut lock, "BEGIN EXCLUSIVE").await;
+        locked.expect("nobody else has it");
+        let write = async { pool.execute("CREATE TABLE a (b TEXT)").await };
+        let mut write = Box::pin(write);
+        // A thread of the web server begins, and ends before there is an answer.
+        std::thread::scope(|threads| {
+            let begun = threads.spawn(|| {
+                let mut runtime = tokio::runtime::Builder::new_current_thread();
+                let runtime = runtime.enable_all().build().expect("a runtime");
+                let waited = runtime
+                    .block_on(async { timeout(Duration::from_millis(50), write.as_mut()).await });
+                assert!(waited.is_err(), "somebody else has the lock");
+            });
+            begun.join().expect("no panic");
+        });
+        Sqlite::run(&mut lock, "COMMIT").await.expect("unlocked");
+        write.await.expect("done");
     }
 
     #[tokio::test]
@@ -596,12 +678,12 @@ mod tests {
         pool.close_within(PATIENCE).await;
         back.await.expect("it came back");
         assert_eq!(
-            pool.0.room.count.load(Ordering::Acquire),
+            pool.shared.room.count.load(Ordering::Acquire),
             1,
             "the one that came back ended"
         );
         assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolClosed)));
         drop(never);
-        assert_eq!(pool.0.room.count.load(Ordering::Acquire), 0);
+        assert_eq!(pool.shared.room.count.load(Ordering::Acquire), 0);
     }
 }

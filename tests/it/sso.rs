@@ -124,8 +124,15 @@ on_both!(
             ("prompt", Some("login")),
             ("id_token_hint", Some(hint.as_str())),
         ];
-        let answer = app.log_in_with(&browser, ASA, &hinted).await;
+        let choice = browser.get(&app.authorize_url(&hinted)).await;
+        let login = browser.choose(&choice, "other").await;
+        let claimed = app.phone.scan(&login.qr_text(), ASA).await;
+        claimed.approve().await;
+        let answer = Answer::of(&browser.until_departure(&login).await);
         assert_eq!(answer.get("error"), Some("access_denied"));
+        // The application is told once, however soon somebody comes again.
+        let again = browser.get(&format!("{}/finish", login.login_url())).await;
+        assert_eq!(again.status, 410, "{}", again.body);
         let answer = app.log_in_with(&browser, TOLVAN, &hinted).await;
         answer.code();
     }

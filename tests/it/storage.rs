@@ -1,5 +1,7 @@
 //! The store on its own: nodes and who collects what.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use portvakt::authorize::request::Parameters;
 use portvakt::bankid::collect::Hint;
@@ -22,6 +24,7 @@ use portvakt::storage::{Exchange, Finish, Old, Rotation, Store};
 use portvakt::token::code::Issued;
 use portvakt::token::grant::{Grant, Tokens};
 use portvakt::token::refresh::Turn;
+use sqlx::Connection;
 
 use crate::notices::Logins;
 use crate::support::{Database, on_both, run};
@@ -94,6 +97,57 @@ on_both!(
         assert!(!hears().await);
     }
 );
+
+#[test]
+fn a_statement_that_nobody_waits_for_ends_in_the_database_too() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    run(async {
+        let _shows = shows!(accepting "PV-AWAY-3", refusing "PV-AWAY-3");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, clock, _) = open(&database, directory.path()).await;
+        let node = store.start_node("a", clock.now()).await.expect("started");
+        let url = database.url(directory.path());
+        let mut holder = sqlx::PgConnection::connect(&url).await.expect("connected");
+        let mut held = holder.begin().await.expect("begun");
+        sqlx::query("SELECT id FROM node FOR UPDATE")
+            .execute(&mut *held)
+            .await
+            .expect("locked");
+        let waiting =
+            "SELECT CAST(count(*) AS TEXT) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                        WHERE NOT l.granted AND a.query LIKE 'UPDATE node SET heartbeat_at%'
+                          AND l.transactionid = (SELECT backend_xid FROM pg_stat_activity
+                                                  WHERE pid = $1)";
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut *held)
+            .await
+            .expect("a number");
+        let mut observer = sqlx::PgConnection::connect(&url).await.expect("connected");
+        let mut waiting = async || -> String {
+            let count = sqlx::query_scalar(waiting).bind(pid);
+            count.fetch_one(&mut observer).await.expect("counted")
+        };
+        // Whoever serves gives up, and whoever is patient does not.
+        store.serve();
+        let (patient, now) = (store.patient(), clock.now());
+        let (one, other) = (node.clone(), node.clone());
+        let patient = tokio::spawn(async move { patient.heartbeat(&one, now).await });
+        let given_up = store.heartbeat(&other, now).await.expect_err("given up");
+        assert!(given_up.passes(), "{given_up}");
+        for _ in 0..100 {
+            if waiting().await == "1" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(waiting().await, "1", "the patient one alone");
+        assert!(!patient.is_finished());
+        held.rollback().await.expect("released");
+        assert!(patient.await.expect("no panic").expect("heard"));
+    });
+}
 
 on_both!(
     orders_of_dead_nodes_are_taken_over_by_one,

@@ -12,7 +12,7 @@ use sqlx_core::transaction::TransactionManager as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::{Kept, Pool, Pooled, silence};
+use super::{Kept, Pool, Pooled, Silence};
 
 /// How long a transaction that somebody gave up may take to end.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -21,23 +21,28 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// because of what an async closure borrows the compiler cannot tell yet that it may go to another thread.
 macro_rules! ask {
     ($held:expr, |$connection:ident| $ask:expr) => {{
-        let (limit, $connection) = $held.asking();
-        let done = within(limit, $ask).await;
+        let limit = $held.limit();
+        let $connection = $held.asking();
+        let done = match limit {
+            Some((pool, limit)) => pool.answer_within(limit, $ask).await,
+            None => $ask.await,
+        };
         $held.answered(done)
     }};
 }
 
-async fn within<T>(
-    limit: Option<Duration>,
-    answer: impl Future<Output = sqlx::Result<T>>,
-) -> sqlx::Result<T> {
-    let Some(limit) = limit else {
-        return answer.await;
-    };
-    timeout(limit, answer).await.unwrap_or_else(|_| {
-        tracing::warn!("the database did not answer in time");
-        Err(silence())
-    })
+impl<DB: Pooled> Pool<DB> {
+    async fn answer_within<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
+        let answered = self.shared.timed(limit, answer).await;
+        answered.unwrap_or_else(|_| {
+            tracing::warn!("the database did not answer in time");
+            Err(Silence::error())
+        })
+    }
 }
 
 /// A connection in use. It comes back when this is dropped.
@@ -77,13 +82,17 @@ impl<DB: Pooled> Held<DB> {
         &mut self.kept().connection
     }
 
-    /// The connection to say something over, and how long its answer is waited for.
-    fn asking(&mut self) -> (Option<Duration>, &mut DB::Connection) {
-        let limit = self.pool.0.limit.get().copied();
+    /// How long an answer is waited for, if not for as long as it takes.
+    fn limit(&self) -> Option<(Pool<DB>, Duration)> {
+        Some((self.pool.clone(), self.pool.limit()?))
+    }
+
+    /// The connection to say something over.
+    fn asking(&mut self) -> &mut DB::Connection {
         let kept = self.kept();
         // Should this be broken off.
         kept.is_doubted = true;
-        (limit, &mut kept.connection)
+        &mut kept.connection
     }
 
     /// Notes how that ended.
@@ -119,7 +128,7 @@ impl<DB: Pooled> Drop for Held<DB> {
         // One that is open would take in whatever is done next, and nobody would commit that.
         let back = self.kept.take();
         if let Some(kept) = back.filter(|kept| !kept.is_open && !kept.is_lost) {
-            self.pool.0.take_back(kept);
+            self.pool.shared.take_back(kept);
         }
     }
 }
