@@ -1,6 +1,6 @@
 //! Proxies between the public address and a node, each with a manner of its own.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use actix_web::{App as Server, HttpRequest, HttpResponse, HttpServer, web};
@@ -13,6 +13,7 @@ use portvakt::random::Random;
 use portvakt::shows;
 
 use super::checked;
+use crate::support::ports;
 use crate::support::{App, Database, run};
 
 /// What a proxy does to requests and answers.
@@ -31,6 +32,8 @@ enum Manner {
     Renaming,
     /// It keeps answers back until they are whole.
     Collecting,
+    /// It was held up once, as on a machine that has much to do.
+    Late,
 }
 
 struct Proxy {
@@ -94,7 +97,10 @@ async fn forward(request: HttpRequest, proxy: web::Data<Proxy>) -> HttpResponse 
     };
     let status = actix_web::http::StatusCode::from_u16(answer.status().as_u16());
     let mut given = HttpResponse::build(status.expect("a status"));
-    if manner == Manner::Collecting {
+    if manner == Manner::Late && request.path() == "/check" {
+        *proxy.manner.lock().expect("free") = Manner::Right;
+    }
+    if matches!(manner, Manner::Collecting | Manner::Late) {
         return given.body(answer.bytes().await.expect("a body"));
     }
     given.streaming(stream::unfold(answer, |mut answer| async {
@@ -109,27 +115,21 @@ fn what_a_proxy_makes_of_requests_is_told() {
         let _shows = shows!(accepting "PV-CHECK-4", refusing "PV-CHECK-4", refusing "PV-CHECK-3");
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
-        let bound =
-            || TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
-        let port = |listener: &TcpListener| listener.local_addr().expect("bound").port();
-        let (outer, inner) = (bound(), bound());
-        let issuer = format!("http://localhost:{}", port(&outer));
+        let (outer, port) = ports::listener();
+        let inner = ports::free();
+        let issuer = format!("http://localhost:{port}");
         let listen = app
             .issuer
             .replace("http://localhost:", "address = \"127.0.0.1:");
-        let behind = format!(
-            "trusted_proxies = [\"127.0.0.2/32\"]\naddress = \"127.0.0.1:{}",
-            port(&inner)
-        );
+        let behind = format!("trusted_proxies = [\"127.0.0.2/32\"]\naddress = \"127.0.0.1:{inner}");
         let config = app.config.replace(&app.issuer, &issuer);
         let config = config.replace(&listen, &behind);
         assert!(config.contains("trusted_proxies"), "{config}");
-        let proxy = Proxy::start(outer, port(&inner));
+        let proxy = Proxy::start(outer, inner);
         // Nobody is behind it yet.
-        drop(inner);
         let report = checked(&app, &config, &[]).await;
         report.tells("issuer_document", "warning", "reaches no node");
-        let inner = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, proxy.to)));
+        let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, inner));
         let parsed = Config::parse(&config, app.directory.path()).expect("a good configuration");
         let provider = Provider::start(parsed, Clock::system(), Random::system()).await;
         let runtime = tokio::runtime::Handle::current();
@@ -146,6 +146,12 @@ fn what_a_proxy_makes_of_requests_is_told() {
                 "proxy_address",
                 "ok",
                 "this machine's is 127.0.0.1",
+            ),
+            (
+                Manner::Late,
+                "proxy_buffering",
+                "ok",
+                "hands on events as they happen",
             ),
             (
                 Manner::Unknown,
@@ -187,12 +193,7 @@ fn what_a_proxy_makes_of_requests_is_told() {
             *proxy.manner.lock().expect("free") = manner;
             let report = checked(&app, &config, &[]).await;
             report.tells(id, level, words);
-            assert_eq!(
-                report.is_good,
-                manner == Manner::Right,
-                "{manner:?}: {}",
-                report.text
-            );
+            assert_eq!(report.is_good, level == "ok", "{manner:?}: {}", report.text);
             if manner == Manner::Right {
                 for id in ["issuer_document", "proxy_host", "proxy_buffering"] {
                     assert_eq!(report.level(id), Some("ok"), "{}", report.text);
