@@ -12,6 +12,9 @@ mod chromium;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/support/devtools.rs"]
 mod devtools;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/support/ports.rs"]
+mod ports;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};

@@ -12,6 +12,7 @@ use crate::support::between::Between;
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Scripts, browsers, is_there};
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 use crate::support::{Answer, App, Browser, Database, Names, Options, Page, on_both, run};
 
 /// `portvakt serve`, as an operator starts it.
@@ -25,7 +26,7 @@ pub struct Serving {
 impl Serving {
     /// Starts another node beside an app, on a port of its own.
     pub async fn beside(app: &App, name: &str) -> Serving {
-        let port = free_port();
+        let port = ports::free();
         let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
         let elsewhere = format!("127.0.0.1:{port}");
         let changes = [(address.as_str(), elsewhere.as_str())];
@@ -42,7 +43,7 @@ impl Serving {
     /// The same beside the app, its database behind something that stands in between. It says less: the
     /// many who come are enough to read.
     pub async fn behind(app: &App, name: &str, between: &Between) -> Serving {
-        let port = free_port();
+        let port = ports::free();
         let address = app.issuer.replace("http://localhost:", "127.0.0.1:");
         let elsewhere = format!("127.0.0.1:{port}");
         let database = app.database.url(app.directory.path());
@@ -499,9 +500,4 @@ fn the_program_stops_when_it_is_told_and_refuses_what_is_wrong() {
             "{said}"
         );
     });
-}
-
-pub fn free_port() -> u16 {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    free.local_addr().expect("bound").port()
 }

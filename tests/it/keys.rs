@@ -1,7 +1,6 @@
 //! The keys that we sign with: their life, and what operators do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use base64::Engine;
@@ -22,6 +21,7 @@ use portvakt::storage::{Revoked, Store};
 
 use crate::signed::{Cache, answered, exchange, request, response};
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 use crate::support::{Answer, App, Browser, Database, Options, on_both};
 
 const SHORT: &str = "announce_days = 3\nrotate_days = 20\nretain_days = 2";
@@ -30,9 +30,7 @@ const SHORT: &str = "announce_days = 3\nrotate_days = 20\nretain_days = 2";
 pub async fn beside(app: &App) -> u16 {
     let config = Config::parse(&app.config, app.directory.path()).expect("a good configuration");
     let provider = Provider::start(config, app.clock.clone(), Random::system());
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let listener = listener.expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
+    let (listener, port) = ports::listener();
     let runtime = tokio::runtime::Handle::current();
     http::serve(provider.await.expect("it starts"), listener, None, runtime).expect("served");
     port

@@ -1,6 +1,5 @@
 //! What the operator's machines see.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use portvakt::clock::Seconds;
@@ -9,8 +8,9 @@ use portvakt::shows;
 use portvakt::simulator::certificates::Authority;
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::crash::{Serving, free_port};
+use crate::crash::Serving;
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 use crate::support::{Answer, App, Browser, Database, on_both, run};
 
 async fn ask(app: &App, port: u16, path: &str) -> (u16, String) {
@@ -29,7 +29,7 @@ fn a_node_says_how_it_is_and_what_it_measured() {
         let _shows = shows!(accepting "PV-OPS-1", refusing "PV-OPS-1");
         let app = App::on(database.clone()).await;
         app.stop_provider().await;
-        let port = free_port();
+        let port = ports::free();
         let ops = format!("[ops]\naddress = \"127.0.0.1:{port}\"\n[bankid]");
         let _serving = Serving::start(&app, "watched", &[("[bankid]", &ops)]).await;
         assert_eq!(
@@ -125,8 +125,7 @@ on_both!(
     async |database: Database| {
         let _shows = shows!(accepting "PV-OPS-2", refusing "PV-OPS-2", accepting "P7", refusing "P7", refusing "P2");
         let app = App::on(database.clone()).await;
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let handle = tokio::runtime::Handle::current();
         portvakt::http::ops::serve(app.provider.clone(), listener, &handle).expect("served");
         assert_eq!(
@@ -192,7 +191,7 @@ on_both!(
         let _shows = shows!(accepting "P8", refusing "P8");
         let app = App::on(database.clone()).await;
         app.stop_provider().await;
-        let port = free_port();
+        let port = ports::free();
         let ops =
             format!("[ops]\naddress = \"127.0.0.1:{port}\"\n[node]\nid = \"leaving\"\n[bankid]");
         let mut serving = Serving::start(&app, "leaving", &[("[bankid]", &ops)]).await;
@@ -239,8 +238,7 @@ fn the_administration_is_counted_and_left_like_the_rest() {
     run(async {
         let _shows = shows!(accepting "P8", accepting "PV-OPS-3");
         let app = App::on(Database::sqlite()).await;
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let handle = tokio::runtime::Handle::current();
         portvakt::http::ops::serve(app.provider.clone(), listener, &handle).expect("served");
         let count = async |route: &str, status: &str| {

@@ -1,6 +1,5 @@
 //! More than there is room for, and a database that has no time: whoever comes is told so at once.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use portvakt::shows;
@@ -8,6 +7,7 @@ use portvakt::storage::KNOWN_FOR;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::par::{bring, push};
+use crate::support::ports;
 use crate::support::{App, CALLBACK, Database, Options, SECRET, run};
 
 /// Locks a table from another connection until it is dropped.
@@ -56,8 +56,7 @@ fn who_comes_while_there_is_no_room_is_told_at_once() {
             ..Options::on(database)
         })
         .await;
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let ops = listener.local_addr().expect("bound").port();
+        let (listener, ops) = ports::listener();
         let handle = tokio::runtime::Handle::current();
         portvakt::http::ops::serve(app.provider.clone(), listener, &handle).expect("served");
         let health = || app.http.get(format!("http://127.0.0.1:{ops}/healthz"));

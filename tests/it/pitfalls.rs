@@ -8,9 +8,10 @@ use portvakt::config::Config;
 use portvakt::secret::{Secret, kind};
 use portvakt::shows;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 use crate::support::{Answer, App, Browser, Database, Page, run};
 
 const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Mobile/15E148 Safari/604.1";
@@ -365,8 +366,7 @@ async fn counted(app: &App) -> (String, Arc<AtomicUsize>) {
     let api = url.and_then(|rest| rest.split('/').next());
     let api = api.expect("an address").to_owned();
     let there = api.clone();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
+    let (listener, port) = ports::awaited();
     let near = format!("localhost:{port}");
     let count = Arc::new(AtomicUsize::new(0));
     let seen = count.clone();

@@ -1,6 +1,5 @@
 //! The simulator refuses what BankID refuses.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use portvakt::simulator::{self, Settings, Simulator};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
 
+use crate::support::ports;
 use crate::support::{Phone, phone, run};
 
 struct Api {
@@ -52,19 +52,13 @@ fn client(root: &Authority, identity: Option<&Identity>) -> reqwest::Client {
 
 async fn start() -> Api {
     let (clock, random) = (Clock::system(), Random::system());
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let (api, phone) = (bind(), bind());
+    let (api, api_port) = ports::listener();
+    let (phone, phone_port) = ports::listener();
     let bankid = Authority::new("Root", &random, clock.now()).expect("made");
     let banks = Authority::new("Banks", &random, clock.now()).expect("made");
     let party = banks.relying_party("Kommunen").expect("made");
-    let url = format!(
-        "https://localhost:{}/rp/v6.0",
-        api.local_addr().expect("bound").port()
-    );
-    let phone_url = format!(
-        "http://localhost:{}/",
-        phone.local_addr().expect("bound").port()
-    );
+    let url = format!("https://localhost:{api_port}/rp/v6.0");
+    let phone_url = format!("http://localhost:{phone_port}/");
     let simulator = simulator::start(Settings {
         api,
         api_tls: server_config(&bankid.server(&["localhost"]).expect("made"), Some(&banks))

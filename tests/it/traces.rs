@@ -1,7 +1,6 @@
 //! Traces, as a receiver of the operator's gets them.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::support::cluster::Node;
 use crate::support::phone::{ASA, TOLVAN};
+use crate::support::ports;
 use crate::support::{App, Browser, Database, Options, SECRET, on_both, run};
 
 /// What came: bodies, and how the sender showed who it is.
@@ -68,8 +68,7 @@ impl Receiver {
 
     fn serve(authority: Option<&Authority>) -> Receiver {
         let received = Data::new(Received::default());
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let shared = received.clone();
         let server = HttpServer::new(move || {
             actix_web::App::new()
@@ -327,8 +326,7 @@ fn without_a_receiver_nothing_is_sent_and_a_receiver_that_is_gone_stops_nobody()
         app.provider.traces.stop().await;
         assert!(receiver.bodies().is_empty());
         // Nobody listens where spans are to go.
-        let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = gone.local_addr().expect("bound").port();
+        let (gone, port) = ports::listener();
         drop(gone);
         let app = App::start(Options {
             sections: format!("[traces]\nendpoint = \"http://127.0.0.1:{port}/v1/traces\"\n"),
@@ -382,8 +380,7 @@ fn a_receiver_that_never_answers_does_not_hold_up_the_end() {
     run(async {
         let _shows = shows!(refusing "PV-SPAN-1");
         // Connections are made, and nobody looks at them.
-        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = silent.local_addr().expect("bound").port();
+        let (_silent, port) = ports::listener();
         let app = App::start(Options {
             sections: format!("[traces]\nendpoint = \"http://127.0.0.1:{port}/v1/traces\"\n"),
             ..Options::on(Database::sqlite())

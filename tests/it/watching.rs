@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use portvakt::shows;
 
 use crate::support::phone::{ASA, TOLVAN};
+use crate::support::ports;
 use crate::support::{App, Backend, Browser, Database, Options, left_out, on_both, run};
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -147,8 +147,7 @@ impl Watched {
             ..Options::on(database)
         };
         let app = App::start(options).await;
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let handle = tokio::runtime::Handle::current();
         portvakt::http::ops::serve(app.provider.clone(), listener, &handle).expect("served");
         Watched { app, port }

@@ -9,6 +9,7 @@ use std::process::Command;
 use portvakt::shows;
 use serde_json::Value;
 
+use crate::support::ports;
 use crate::support::publisher::{Published, Publisher};
 use crate::support::{App, Database, Options, SECRET, on_both, run};
 
@@ -224,7 +225,7 @@ fn addresses_of_clients_are_called() {
         let report = checked(&app, &config(&told(&stranger.jwks_uri)), &[]).await;
         report.tells("client_backchannel", "error", "certificate that is trusted");
         assert_eq!(stranger.asked(), 0);
-        let closed = format!("https://localhost:{}/logout", crate::crash::free_port());
+        let closed = format!("https://localhost:{}/logout", ports::free());
         let report = checked(&app, &config(&told(&closed)), &[]).await;
         report.tells("client_backchannel", "error", "no answer (connection)");
         let inside = told("https://192.168.255.1/logout");

@@ -1,6 +1,5 @@
 //! Something else in the place of a node, and in that of BankID.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use actix_web::http::StatusCode;
@@ -11,6 +10,7 @@ use portvakt::shows;
 use portvakt::simulator::certificates::{Authority, server_config};
 
 use super::checked;
+use crate::support::ports;
 use crate::support::{App, Database, run};
 
 /// Answers one thing to everything.
@@ -21,9 +21,7 @@ struct Impostor {
 
 impl Impostor {
     fn start(tls: Option<Arc<rustls::ServerConfig>>) -> Impostor {
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let listener = listener.expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let answer = Arc::new(Mutex::new((200, String::new())));
         let shared = web::Data::from(answer.clone());
         let server = HttpServer::new(move || {

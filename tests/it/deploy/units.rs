@@ -9,9 +9,9 @@ use portvakt::shows;
 use tempfile::TempDir;
 
 use super::said;
-use crate::crash::free_port;
 use crate::support::fronts::{deploy, program, shipped};
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 use crate::support::{App, Browser, Database, run};
 
 const UNITS: [&str; 3] = [
@@ -167,7 +167,7 @@ fn a_login_makes_no_call_that_the_unit_forbids() {
         let app = App::on(Database::sqlite()).await;
         app.stop_provider().await;
         let file = app.directory.path().join("watched.toml");
-        let ops = format!("[ops]\naddress = \"127.0.0.1:{}\"\n[bankid]", free_port());
+        let ops = format!("[ops]\naddress = \"127.0.0.1:{}\"\n[bankid]", ports::free());
         let config = app.config.replacen("[bankid]", &ops, 1);
         std::fs::write(&file, config).expect("written");
         let seen = app.directory.path().join("calls");

@@ -9,10 +9,10 @@ use portvakt::shows;
 
 use super::program::Program;
 use super::{at, fetched, identify, orders, set_up, until_it_asks, with_browser};
-use crate::crash::free_port;
 use crate::support::App;
 use crate::support::chromium::Chromium;
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 
 const REALM: &str = "kommunen";
 const SECRET: &str = "the-secret-of-an-application-at-keycloak";
@@ -35,7 +35,7 @@ async fn start(app: &App, sso: &str, port: u16, environment: &str, application: 
         ])
         .arg(format!("--hostname={sso}"))
         .arg(format!("--https-port={port}"))
-        .arg(format!("--http-port={}", free_port()))
+        .arg(format!("--http-port={}", ports::free()))
         .arg("--http-host=127.0.0.1")
         .arg(format!("--https-certificate-file={}", place("pages.pem")))
         .arg(format!(
@@ -164,8 +164,7 @@ fn a_realm_that_is_imported_logs_people_in_with_bankid() {
     with_browser(async |app, browser| {
         let _shows = shows!(accepting "PV-WIRED-1", refusing "PV-WIRED-1");
         let (sso, port) = super::address("sso");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = listener.local_addr().expect("bound").port();
+        let (listener, url) = ports::listener();
         let url = format!("https://app.kommunen.example:{url}");
         let answers = [
             "client_name=Kommunens Keycloak",

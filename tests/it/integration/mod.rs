@@ -19,11 +19,11 @@ use serde_json::Value;
 
 use crate::chromium;
 use crate::client_shell::secret;
-use crate::crash::free_port;
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Chromium, Scripts, browsers, is_there};
 use crate::support::doors::ran;
 use crate::support::phone::TOLVAN;
+use crate::support::ports;
 use crate::support::{App, Database, Options, run};
 
 static SAID: OnceLock<()> = OnceLock::new();
@@ -71,7 +71,7 @@ fn fetched(variable: &str) -> PathBuf {
 
 /// An address of this machine under a name, with its port.
 fn address(name: &str) -> (String, u16) {
-    let port = free_port();
+    let port = ports::free();
     (format!("https://{name}.kommunen.example:{port}"), port)
 }
 

@@ -1,7 +1,6 @@
 //! oauth2-proxy, in front of an application that knows nothing of logins.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::Command;
 
 use base64::Engine;
@@ -10,11 +9,11 @@ use portvakt::shows;
 
 use super::program::Program;
 use super::{at, fetched, identify, orders, set_up, with_browser};
+use crate::support::ports;
 
 /// Serves a page that says how whoever asks for it was presented.
 fn application() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
+    let (listener, port) = ports::listener();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let lines = BufReader::new(stream.try_clone().expect("a stream")).lines();

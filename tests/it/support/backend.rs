@@ -1,10 +1,10 @@
 //! A client's own server, where it is told of logouts: https on this machine.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::ports;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data};
@@ -45,8 +45,7 @@ impl Backend {
         let authority = Authority::new("Test clients", &Random::system(), Clock::system().now());
         let authority = authority.expect("made");
         let identity = authority.server(&["localhost"]).expect("made");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let state = Data::new(State {
             heard: Mutex::default(),
             status: AtomicU16::new(200),

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::ports;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -104,8 +105,7 @@ impl Between {
         let (host, port) = server_of(url);
         let server = lookup_host((host.as_str(), port)).await;
         let server = server.expect("looked up").next().expect("an address");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::awaited();
         let shared = Arc::new(Shared::default());
         let serving = shared.clone();
         tokio::spawn(async move {

@@ -1,6 +1,5 @@
 //! A real browser: headless Chromium, driven by ChromeDriver.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::left_out;
+use super::ports;
 
 /// Whether pages' scripts run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +80,7 @@ impl Chromium {
         turn: SemaphorePermit<'static>,
     ) -> Chromium {
         let path = |name: &str| std::env::var(name).expect("is_there() was asked");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|free| free.local_addr())
-            .expect("a free port")
-            .port();
+        let port = ports::free();
         let profile = tempfile::tempdir().expect("a directory");
         // What a browser that is killed leaves behind goes with its profile.
         let driver = Command::new(path("PORTVAKT_TEST_CHROMEDRIVER"))

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::ports;
 use super::{App, Browser, Page};
-use crate::crash::{Serving, free_port};
+use crate::crash::Serving;
 
 /// Where a node listens.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +18,8 @@ impl Place {
     /// Where nobody listens.
     pub fn of_nobody() -> Place {
         Place {
-            public: free_port(),
-            ops: free_port(),
+            public: ports::free(),
+            ops: ports::free(),
         }
     }
 
@@ -110,8 +111,8 @@ impl Node {
         changes: Vec<(String, String)>,
     ) -> Node {
         let place = Place {
-            public: free_port(),
-            ops: free_port(),
+            public: ports::free(),
+            ops: ports::free(),
         };
         Node {
             serving: serve(program, app, name, place, &environment, &changes).await,

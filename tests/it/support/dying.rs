@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::cluster::Place;
+use super::ports;
 
 /// When it dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,8 @@ impl Dying {
         let next = Arc::<Mutex<Option<Death>>>::default();
         let mut places = [node; 3];
         for place in &mut places {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            place.public = listener.local_addr().expect("bound").port();
+            let (listener, port) = ports::awaited();
+            place.public = port;
             let next = next.clone();
             tokio::spawn(async move {
                 while let Ok((front, _)) = listener.accept().await {

@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::cluster::Place;
+use super::ports;
 use super::postgres::is_root;
 use super::{App, left_out};
-use crate::crash::free_port;
 
 /// A program of Debian's, where it is or need not be.
 pub fn program(name: &'static str, said: &OnceLock<()>) -> Option<PathBuf> {
@@ -54,7 +54,7 @@ impl Front {
         let nginx = program("nginx", &SAID)?;
         let place = TempDir::new().expect("a directory");
         let at = place.path().display().to_string();
-        let (port, plain) = (port_of(app), free_port());
+        let (port, plain) = (port_of(app), ports::free());
         certificate(app, name, place.path());
         let common = format!("{at}/server.conf");
         let mut text = shipped("nginx/portvakt.conf")
@@ -132,7 +132,10 @@ impl Front {
             .env_remove("XDG_CONFIG_HOME")
             .env("PORTVAKT_HOST", format!("{name}:{port}"))
             .env("PORTVAKT_NODES", nodes.join(" "))
-            .env("PORTVAKT_ADMIN_NODES", format!("127.0.0.1:{}", free_port()))
+            .env(
+                "PORTVAKT_ADMIN_NODES",
+                format!("127.0.0.1:{}", ports::free()),
+            )
             .env("PORTVAKT_ADMIN_FROM", "127.0.0.0/25")
             .env("PORTVAKT_ADMIN_NOT_FROM", "127.0.0.66/32");
         Some(Front::started(command, place, "log", port).await)

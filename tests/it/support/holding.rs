@@ -1,9 +1,9 @@
 //! A client's site that answers every navigation with nothing, so that the browser stays on the page
 //! that leads there: what is else gone in a moment can be looked at.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
+use super::ports;
 use actix_web::dev::ServerHandle;
 use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
@@ -16,8 +16,7 @@ pub struct Holding {
 
 impl Holding {
     pub fn start() -> Holding {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let (tell, heard) = watch::channel(Vec::new());
         let server = HttpServer::new(move || {
             let tell = tell.clone();

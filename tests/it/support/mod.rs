@@ -18,12 +18,13 @@ pub mod fronts;
 pub mod holding;
 pub mod mtls;
 pub mod phone;
+pub mod ports;
 pub mod postgres;
 pub mod publisher;
 pub mod receiver;
 pub mod visitors;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -224,27 +225,24 @@ pub fn assert_described(config: &str) {
     assert!(told.is_empty(), "{told:?}");
 }
 
-fn listener() -> TcpListener {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port")
-}
-
 impl App {
     pub async fn start(options: Options) -> App {
         let (clock, random) = (Clock::system(), Random::system());
         let directory = Arc::new(tempfile::tempdir().expect("a directory"));
         let names = options.names;
-        let (provider_listener, application_listener) = (listener(), listener());
-        let (phone_listener, api_listener) = (listener(), listener());
-        let admin_listener = listener();
+        let (provider_listener, provider_port) = ports::listener();
+        let (application_listener, application_port) = ports::listener();
+        let (phone_listener, phone_port) = ports::listener();
+        let (api_listener, api_port) = ports::listener();
+        let (admin_listener, admin_port) = ports::listener();
         let scheme = if names.is_some() { "https" } else { "http" };
-        let address = |name: Option<&str>, listener: &TcpListener| {
-            let port = listener.local_addr().expect("bound").port();
+        let address = |name: Option<&str>, port: u16| {
             format!("{scheme}://{}:{port}", name.unwrap_or("localhost"))
         };
-        let issuer = address(names.map(|n| n.provider), &provider_listener);
-        let admin = address(names.map(|n| n.provider), &admin_listener);
-        let application_url = address(names.map(|n| n.application), &application_listener);
-        let phone_url = format!("{}/", address(names.map(|n| n.phone), &phone_listener));
+        let issuer = address(names.map(|n| n.provider), provider_port);
+        let admin = address(names.map(|n| n.provider), admin_port);
+        let application_url = address(names.map(|n| n.application), application_port);
+        let phone_url = format!("{}/", address(names.map(|n| n.phone), phone_port));
 
         let bankid = Authority::new("Test root", &random, clock.now()).expect("made");
         let banks = Authority::new("Test banks", &random, clock.now()).expect("made");
@@ -275,7 +273,6 @@ impl App {
             }
             server_config(&identity, None).expect("made")
         });
-        let api_port = api_listener.local_addr().expect("bound").port();
         let simulator_random = options
             .simulator_seed
             .map_or_else(Random::system, Random::seeded);
@@ -291,7 +288,7 @@ impl App {
             random: simulator_random,
         })
         .expect("started");
-        let provider_address = provider_listener.local_addr().expect("bound");
+        let provider_address = SocketAddr::from((Ipv4Addr::LOCALHOST, provider_port));
         if options.evidence {
             let root = simulator.signer().root_pem().expect("made");
             std::fs::write(directory.path().join("signature-root.pem"), root).expect("written");

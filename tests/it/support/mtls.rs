@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use super::ports;
 use actix_web::dev::ServerHandle;
 use portvakt::client::certificate::HeaderFormat;
 use portvakt::clock::Clock;
@@ -27,10 +28,7 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Site {
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let listener = listener.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let port = address.port();
+        let (listener, port) = ports::listener();
         let random = Random::system();
         let pages = Authority::new("Test mtls", &random, Clock::system().now()).expect("made");
         let server = pages.server(&["localhost"]).expect("made");
@@ -46,7 +44,7 @@ impl Site {
         Site {
             url: format!("https://localhost:{port}"),
             authority,
-            address,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             listener: Some(listener),
             root: pages.root(),
             directory,

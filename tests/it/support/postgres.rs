@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use super::left_out;
-use crate::crash::free_port;
+use super::ports;
 
 pub struct Server {
     bin: PathBuf,
@@ -45,7 +45,7 @@ impl Server {
         let server = Server {
             bin,
             place,
-            port: free_port(),
+            port: ports::free(),
             options: String::new(),
         };
         let data = server.data();

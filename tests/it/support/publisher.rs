@@ -1,9 +1,9 @@
 //! A client application that publishes its keys, over https.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::ports;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use portvakt::clock::Clock;
 use portvakt::random::Random;
@@ -34,9 +34,7 @@ pub struct Publisher {
 
 impl Publisher {
     pub fn start(published: Published) -> Publisher {
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let listener = listener.expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let random = Random::system();
         let authority = Authority::new("Test client", &random, Clock::system().now());
         let authority = authority.expect("made");

@@ -1,13 +1,12 @@
 //! A client's page that takes answers by form, on a site of its own.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use actix_web::dev::ServerHandle;
 use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::App;
+use super::ports;
 
 pub struct Receiver {
     /// Where it takes answers.
@@ -20,8 +19,7 @@ pub struct Receiver {
 impl Receiver {
     /// Serves under a name, with the certificate of the app's pages.
     pub fn start(app: &App, name: &'static str) -> Receiver {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+        let (listener, port) = ports::listener();
         let file = |name: &str| app.directory.path().join(name);
         let chain = CertificateDer::pem_file_iter(file("pages.pem"))
             .expect("readable")
