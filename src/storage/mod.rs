@@ -71,7 +71,7 @@ use crate::secret::MasterKeys;
 use crate::telemetry::metrics::Database;
 use known_client::KnownClients;
 use migration::Standing;
-use pool::{PgPool, Pool, SqlitePool, Transaction};
+use pool::{Greeting, PgPool, Pool, SqlitePool, Transaction};
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
@@ -193,11 +193,16 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A node that is gone without a word, with its network or its power, leaves connections that PostgreSQL
 /// takes for alive for hours. What such a one was in the middle of must not hold up the others. And a statement whose
-/// answer nobody waits for any more must end, or one after the other would wait for what it waits for, until there is no
-/// room for a connection; from version 14 on, PostgreSQL looks whether somebody is still there.
-const GREETING: &str = "SET idle_in_transaction_session_timeout = '10s';
-     SELECT set_config(name, '2s', false) FROM pg_settings
-      WHERE name = 'client_connection_check_interval'";
+/// answer nobody waits for any more should end, or one after the other would wait for what it waits for, until there is
+/// no room for a connection; from version 14 on, PostgreSQL looks whether somebody is still there, if the system that it
+/// runs on can tell it (it cannot on Windows).
+const GREETING: Greeting = Greeting {
+    needed: "SET idle_in_transaction_session_timeout = '10s'",
+    wished: Some(
+        "SELECT set_config(name, '2s', false) FROM pg_settings
+          WHERE name = 'client_connection_check_interval'",
+    ),
+};
 /// How long a writer waits for another one in SQLite.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -106,7 +106,7 @@ struct Shared<DB: Pooled> {
     /// with it its timers.
     timers: Handle,
     /// What each connection is told first.
-    greeting: Option<&'static str>,
+    greeting: Option<Greeting>,
     /// How long whoever wants a connection waits for one.
     patience: Duration,
     /// How long that was.
@@ -127,6 +127,15 @@ struct Shared<DB: Pooled> {
     limit: OnceLock<Duration>,
     /// Whether nobody waits any more for those that come back.
     is_over: AtomicBool,
+}
+
+/// What a connection is told first.
+#[derive(Clone, Copy, Debug)]
+pub struct Greeting {
+    /// What it must take.
+    pub needed: &'static str,
+    /// What it is done without where the database refuses it.
+    pub wished: Option<&'static str>,
 }
 
 /// A connection, and what is thought of it.
@@ -290,8 +299,17 @@ impl<DB: Pooled> Shared<DB> {
     async fn try_connect(&self) -> sqlx::Result<(DB::Connection, Option<Home>)> {
         let home = DB::HAS_HOME.then(Home::here);
         let mut connection = self.options.connect().await?;
-        if let Some(greeting) = self.greeting {
-            DB::run(&mut connection, greeting).await?;
+        let Some(greeting) = self.greeting else {
+            return Ok((connection, home));
+        };
+        DB::run(&mut connection, greeting.needed).await?;
+        if let Some(wished) = greeting.wished {
+            match DB::run(&mut connection, wished).await {
+                Err(error @ sqlx::Error::Database(_)) => {
+                    tracing::debug!(%error, "the database does not take a setting");
+                }
+                done => done?,
+            }
         }
         Ok((connection, home))
     }
@@ -366,7 +384,7 @@ impl<DB: Pooled> Pool<DB> {
         options: Options<DB>,
         most: usize,
         patience: Duration,
-        greeting: Option<&'static str>,
+        greeting: Option<Greeting>,
     ) -> sqlx::Result<Pool<DB>> {
         let shared = Shared {
             options,
@@ -611,7 +629,10 @@ mod tests {
             .create_if_missing(true)
             .busy_timeout(Duration::from_secs(60));
         // None is made while somebody has the lock.
-        let greeting = Some("BEGIN EXCLUSIVE; COMMIT");
+        let greeting = Some(Greeting {
+            needed: "BEGIN EXCLUSIVE; COMMIT",
+            wished: None,
+        });
         let patience = Duration::from_secs(30);
         let pool = Pool::<Sqlite>::connect(options.clone(), 2, patience, greeting).await;
         let pool = pool.expect("connected");
@@ -631,6 +652,21 @@ mod tests {
         assert_eq!(pool.shared.room.count.load(Ordering::Acquire), 2);
         drop((second, third));
         assert_eq!(pool.connections().idle, 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_database_need_not_take_is_done_without() {
+        let refused = "SELECT nothing_that_there_is";
+        let lent = async |needed, wished| {
+            let patience = Duration::from_secs(30);
+            let greeting = Some(Greeting { needed, wished });
+            let options = SqliteConnectOptions::new().in_memory(true);
+            let pool = Pool::<Sqlite>::connect(options, 1, patience, greeting).await?;
+            pool.acquire().await.map(drop)
+        };
+        let done = lent("SELECT 1", Some(refused)).await;
+        done.expect("without it");
+        assert!(lent(refused, None).await.is_err());
     }
 
     #[tokio::test]
