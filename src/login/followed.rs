@@ -85,7 +85,8 @@ impl Followed {
     }
 
     /// The login for one of its pages: from memory, where no other node can have changed it since this one read or
-    /// changed it. What is decided by it is decided once more by the database.
+    /// changed it. Who ends it by that names its order, and the database takes an end of an open login with that order
+    /// alone. That an order is complete, or its app back, stays so until its answer is dropped, minutes later.
     pub async fn current(&self, id: Id<kind::Login>) -> Result<Option<Arc<Login>>, Fault> {
         match self.believed(id) {
             Some(login) => Ok(Some(login)),

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::code::CodeRecord;
+use super::code::{CodeRecord, LIFETIME};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::secret::{Digest, kind as secret};
@@ -27,8 +27,10 @@ struct Kept {
 
 impl Kept {
     fn forget(&mut self, most: usize, now: Timestamp) {
+        // A clock that was set back leaves ends that are further off than any.
+        let holds = |expires_at| expires_at > now && expires_at <= now + LIFETIME;
         while let Some((expires_at, digest)) = self.order.front().copied()
-            && (expires_at <= now || self.order.len() > most)
+            && (!holds(expires_at) || self.order.len() > most)
         {
             self.order.pop_front();
             self.records.remove(&digest);
@@ -65,9 +67,9 @@ impl FreshCodes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::code::LIFETIME;
     use super::super::code::tests::{NOW, record};
     use super::*;
+    use crate::clock::Seconds;
 
     fn digest(number: usize) -> Digest<secret::Code> {
         Digest::of(&number.to_string())
@@ -92,6 +94,10 @@ mod tests {
         let codes = FreshCodes::default();
         codes.keep(digest(1), record(), NOW);
         codes.forget_old(NOW + LIFETIME);
+        assert!(codes.take(digest(1), &client("a")).is_none());
+        // The clock was an hour ahead.
+        codes.keep(digest(1), record(), NOW);
+        codes.forget_old(NOW - Seconds(3600));
         assert!(codes.take(digest(1), &client("a")).is_none());
         for number in 0..=MOST {
             codes.keep(digest(number), record(), NOW);
