@@ -10,7 +10,7 @@ use super::origin::WebOrigin;
 use super::profile::Profile;
 use super::refresh::RefreshTokens;
 use super::theme::Theme;
-use super::{AccessTokens, CalledUri, Entitlement, Name, Pkce, Purpose, SubjectType};
+use super::{AccessTokens, CalledUri, Entitlement, Name, Names, Pkce, Purpose, SubjectType};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::authorize::request::ResponseMode;
 use crate::authorize::resource::Resource;
@@ -18,12 +18,16 @@ use crate::claims::policy::ClaimPolicy;
 use crate::clock::{Seconds, Timestamp};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::{ClientAlgorithm, Jwks};
+use crate::language::Language;
 
 /// What is registered of a client, as a file says it and as the database keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// The name that people see.
     pub client_name: Name,
+    /// Its names in languages in which it is called otherwise.
+    #[serde(default, skip_serializing_if = "Names::are_one")]
+    pub client_names: Names,
     /// Where answers may go, compared as whole strings. A client that nobody logs in to has none.
     #[serde(default)]
     pub redirect_uris: Vec<RedirectUri>,
@@ -168,6 +172,12 @@ impl Metadata {
     pub fn at(mut self, now: Timestamp) -> Metadata {
         self.personal_number = self.personal_number.filter(|right| right.holds(now));
         self
+    }
+
+    /// What people who read a language know it by.
+    pub fn name(&self, language: Language) -> &str {
+        let name = self.client_names.name(language);
+        name.unwrap_or(&self.client_name).as_str()
     }
 
     /// Whether this client must send a code challenge (RFC 9700 §2.1.1).

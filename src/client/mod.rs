@@ -20,19 +20,18 @@ pub mod registered;
 pub mod registration;
 pub mod setting;
 pub mod theme;
-
-use std::collections::BTreeMap;
+mod translations;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::metadata::Metadata;
 pub use self::method::Authentication;
 pub use self::profile::Profile;
+pub use self::translations::{MOST_LANGUAGES, Names, Purpose};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::bankid::order::rearranges;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::language::{Language, Tag};
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,64 +111,6 @@ pub enum SubjectType {
     Pairwise,
     /// The same subject for all such clients.
     Public,
-}
-
-/// Why a client asks people to log in, in each language.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purpose {
-    /// In Swedish.
-    pub sv: Sentence,
-    /// In English.
-    pub en: Sentence,
-    /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty")]
-    pub others: Translations,
-}
-
-impl Purpose {
-    /// The text in one language. English, where it has none in that.
-    pub fn text(&self, language: Language) -> &str {
-        let text = match language {
-            language if language == Language::SWEDISH => &self.sv,
-            language => self.others.0.get(language.tag()).unwrap_or(&self.en),
-        };
-        text.as_str()
-    }
-}
-
-/// A text in languages besides Swedish and English, by their tags.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<Tag, Sentence>")]
-pub struct Translations(BTreeMap<Tag, Sentence>);
-
-impl Translations {
-    /// The most languages.
-    pub const MOST: usize = 20;
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl TryFrom<BTreeMap<Tag, Sentence>> for Translations {
-    type Error = String;
-
-    fn try_from(texts: BTreeMap<Tag, Sentence>) -> Result<Translations, String> {
-        let has_place = |language: &Language| texts.contains_key(language.tag());
-        if let Some(language) = Language::BUILT_IN
-            .iter()
-            .find(|language| has_place(language))
-        {
-            return Err(format!("{} has a place of its own", language.tag()));
-        }
-        match texts.len() {
-            0..=Translations::MOST => Ok(Translations(texts)),
-            _ => Err(format!(
-                "must have at most {} languages",
-                Translations::MOST
-            )),
-        }
-    }
 }
 
 /// The right to ask for personal numbers.

@@ -98,13 +98,17 @@ pub fn said(client: &Client) -> Value {
     said
 }
 
-/// What a client is found by, in small letters: its id, its name, and where its people are sent.
+/// What a client is found by, in small letters: its id, its names, and where its people are sent.
 pub fn searched(client: &Client) -> String {
     let addresses = client.metadata.redirect_uris.iter();
     let words = [
         client.client_id.as_str(),
         client.metadata.client_name.as_str(),
     ];
-    let words = words.into_iter().chain(addresses.map(|uri| uri.as_str()));
+    let names = client.metadata.client_names.iter();
+    let words = words
+        .into_iter()
+        .chain(names.map(|(_, name)| name.as_str()));
+    let words = words.chain(addresses.map(|uri| uri.as_str()));
     words.collect::<Vec<_>>().join("\n").to_lowercase()
 }

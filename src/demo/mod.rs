@@ -326,6 +326,7 @@ name = "Portvakt"
 client_id = "sample"
 client_secret = "{client_secret}"
 client_name = "Sample application"
+client_names = {{ sv = "Exempelappen" }}
 redirect_uris = ["{application}/callback"]
 post_logout_redirect_uris = ["{application}/"]
 purpose = {{ sv = "Visa vad en inloggning ger.", en = "Show what a login gives." }}

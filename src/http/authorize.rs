@@ -444,7 +444,7 @@ pub fn choice_page(
     let manner = bankid.matrix.manner(facts.user_agent, false);
     let offers = Offers::of(&metadata.bankid, &manner, &bankid.links);
     Choice {
-        client_name: metadata.client_name.as_str().to_owned(),
+        client_name: metadata.name(language).to_owned(),
         purpose: metadata
             .purpose
             .as_ref()

@@ -409,7 +409,8 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         tracing::info!(?message, reference = %view.reference, login = %login.id, "a person reads that the order failed");
     }
     let is_elsewhere = screen == Screen::Elsewhere;
-    let frame = Frame::new(provider.language_of(&login), &provider.config.pages);
+    let language = provider.language_of(&login);
+    let frame = Frame::new(language, &provider.config.pages);
     let frame = match screen {
         // It is gone before anyone can read it.
         Screen::Finish => frame,
@@ -425,9 +426,7 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
             }
             None => frame,
         },
-        client_name: client.map_or(String::new(), |c| {
-            c.metadata.client_name.as_str().to_owned()
-        }),
+        client_name: client.map_or(String::new(), |c| c.metadata.name(language).to_owned()),
         id: login.id.to_string(),
         reference: view.reference,
         csrf: csrf_token(&provider.keys.csrf, login.id, login.browser),

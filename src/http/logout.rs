@@ -199,7 +199,7 @@ fn ask(
     (cookie, question): (&Secret<secret::SessionCookie>, &Question),
     view: &View,
 ) -> Answer {
-    let name = |client: &crate::client::Client| client.metadata.client_name.as_str().to_owned();
+    let name = |client: &crate::client::Client| client.metadata.name(view.language).to_owned();
     let mut services: Vec<String> = sessions.iter().map(|held| name(&held.client)).collect();
     services.sort();
     services.dedup();

@@ -336,7 +336,7 @@ fn requirement(asked: &Asked, device: Device, worth: Worth, beyond: Requirement)
 /// What the app shows under "My intention": to whom, why, and the one advice that stops a relayed
 /// code.
 fn intention(client: &Client, language: Language) -> String {
-    let name = client.metadata.client_name.as_str();
+    let name = client.metadata.name(language);
     let purpose = client
         .metadata
         .purpose

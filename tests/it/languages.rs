@@ -182,13 +182,14 @@ fn a_language_from_a_file_is_spoken_everywhere_and_english_where_it_lacks_words(
 }
 
 #[test]
-fn a_client_says_why_it_asks_in_the_language_of_the_page() {
+fn a_client_says_who_it_is_and_why_it_asks_in_the_language_of_the_page() {
     run(async {
-        let _shows = shows!(accepting "PV-LANG-5", refusing "PV-LANG-5");
+        let _shows = shows!(accepting "PV-LANG-5", refusing "PV-LANG-5", accepting "PV-LANG-6");
         let app = finnish(Database::sqlite()).await;
         let note = json!({"sv": "Dygnet runt", "en": "Day and night", "others": {"fi": "Aina"}});
         let metadata = json!({
             "client_name": "Bygglov",
+            "client_names": {"en": "Permits", "fi": "Rakennusluvat"},
             "redirect_uris": [CALLBACK],
             "pkce": "accepted",
             "purpose": {"sv": "Sök lov", "en": "Apply", "others": {"fi": "Hae lupaa"}},
@@ -202,14 +203,16 @@ fn a_client_says_why_it_asks_in_the_language_of_the_page() {
                 ("ui_locales", Some(language)),
             ])
         };
-        for (language, purpose, note) in [
-            ("sv", "Sök lov", "Dygnet runt"),
-            ("en", "Apply", "Day and night"),
-            ("fi", "Hae lupaa", "Aina"),
+        for (language, name, purpose, note) in [
+            ("sv", "Bygglov", "Sök lov", "Dygnet runt"),
+            ("en", "Permits", "Apply", "Day and night"),
+            ("fi", "Rakennusluvat", "Hae lupaa", "Aina"),
             // It has no text of its own in this one.
-            ("nb", "Apply", "Day and night"),
+            ("nb", "Bygglov", "Apply", "Day and night"),
         ] {
             let page = Browser::new().get(&asked(language)).await;
+            let shown = format!("<strong>{name}</strong>");
+            assert!(page.body.contains(&shown), "{language}: {}", page.body);
             for text in [purpose, note] {
                 let shown = format!("<p class=\"purpose\">{text}</p>");
                 assert!(page.body.contains(&shown), "{language}: {}", page.body);
@@ -218,12 +221,22 @@ fn a_client_says_why_it_asks_in_the_language_of_the_page() {
         let browser = Browser::new();
         let choice = browser.get(&asked("fi")).await;
         let login = browser.choose(&choice, "other").await;
+        assert!(login.body.contains("<strong>Rakennusluvat</strong>"));
         let claimed = app.phone.scan(&login.qr_text(), TOLVAN).await;
         assert!(
-            claimed.text.starts_with("Kirjaudu: Bygglov.\nHae lupaa\n"),
+            claimed
+                .text
+                .starts_with("Kirjaudu: Rakennusluvat.\nHae lupaa\n"),
             "{}",
             claimed.text
         );
+        claimed.approve().await;
+        browser.until_departure(&login).await;
+        for (language, name) in [("en", "Permits"), ("sv", "Bygglov")] {
+            let url = format!("{}/logout?ui_locales={language}", app.issuer);
+            let question = browser.get(&url).await;
+            assert!(question.body.contains(name), "{}", question.body);
+        }
     });
 }
 

@@ -11,7 +11,8 @@ use openidconnect::core::{
 use openidconnect::registration::EmptyAdditionalClientMetadata;
 use openidconnect::{
     AccessToken, AuthorizationCode, ClientName, CsrfToken, HttpRequest as OidcRequest,
-    HttpResponse as OidcResponse, IssuerUrl, Nonce, PkceCodeChallenge, RedirectUrl, Scope,
+    HttpResponse as OidcResponse, IssuerUrl, LanguageTag, Nonce, PkceCodeChallenge, RedirectUrl,
+    Scope,
 };
 use portvakt::shows;
 use portvakt::testing::{Signer, canary};
@@ -406,7 +407,7 @@ fn what_is_registered_is_what_is_done() {
 #[test]
 fn somebody_elses_library_registers_and_logs_in() {
     run(async {
-        let _shows = shows!(accepting "RG-03", accepting "DI-04");
+        let _shows = shows!(accepting "PV-LANG-6", accepting "RG-03", accepting "DI-04");
         let app = App::on(Database::sqlite()).await;
         let call = async |request: OidcRequest| -> Result<OidcResponse, reqwest::Error> {
             let request: reqwest::Request = request.try_into()?;
@@ -422,13 +423,19 @@ fn somebody_elses_library_registers_and_logs_in() {
         let metadata = metadata.await.expect("metadata");
         let redirect = RedirectUrl::new(CALLBACK.to_owned()).expect("an address");
         let name = ClientName::new("Främmande biblioteket".to_owned());
+        let in_english = ClientName::new("A library of others".to_owned());
+        let english = LanguageTag::new("en".to_owned());
+        let names = [
+            (None, name.clone()),
+            (Some(english.clone()), in_english.clone()),
+        ];
         let token = AccessToken::new(issued(&app, &[]));
         let request = CoreClientRegistrationRequest::new(
             vec![redirect.clone()],
             EmptyAdditionalClientMetadata::default(),
         )
         .set_token_endpoint_auth_method(Some(CoreClientAuthMethod::ClientSecretPost))
-        .set_client_name(Some([(None, name.clone())].into_iter().collect()))
+        .set_client_name(Some(names.into_iter().collect()))
         .set_initial_access_token(Some(token));
         let endpoint = metadata
             .registration_endpoint()
@@ -442,8 +449,9 @@ fn somebody_elses_library_registers_and_logs_in() {
         canary(secret.secret());
         let token = registered.registration_access_token().expect("a token");
         canary(token.secret());
-        let kept = registered.client_name().and_then(|names| names.get(None));
-        assert_eq!(kept, Some(&name));
+        let kept = registered.client_name().expect("its names");
+        assert_eq!(kept.get(None), Some(&name));
+        assert_eq!(kept.get(Some(&english)), Some(&in_english));
         let method = registered.token_endpoint_auth_method();
         assert_eq!(method, Some(&CoreClientAuthMethod::ClientSecretPost));
 

@@ -1,6 +1,7 @@
 //! What a client says of itself (RFC 7591 §2, OpenID Connect Dynamic Client Registration §2): members by
 //! their registered names. Others say nothing here; those that we know and do not do are refused.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -12,9 +13,10 @@ use crate::client::certificate::CertificateSubject;
 use crate::client::metadata::LONGEST_LIST;
 use crate::client::method::Method;
 use crate::client::refresh::RefreshTokens;
-use crate::client::{Authentication, Metadata, Name};
+use crate::client::{Authentication, Metadata, Name, Names};
 use crate::error::Code;
 use crate::id::ClientId;
+use crate::language::Language;
 use crate::secret::Digest;
 
 /// What a client asks to be registered as.
@@ -97,7 +99,9 @@ pub fn read(members: &Map<String, Value>, offer: Offer<'_>) -> Result<Asked, Ref
     unsupported(&members)?;
     let details = details(&members)?;
     let redirect_uris = redirect_uris(&members, details.application_type)?;
-    let same = same(&members, client_name(&members, &redirect_uris)?)?;
+    let client_names = client_names(&members)?;
+    let client_name = client_name(&members, &client_names, &redirect_uris)?;
+    let same = same(&members, client_name)?;
     let after_logout = &same.post_logout_redirect_uris;
     let is_fit = |uri: &RedirectUri| fits(uri, details.application_type);
     if after_logout.len() > LONGEST_LIST || !after_logout.iter().all(is_fit) {
@@ -108,6 +112,7 @@ pub fn read(members: &Map<String, Value>, offer: Offer<'_>) -> Result<Asked, Ref
     }
     let method = method(&members, offer.methods)?;
     let metadata = Metadata {
+        client_names,
         token_endpoint_auth: method,
         tls_client_auth: certificate_subject(&members, method)?,
         refresh_tokens: grants(&members, offer.allowance)?,
@@ -265,14 +270,40 @@ fn rule(application_type: ApplicationType) -> &'static str {
     }
 }
 
-/// OpenID Connect Dynamic Client Registration §2, §2.1: in no language before Swedish, in Swedish before
-/// English. Who does not say what it is called is called by where it is.
-fn client_name(members: &Members<'_>, redirect_uris: &[RedirectUri]) -> Result<Name, Refused> {
-    for name in ["client_name", "client_name#sv", "client_name#en"] {
-        let what = "1 to 80 characters without control characters";
-        if let Some(said) = members.read(name, what)? {
-            return Ok(said);
+/// OpenID Connect Dynamic Client Registration §2.1: a name in each language that a member names.
+fn client_names(members: &Members<'_>) -> Result<Names, Refused> {
+    let tagged = members
+        .0
+        .keys()
+        .filter(|name| name.starts_with(IN_LANGUAGE));
+    let mut names = Map::new();
+    for member in tagged {
+        if let Some(name) = members.read::<Name>(member, NAME)? {
+            names.insert(member[IN_LANGUAGE.len()..].to_owned(), json!(name));
         }
+    }
+    Names::deserialize(Value::Object(names))
+        .map_err(|error| Refused::metadata(format!("{IN_LANGUAGE}: {error}")))
+}
+
+/// How members begin that have a name in a language.
+pub(super) const IN_LANGUAGE: &str = "client_name#";
+const NAME: &str = "1 to 80 characters without control characters";
+
+/// OpenID Connect Dynamic Client Registration §2, §2.1: in no language before Swedish, in Swedish before
+/// English, in English before others. Who does not say what it is called is called by where it is.
+fn client_name(
+    members: &Members<'_>,
+    names: &Names,
+    redirect_uris: &[RedirectUri],
+) -> Result<Name, Refused> {
+    if let Some(said) = members.read("client_name", NAME)? {
+        return Ok(said);
+    }
+    let in_ours = Language::BUILT_IN.into_iter().find_map(|l| names.name(l));
+    let any = || names.iter().map(|(_, name)| name).next();
+    if let Some(name) = in_ours.or_else(any) {
+        return Ok(name.clone());
     }
     let place = redirect_uris.first().map(RedirectUri::host);
     place

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::request::SAME;
+use super::request::{IN_LANGUAGE, SAME};
 use super::{Details, Registration};
 use crate::client::Metadata;
 use crate::client::method::Method;
@@ -59,6 +59,9 @@ fn effective(metadata: &Metadata, details: &Details) -> Value {
         }
     }
     told["client_name"] = metadata.client_name.as_str().into();
+    for (tag, name) in metadata.client_names.iter() {
+        told[format!("{IN_LANGUAGE}{tag}")] = name.as_str().into();
+    }
     told["response_types"] = json!(["code"]);
     told["grant_types"] = match metadata.refresh_lifetime() {
         Some(_) => json!(["authorization_code", "refresh_token"]),
@@ -98,6 +101,7 @@ mod tests {
                 "authorization_signed_response_alg": "PS256",
                 "introspection_signed_response_alg": "ES256", "subject_type": "public",
                 "require_pushed_authorization_requests": true, "client_name": "Appen åäö",
+                "client_name#sv": "Appen", "client_name#en": "The app", "client_name#pt-BR": "O app",
                 "post_logout_redirect_uris": ["https://a.example/bye"],
                 "backchannel_logout_uri": "https://a.example/back",
                 "backchannel_logout_session_required": true,

@@ -133,6 +133,12 @@ fn what_contradicts_itself_or_is_not_done_is_refused_by_its_name() {
         (json!({"client_name": ""}), "client_name"),
         (json!({"client_name": "a\u{202e}b"}), "client_name"),
         (json!({"client_name#sv": 1}), "client_name#sv"),
+        (json!({"client_name#": "A"}), "client_name#"),
+        (json!({"client_name#s": "A"}), "client_name#"),
+        (
+            json!({"client_name#sv": "A", "client_name#SV": "A"}),
+            "client_name#",
+        ),
         (json!({"contacts": "a@a.example"}), "contacts"),
         (json!({"contacts": vec!["a"; 11]}), "contacts"),
         (json!({"subject_type": "shared"}), "subject_type"),
@@ -340,6 +346,14 @@ fn a_name_is_taken_in_swedish_first_and_from_the_address_last() {
     assert_eq!(name(json!({"client_name#en": "E"})), "E");
     let both = json!({"client_name#en": "E", "client_name#sv": "S"});
     assert_eq!(name(both), "S");
+    assert_eq!(
+        name(json!({"client_name#fi": "F", "client_name#en-GB": "E"})),
+        "E"
+    );
+    assert_eq!(
+        name(json!({"client_name#fi": "F", "client_name#sv": null})),
+        "F"
+    );
     assert_eq!(
         name(json!({"client_name": "N", "client_name#sv": "S"})),
         "N"

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Choice, Details, Fallback, Format, Kind, Setting, Text, all};
-use crate::client::Translations;
+use crate::client::MOST_LANGUAGES;
 
 /// The schema of metadata, the right to personal numbers among them.
 pub fn schema() -> Value {
@@ -135,7 +135,7 @@ fn typed(setting: &Setting) -> Value {
         Kind::Translations(text) => json!({
             "type": "object",
             "additionalProperties": typed_text(text),
-            "maxProperties": Translations::MOST,
+            "maxProperties": MOST_LANGUAGES,
         }),
         Kind::Json => json!({
             "type": "object",

@@ -57,6 +57,14 @@ pub const SETTINGS: &[Setting] = &[
         explanation: "What people see when they log in, in the page and in the BankID app. Write it as people know the application. 1 to 80 characters.",
     },
     Setting {
+        name: "client_names",
+        group: Group::Basics,
+        kind: translations(Format::Words, 80),
+        needed: false,
+        label: "Name, in each language",
+        explanation: "What people read in its place in the languages named here, each by its tag (sv, en, fi). In every other language they read the name itself.",
+    },
+    Setting {
         name: "purpose.sv",
         group: Group::Basics,
         kind: line(Format::Words, 140),

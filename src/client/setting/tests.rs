@@ -38,6 +38,7 @@ fn minimal() -> Metadata {
 fn maximal() -> Metadata {
     Metadata {
         client_name: read(json!("Kommunen")),
+        client_names: read(json!({"en": "The municipality", "zh-Hant": "市政府: 南"})),
         redirect_uris: read(json!(["https://a.example/cb", "se.kommunen.app:/cb"])),
         web_origins: read(json!(["https://a.example", "http://localhost:3000"])),
         post_logout_redirect_uris: read(json!(["https://a.example/out"])),
@@ -154,10 +155,15 @@ fn all_that_can_be() -> Vec<Metadata> {
     ]
 }
 
+fn has_members_of_its_own(path: &str) -> bool {
+    let kind = Setting::named(path).map(|setting| setting.kind);
+    matches!(kind, Some(Kind::Translations(_) | Kind::Json))
+}
+
 fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         // Whose members are no settings.
-        Value::Object(_) if path == "jwks" || path.ends_with(".others") => {
+        Value::Object(_) if has_members_of_its_own(path) => {
             found.insert(path.to_owned());
         }
         Value::Object(members) => {

@@ -267,7 +267,7 @@ fn scan_page(
     let code = format!("bankid.{NOBODYS}.0.{}", "0".repeat(64));
     LoginPage {
         frame: frame.themed(&client.metadata.theme, logo.cloned()).inert(),
-        client_name: client.metadata.client_name.as_str().to_owned(),
+        client_name: client.metadata.name(language).to_owned(),
         id: NOBODYS.to_owned(),
         reference: String::new(),
         csrf: String::new(),

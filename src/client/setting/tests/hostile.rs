@@ -79,6 +79,9 @@ fn what_means_ill_is_refused_with_its_setting_named() {
         ("tls_client_auth.san_dns", "a\u{202e}b"),
     ]);
     cases.extend([
+        ("client_names", "Permits"),
+        ("client_names", "*: Permits"),
+        ("client_names", "en: a\u{202e}b"),
         ("purpose.others", "Hae lupaa."),
         ("purpose.others", "*: Hae lupaa."),
         ("purpose.others", "sv: Sök lov."),
