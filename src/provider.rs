@@ -60,7 +60,7 @@ pub struct Parts {
     pub policy: Policy,
     /// The database.
     pub store: Store,
-    /// The same for those who wait as long as it takes: administrators, and the work beside the service.
+    /// The same for those who wait longer: administrators, and the work beside the service.
     pub patient: Store,
     /// The keys of this installation.
     pub keys: Keys,

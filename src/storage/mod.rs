@@ -71,7 +71,7 @@ use crate::secret::MasterKeys;
 use crate::telemetry::metrics::Database;
 use known_client::KnownClients;
 use migration::Standing;
-use pool::{Greeting, PgPool, Pool, SqlitePool, Transaction};
+use pool::{Greeting, Limits, PgPool, Pool, SqlitePool, Transaction};
 
 pub use administrator::{AdminSession, Enrolment};
 pub use audit::EventFilter;
@@ -188,9 +188,13 @@ const SQLITE_CONNECTIONS: usize = 4;
 const POSTGRES_CONNECTIONS: usize = 16;
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long whoever serves people waits for the answer to a statement. Longer than a writer waits for another one in
-/// SQLite, and no time that a person would wait.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the answer to a statement is waited for. For people: longer than a writer waits for another one in SQLite,
+/// and no time that a person would wait. Beside them: longer than anything takes that is done while others are served;
+/// it would otherwise wait for ever for a server that is gone, and remove nothing any more.
+const ANSWER_TIMEOUT: Limits = Limits {
+    people: Duration::from_secs(20),
+    beside: Duration::from_secs(15 * 60),
+};
 /// A node that is gone without a word, with its network or its power, leaves connections that PostgreSQL
 /// takes for alive for hours. What such a one was in the middle of must not hold up the others. And a statement whose
 /// answer nobody waits for any more should end, or one after the other would wait for what it waits for, until there is
@@ -495,13 +499,14 @@ impl Store {
         matches!(self.db, Backend::Postgres(_))
     }
 
-    /// From now on no statement is waited for longer than people wait. What takes its time, as making tables or
-    /// copying a database, is done without this, or by a patient one ([`Store::patient`]).
+    /// From now on no statement is waited for longer than people wait, or by a patient one ([`Store::patient`]) than
+    /// anything takes beside them. What takes as long as there is to do, as making tables or copying a database, is
+    /// done without this.
     pub fn serve(&self) {
         on!(&self.db, |db| db.give_up_after(ANSWER_TIMEOUT));
     }
 
-    /// The same database for what takes its time beside the service: an answer is waited for as long as it takes.
+    /// The same database for what takes its time beside the service.
     pub fn patient(&self) -> Store {
         let db = match &self.db {
             Backend::Sqlite(db) => Backend::Sqlite(db.patient()),

@@ -123,10 +123,19 @@ struct Shared<DB: Pooled> {
     is_preparing: AtomicBool,
     /// The runtime whose connections alone are used, when the others are about to end.
     only: OnceLock<Id>,
-    /// How long the answer to a statement is waited for, where anybody is served by it.
-    limit: OnceLock<Duration>,
+    /// How long the answer to a statement is waited for, once anybody is served.
+    limits: OnceLock<Limits>,
     /// Whether nobody waits any more for those that come back.
     is_over: AtomicBool,
+}
+
+/// How long the answer to a statement is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Where somebody waits to be served.
+    pub people: Duration,
+    /// Beside that.
+    pub beside: Duration,
 }
 
 /// What a connection is told first.
@@ -401,7 +410,7 @@ impl<DB: Pooled> Pool<DB> {
             idle: Mutex::new(Vec::new()),
             is_preparing: AtomicBool::new(false),
             only: OnceLock::new(),
-            limit: OnceLock::new(),
+            limits: OnceLock::new(),
             is_over: AtomicBool::new(false),
         };
         let pool = Pool {
@@ -529,12 +538,13 @@ impl<DB: Pooled> Pool<DB> {
 
     /// From now on an answer is waited for no longer than this. Whoever serves people sets it: a server that
     /// falls silent in the middle, with its machine or the way there, would keep every connection in use until the
-    /// network gives up, a quarter of an hour later, also where another server has long taken its place.
-    pub fn give_up_after(&self, limit: Duration) {
-        let _ = self.shared.limit.set(limit);
+    /// network gives up, a quarter of an hour later, also where another server has long taken its place. And the
+    /// network never does where the question had arrived.
+    pub fn give_up_after(&self, limits: Limits) {
+        let _ = self.shared.limits.set(limits);
     }
 
-    /// The same connections, over which an answer is waited for as long as it takes.
+    /// The same connections, for what is done beside the service.
     pub fn patient(&self) -> Pool<DB> {
         Pool {
             shared: self.shared.clone(),
@@ -543,8 +553,11 @@ impl<DB: Pooled> Pool<DB> {
     }
 
     fn limit(&self) -> Option<Duration> {
-        let limit = self.shared.limit.get().copied();
-        limit.filter(|_| !self.is_patient)
+        let limits = self.shared.limits.get()?;
+        Some(match self.is_patient {
+            true => limits.beside,
+            false => limits.people,
+        })
     }
 
     /// A pause, which is one wherever the work goes on.
@@ -678,7 +691,11 @@ mod tests {
             .busy_timeout(Duration::from_secs(60));
         let pool = Pool::<Sqlite>::connect(options.clone(), 2, Duration::from_secs(30), None).await;
         let pool = pool.expect("connected");
-        pool.give_up_after(Duration::from_secs(30));
+        let limit = Duration::from_secs(30);
+        pool.give_up_after(Limits {
+            people: limit,
+            beside: limit,
+        });
         let mut lock = options.connect().await.expect("connected");
         let locked = Sqlite::run(&mut lock, "BEGIN EXCLUSIVE").await;
         locked.expect("nobody else has it");
@@ -697,6 +714,37 @@ mod tests {
         });
         Sqlite::run(&mut lock, "COMMIT").await.expect("unlocked");
         write.await.expect("done");
+    }
+
+    #[tokio::test]
+    async fn whoever_is_patient_is_so_for_a_while() {
+        const SHORT: Duration = Duration::from_millis(50);
+        const LONG: Duration = Duration::from_secs(30);
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("test.db"))
+            .create_if_missing(true)
+            .busy_timeout(Duration::from_secs(60));
+        let limited = async |people, beside| {
+            let pool = Pool::<Sqlite>::connect(options.clone(), 2, LONG, None).await;
+            let pool = pool.expect("connected");
+            pool.give_up_after(Limits { people, beside });
+            pool
+        };
+        let hurried = limited(SHORT, LONG).await;
+        let unserved = limited(LONG, SHORT).await;
+        let mut lock = options.connect().await.expect("connected");
+        let locked = Sqlite::run(&mut lock, "BEGIN EXCLUSIVE").await;
+        locked.expect("nobody else has it");
+        let write =
+            async |pool: Pool<Sqlite>| pool.execute("CREATE TABLE IF NOT EXISTS a (b TEXT)").await;
+        for pool in [hurried.clone(), unserved.patient()] {
+            assert!(is_silence(&write(pool).await.expect_err("it is given up")));
+        }
+        let mut patient = Box::pin(write(hurried.patient()));
+        assert!(timeout(SHORT * 4, &mut patient).await.is_err());
+        Sqlite::run(&mut lock, "COMMIT").await.expect("unlocked");
+        patient.await.expect("done");
     }
 
     #[tokio::test]
