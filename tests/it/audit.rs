@@ -134,6 +134,12 @@ on_both!(
                 "DELETE FROM audit WHERE id = 'not even a name'".to_owned(),
                 vec!["event not even a name was not written by this installation".to_owned()],
             ),
+            // With a line that says that it is in a seal.
+            (
+                format!("{forged}{nothing}; INSERT INTO audit_sealed (audit_id, seal, position, digest) VALUES ('not even a name', -1, 0, {nothing}"),
+                "DELETE FROM audit WHERE id = 'not even a name'; DELETE FROM audit_sealed WHERE seal = -1".to_owned(),
+                vec!["event not even a name was not written by this installation".to_owned()],
+            ),
             (
                 "CREATE TABLE kept AS SELECT * FROM audit_seal WHERE number = 2; DELETE FROM audit_seal WHERE number = 2".to_owned(),
                 "INSERT INTO audit_seal SELECT * FROM kept; DROP TABLE kept".to_owned(),
