@@ -202,6 +202,65 @@ fn every_door_is_for_the_roles_that_its_entry_says() {
 }
 
 #[test]
+fn a_client_administrator_of_no_clients_yet_is_not_one_of_all() {
+    run(async {
+        let _shows = shows!(accepting "M3", refusing "M3");
+        let app = App::on(Database::sqlite()).await;
+        let owner = app.administrator(Role::Owner, Reach::All, ASA).await;
+        let reach = Reach::Only(Vec::new());
+        let (kim, _) = app.invite(Role::ClientAdministrator, reach.clone()).await;
+        let kept = async || {
+            let read = app.provider.store.administrator(kim.id).await;
+            let read = read.expect("read").expect("there");
+            (read.reach, read.version)
+        };
+        // The page says so, and what is saved as it is stays so.
+        let page = owner.get("/administrators").await;
+        let row = page
+            .body
+            .split("<tr>")
+            .find(|row| row.contains(&kim.id.to_string()));
+        let row = row.expect("a row");
+        assert!(
+            row.contains("<td>none</td>") && row.contains(" checked>"),
+            "{row}"
+        );
+        let path = format!("/administrator/{}/change", kim.id);
+        let version = kept().await.1.to_string();
+        let role = ("role", "client_administrator");
+        let as_it_is = [
+            ("version", version.as_str()),
+            role,
+            ("reach", "only"),
+            ("clients", ""),
+        ];
+        assert_eq!(owner.post(&path, &as_it_is).await.status, 303);
+        assert_eq!(kept().await.0, reach);
+        // Whoever names clients and forgets the tick is told.
+        let version = kept().await.1.to_string();
+        let forgotten = [("version", version.as_str()), role, ("clients", "web")];
+        let page = owner.post(&path, &forgotten).await;
+        assert_eq!(page.status, 400);
+        assert!(page.body.contains("is not ticked"), "{}", page.body);
+        assert_eq!(kept().await.0, reach);
+        let invited = [("name", "Nils"), role, ("clients", "web")];
+        let page = owner.post("/administrators", &invited).await;
+        assert_eq!(page.status, 400);
+        assert!(!page.body.contains("invitation-link"));
+        let version = kept().await.1.to_string();
+        let ticked = [
+            ("version", version.as_str()),
+            role,
+            ("reach", "only"),
+            ("clients", "web"),
+        ];
+        assert_eq!(owner.post(&path, &ticked).await.status, 303);
+        let web = ClientId::parse("web").expect("an id");
+        assert_eq!(kept().await.0, Reach::Only(vec![web]));
+    });
+}
+
+#[test]
 fn a_client_administrator_of_some_clients_knows_of_no_others() {
     run(async {
         let _shows = shows!(accepting "M3", refusing "M3");
@@ -747,6 +806,9 @@ on_both!(
         app.log_in(&browser, YUSUF).await;
         let auditor = app.administrator(Role::Auditor, Reach::All, TOLVAN).await;
         let owner = app.administrator(Role::Owner, Reach::All, ASA).await;
+        // What is no id is not everybody's.
+        let page = auditor.get("/sessions?client=w%20b").await;
+        assert!(!page.body.contains("/client/web\""), "{}", page.body);
         let page = auditor.get("/sessions?client=web").await;
         assert!(
             page.body.contains("/client/web\"") && !page.body.contains("19850672"),

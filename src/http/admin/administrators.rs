@@ -27,6 +27,7 @@ async fn page(
         id: one.id.to_string(),
         name: one.name.as_str().to_owned(),
         role: one.role,
+        is_limited: one.reach != Reach::All,
         clients: match &one.reach {
             Reach::All => String::new(),
             Reach::Only(clients) => {
@@ -72,6 +73,12 @@ fn role(caller: &Caller) -> Result<(Role, Reach), Unmet> {
         })?);
     }
     let is_limited = caller.field("reach") == Some("only");
+    if !is_limited && !clients.is_empty() {
+        return Err(Unmet::mistake(
+            "clients",
+            "are named, and the box above them is not ticked: tick it, or name none",
+        ));
+    }
     Ok((
         role,
         match is_limited {
@@ -112,10 +119,16 @@ fn invited(caller: &Caller) -> Result<Invited, Unmet> {
 }
 
 pub async fn change(provider: Provider, request: Request, caller: Caller) -> Result<Answer, Unmet> {
-    let id = request.path_part("id").unwrap_or_default();
-    let (role, reach) = role(&caller)?;
-    administrator::change(&caller.desk(&provider), id, caller.version()?, role, reach).await?;
-    Ok(Answer::see("/administrators"))
+    let changed = async {
+        let id = request.path_part("id").unwrap_or_default();
+        let (role, reach) = role(&caller)?;
+        administrator::change(&caller.desk(&provider), id, caller.version()?, role, reach).await
+    };
+    match changed.await {
+        Ok(_) => Ok(Answer::see("/administrators")),
+        Err(Unmet::Mistakes(mistakes)) => page(&provider, &caller, None, mistakes).await,
+        Err(unmet) => Err(unmet),
+    }
 }
 
 pub async fn remove(provider: Provider, request: Request, caller: Caller) -> Result<Answer, Unmet> {

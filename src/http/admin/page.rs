@@ -712,6 +712,8 @@ pub struct AdministratorRow {
     pub id: String,
     pub name: String,
     pub role: Role,
+    /// Whether it is for the clients that follow alone, of which there may be none.
+    pub is_limited: bool,
     pub clients: String,
     pub state: &'static str,
     pub since: String,
