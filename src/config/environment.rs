@@ -192,7 +192,7 @@ pub(super) fn read(text: &str, said: &[Said]) -> Result<(Written, bool), Problem
         match said.iter().enumerate().find(marked) {
             Some((_, said)) => Problem {
                 key: said.variable.clone(),
-                reason: error.message().to_owned(),
+                reason: complaint(&error),
             },
             None => in_file(&error),
         }
@@ -251,9 +251,20 @@ pub(super) fn named(mut problems: Problems, said: &[Said]) -> Problems {
 fn located(text: &str, error: &toml::de::Error) -> String {
     let line = error.span().and_then(|span| text.get(..span.start));
     match line.map(|before| before.matches('\n').count() + 1) {
-        Some(line) => format!("line {line}: {}", error.message()),
-        None => error.message().to_owned(),
+        Some(line) => format!("line {line}: {}", complaint(error)),
+        None => complaint(error),
     }
+}
+
+/// What is wrong, without the value that is of the wrong type: serde quotes it, and it may be a secret.
+pub(super) fn complaint(error: &toml::de::Error) -> String {
+    const WRONG_TYPE: &str = "invalid type: ";
+    let parts = error.message().strip_prefix(WRONG_TYPE).and_then(|rest| {
+        let found = rest.split(['"', '`', ',']).next()?.trim();
+        let (_, expected) = rest.rsplit_once(", expected ")?;
+        Some(format!("{WRONG_TYPE}{found}, expected {expected}"))
+    });
+    parts.unwrap_or_else(|| error.message().to_owned())
 }
 
 #[cfg(all(test, feature = "simulator"))]

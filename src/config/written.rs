@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use url::Url;
 
 use super::client::SecretDigest;
+use super::environment::complaint;
 use super::identity::Passphrase;
 use super::{FEWEST_DAYS, MOST_DAYS, schema};
 use crate::client::Metadata;
@@ -260,7 +261,7 @@ pub struct Node {
 pub struct BankId {
     /// Which BankID.
     pub environment: Environment,
-    /// Its API, for a simulator or a custom environment: `https://localhost:3001/rp/v6.0`.
+    /// Its API, for a simulator or a custom environment: `https://localhost:3002/rp/v6.0`.
     pub url: Option<Url>,
     /// Where a simulated phone waits for launch links. A custom environment without one opens
     /// BankID's own app.
@@ -569,7 +570,7 @@ impl Client {
     /// The same with every mistake at its setting.
     pub fn examine(table: toml::Table) -> Result<Client, Vec<Mistake>> {
         let one = |reason: &str| vec![Mistake::new("", reason)];
-        let (client, metadata) = Client::split(table).map_err(|error| one(error.message()))?;
+        let (client, metadata) = Client::split(table).map_err(|error| one(&complaint(&error)))?;
         let metadata = serde_json::to_value(metadata).map_err(|error| one(&error.to_string()))?;
         from_json(metadata).map(client)
     }

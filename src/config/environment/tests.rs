@@ -98,6 +98,36 @@ fn every_key_can_be_said_with_what_it_is_without() {
 }
 
 #[test]
+fn a_secret_of_the_wrong_type_is_refused_and_not_shown() {
+    let _shows = crate::shows!(refusing "PV-CONFIG-12");
+    let digits = "client_secret = 1234567890123456";
+    for (text, secret, told) in [
+        (
+            "[keys]\nformer_master_keys = \"AAAA, expected \\\"BBBB\"",
+            ["AAAA", "BBBB"],
+            "line 2: invalid type: string, expected a sequence",
+        ),
+        (
+            "[keys]\nmaster_key = 1234567890123456",
+            ["123456"; 2],
+            "line 2: invalid type: integer, expected a string",
+        ),
+        (
+            &format!("[[client]]\nclient_id = \"a\"\n{digits}"),
+            ["123456"; 2],
+            "invalid type: integer, expected a string",
+        ),
+    ] {
+        let refused = read_with(text, &[]).expect_err("refused");
+        assert!(refused.contains(told), "{refused}");
+        assert!(
+            !secret.iter().any(|part| refused.contains(part)),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn a_variable_that_is_no_text_is_refused_and_not_shown() {
     use std::os::unix::ffi::OsStringExt;
     let _shows = crate::shows!(refusing "PV-CONFIG-12");
