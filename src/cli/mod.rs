@@ -346,15 +346,20 @@ async fn evidence_of(command: EvidenceCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file that nobody else may read.
+/// Writes a file that nobody else may read, whoever might read what was there before.
 pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    use std::fs::Permissions;
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut opened = options
-        .open(file)
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    opened.write_all(text.as_bytes())?;
-    Ok(())
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    const OURS: u32 = 0o600;
+    let write = || {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(OURS);
+        let mut opened = options.open(file)?;
+        // Of a file that somebody else owns this is refused, before anything is in it.
+        opened.set_permissions(Permissions::from_mode(OURS))?;
+        opened.write_all(text.as_bytes())
+    };
+    let written: std::io::Result<()> = write();
+    written.with_context(|| format!("cannot write {}", file.display()))
 }

@@ -2,7 +2,7 @@
 //! else to ask with, and for whoever starts nodes again one after the other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -30,16 +30,15 @@ pub async fn run(command: Ready) -> anyhow::Result<()> {
     let url = format!("http://{}/readyz", on_this_machine(address));
     let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
     let http = http.build()?;
-    let mut left = Duration::from_secs(command.wait);
+    let until = Instant::now() + Duration::from_secs(command.wait);
     loop {
         let said = asked(&http, &url).await;
+        let left = until.saturating_duration_since(Instant::now());
         if said.is_ok() || left.is_zero() {
             print!("{}", said?);
             return Ok(());
         }
-        let pause = INTERVAL.min(left);
-        tokio::time::sleep(pause).await;
-        left -= pause;
+        tokio::time::sleep(INTERVAL.min(left)).await;
     }
 }
 
