@@ -224,9 +224,9 @@ async fn conclude(
     let fresh = Id::fresh(&provider.random);
     let finished = provider
         .store
-        .finish_login(&finish, fresh, now, |person| {
+        .finish_login(&finish, fresh, now, |person, kept| {
             let session = Session {
-                id: Id::fresh(&provider.random),
+                id: kept.unwrap_or_else(|| Id::fresh(&provider.random)),
                 person,
                 identity: identity.clone(),
                 auth_time: login.order.answered_at.unwrap_or(now),

@@ -112,13 +112,13 @@ impl Store {
         finish: &Finish<'_>,
         fresh: Id<kind::Person>,
         now: Timestamp,
-        make: impl Fn(Id<kind::Person>) -> (Session, Issued, T),
+        make: impl Fn(Id<kind::Person>, Option<Id<kind::Session>>) -> (Session, Issued, T),
     ) -> Result<Option<Finished<T>>> {
         if let Some(db) = self.at_once()?
             && finish.is_usual()
             && let Some(person) = self.person(&finish.index).await?
         {
-            let (session, issued, outcome) = make(person);
+            let (session, issued, outcome) = make(person, None);
             if issued.is_usual()
                 && let Some(version) = self
                     .finish_at_once(db, finish, &session, &issued, now)
@@ -158,23 +158,22 @@ impl Store {
             .await
             .map(|_| ()))?;
             let person = person::find_or_make(&mut tx, &finish.index, fresh, now).await?;
-            let (made, issued, outcome) = make(person);
-            let ended = match finish.old_browser {
+            let (kept, ended) = match finish.old_browser {
                 Some(old) => {
                     self.renew_browser(&mut tx, finish, old, person, now)
                         .await?
                 }
-                None => Ended::default(),
+                None => (None, Ended::default()),
             };
+            let (made, issued, outcome) = make(person, kept);
             let identity = self.sealed_identity(&made.id.to_string(), &made.identity);
-            session::insert(
-                &mut tx,
-                &made,
-                &identity,
-                finish.new_browser,
-                finish.client_id,
-            )
-            .await?;
+            match kept {
+                Some(_) => session::go_on(&mut tx, &made, &identity).await?,
+                None => {
+                    let (browser, client_id) = (finish.new_browser, finish.client_id);
+                    session::insert(&mut tx, &made, &identity, browser, client_id).await?;
+                }
+            }
             session::approve(
                 &mut tx,
                 person,

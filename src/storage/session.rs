@@ -231,8 +231,9 @@ impl Store {
         Ok(Ended { sessions, notices })
     }
 
-    /// Moves this person's sessions in a browser to its new cookie, without the one that a new session
-    /// for the same client replaces. Somebody else's end, as at a logout.
+    /// Moves this person's sessions in a browser to its new cookie. The one with the same client, if there is one,
+    /// goes on under its name: the client and whoever it told would otherwise hold one of which no logout ever
+    /// speaks. Somebody else's end, as at a logout.
     pub(super) async fn renew_browser(
         &self,
         tx: &mut Tx,
@@ -240,19 +241,7 @@ impl Store {
         old: Digest<secret::SessionCookie>,
         person: Id<kind::Person>,
         now: Timestamp,
-    ) -> Result<Ended> {
-        on!(&mut *tx, |tx| sqlx::query(
-            "UPDATE session SET ended_at = $1
-              WHERE browser = $2 AND ended_at IS NULL AND person_id = $3 AND client_id = $4"
-        )
-        .bind(now)
-        .bind(old.as_bytes())
-        .bind(person.to_string())
-        .bind(finish.client_id)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()))?;
-        // The replaced one moves too: what clients were given from it ends when this person logs out.
+    ) -> Result<(Option<Id<kind::Session>>, Ended)> {
         on!(&mut *tx, |tx| sqlx::query(
             "UPDATE session SET browser = $1 WHERE browser = $2 AND person_id = $3"
         )
@@ -262,7 +251,25 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
-        self.end_browser(tx, old, finish.subject_key, now).await
+        let kept: Option<String> = on!(&mut *tx, |tx| sqlx::query_scalar(
+            "SELECT id FROM session
+              WHERE browser = $1 AND person_id = $2 AND client_id = $3 AND ended_at IS NULL
+              ORDER BY auth_time DESC, id LIMIT 1"
+        )
+        .bind(finish.new_browser.as_bytes())
+        .bind(person.to_string())
+        .bind(finish.client_id)
+        .fetch_optional(&mut **tx)
+        .await)?;
+        let kept = kept.map(|id| {
+            let row = Row {
+                table: "session",
+                key: &id,
+            };
+            row.id("id", &id)
+        });
+        let ended = self.end_browser(tx, old, finish.subject_key, now).await?;
+        Ok((kept.transpose()?, ended))
     }
 
     fn read_session(&self, stored: Stored) -> Result<SessionRow> {
@@ -404,6 +411,22 @@ pub(super) async fn insert(
     .bind(session.auth_time)
     .bind(session.txn.to_string())
     .bind(session.expires_at)
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(Fault::from))
+}
+
+/// What a session is once its person has logged in anew: by when, by what, and until when.
+pub(super) async fn go_on(tx: &mut Tx, session: &Session, sealed_identity: &[u8]) -> Result<()> {
+    on!(tx, |tx| sqlx::query(
+        "UPDATE session SET identity = $1, auth_time = $2, txn = $3, expires_at = $4 WHERE id = $5"
+    )
+    .bind(sealed_identity)
+    .bind(session.auth_time)
+    .bind(session.txn.to_string())
+    .bind(session.expires_at)
+    .bind(session.id.to_string())
     .execute(&mut **tx)
     .await
     .map(|_| ())

@@ -285,20 +285,34 @@ impl Store {
         .map_err(Fault::from))
     }
 
-    /// Whoever has logged in at this moment stays.
+    /// Whoever has logged in at this moment stays. Evidence that is kept for longer is nobody's row's then, and is
+    /// found by what is in it.
     async fn remove_person(&self, person: &str, before: Timestamp) -> Result<u64> {
-        alone!(self, |db| sqlx::query(
-            "DELETE FROM person
-              WHERE id = $1 AND used_at < $2
-                AND NOT EXISTS (SELECT 1 FROM session s WHERE s.person_id = person.id)
-                AND NOT EXISTS (SELECT 1 FROM client_grant g WHERE g.person_id = person.id)"
-        )
-        .bind(person)
-        .bind(before)
-        .execute(db)
-        .await
-        .map(|done| done.rows_affected())
-        .map_err(Fault::from))
+        whole!(self, {
+            let mut tx = self.begin().await?;
+            let gone = on!(&mut tx, |tx| sqlx::query(
+                "DELETE FROM person
+                  WHERE id = $1 AND used_at < $2
+                    AND NOT EXISTS (SELECT 1 FROM session s WHERE s.person_id = person.id)
+                    AND NOT EXISTS (SELECT 1 FROM client_grant g WHERE g.person_id = person.id)"
+            )
+            .bind(person)
+            .bind(before)
+            .execute(&mut **tx)
+            .await
+            .map(|done| done.rows_affected()))?;
+            if gone > 0 {
+                on!(&mut tx, |tx| sqlx::query(
+                    "UPDATE evidence SET person_id = NULL WHERE person_id = $1"
+                )
+                .bind(person)
+                .execute(&mut **tx)
+                .await
+                .map(|_| ()))?;
+            }
+            commit(tx).await?;
+            Ok(gone)
+        })
     }
 }
 

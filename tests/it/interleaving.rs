@@ -347,7 +347,7 @@ impl World<'_> {
         };
         let made = self
             .store(seat)
-            .finish_login(&finish, Id::fresh(random), now, |person| {
+            .finish_login(&finish, Id::fresh(random), now, |person, _| {
                 let issued = issued(clock, random);
                 let session = Session {
                     id: issued.grant.session,

@@ -482,6 +482,10 @@ fn nobody_is_looked_up_without_a_reason_or_by_an_argument() {
         // A hyphen is fine, and a file of one's own is written for nobody else.
         let out = app.directory.path().join("told.json");
         let out = out.to_str().expect("UTF-8");
+        // Whoever could read what was there before cannot read this.
+        std::fs::write(out, "before").expect("written");
+        let all = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(out, all).expect("set");
         by_shell(&app, "export", "19121212-1212", &["--out", out]).good();
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(out).expect("a file"));
         assert_eq!(mode & 0o777, 0o600);
@@ -570,7 +574,7 @@ async fn log_in(
         approved: std::collections::BTreeSet::new(),
         approved_offline: false,
     };
-    let finished = store.finish_login(&finish, Id::fresh(random), now, |person| {
+    let finished = store.finish_login(&finish, Id::fresh(random), now, |person, _| {
         let issued = issued(clock, random);
         let session = Session {
             id: issued.grant.session,
@@ -760,6 +764,48 @@ fn what_an_earlier_version_kept_is_told_and_erased_too() {
         }
     });
 }
+
+on_both!(
+    evidence_that_outlives_its_person_is_told_and_erased_too,
+    async |database: Database| {
+        let _shows = shows!(accepting "D6");
+        let options = Options {
+            evidence: true,
+            ..Options::on(database)
+        };
+        let app = App::start(options).await;
+        leave_traces(&app, &Browser::new(), TOLVAN).await;
+        // Kept for much longer than anybody who does not come back.
+        let directory = app.directory.path();
+        let kept = "UPDATE evidence SET expires_at = expires_at + 400000000";
+        assert_eq!(app.database.meddle(directory, kept), Ok(1));
+        app.clock
+            .advance(Duration::from_secs(40 * 31 * 24 * 60 * 60));
+        let (store, now) = (&app.provider.store, app.clock.now());
+        store.sweep(now).await.expect("swept");
+        let console =
+            |person| portvakt::admin::console::subject(&app.provider.keys.subject, person);
+        let before = now - app.provider.config.person_kept;
+        let gone = store.sweep_people(before, now, console).await;
+        assert_eq!(
+            (gone.expect("swept"), counts(&app)["evidence"].as_str()),
+            (1, "1")
+        );
+        let nobodys = "SELECT CAST(count(*) AS TEXT) FROM evidence WHERE person_id IS NULL";
+        assert_eq!(app.database.texts(directory, nobodys), ["1"]);
+        // Earlier versions left the id of nobody.
+        let left = "UPDATE evidence SET person_id = 'nobody'";
+        for statement in [None, Some(left)] {
+            if let Some(statement) = statement {
+                assert_eq!(app.database.meddle(directory, statement), Ok(1));
+            }
+            let told = by_shell(&app, "export", TOLVAN, &[]).json();
+            assert_eq!(parts(&told)["evidence"].len(), 1, "{told}");
+        }
+        erase(&app, TOLVAN, Evidence::Goes).await.expect("erased");
+        assert_eq!(counts(&app)["evidence"], "0");
+    }
+);
 
 #[test]
 fn every_table_is_known_to_hold_of_people_what_it_does() {

@@ -357,7 +357,7 @@ async fn try_to_log_in(
         approved: std::collections::BTreeSet::new(),
         approved_offline: false,
     };
-    let finished = store.finish_login(&finish, Id::fresh(random), now, |person| {
+    let finished = store.finish_login(&finish, Id::fresh(random), now, |person, _| {
         let issued = issued(clock, random);
         let session = Session {
             id: issued.grant.session,

@@ -699,7 +699,7 @@ on_both!(
                         approved_offline: false,
                     };
                     let fresh = Id::fresh(&random);
-                    let made = store.finish_login(&finish, fresh, now, |person| {
+                    let made = store.finish_login(&finish, fresh, now, |person, _| {
                         let issued = issued(&clock, &random);
                         let identity = issued.grant.identity.clone();
                         let session = Session {

@@ -258,13 +258,16 @@ impl Store {
         Ok(self.evidence_among(rows, marks))
     }
 
-    /// What an earlier version kept, and what outlived its person.
+    /// What an earlier version kept, and what outlived its person: earlier versions left it the id of nobody.
     async fn loose_evidence(&self, marks: &Marks) -> Result<Vec<EvidenceTrace>> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
             let rows: Vec<EvidenceColumns> = alone!(self, |db| sqlx::query_as(
                 "SELECT id, record, created_at, expires_at FROM evidence
-                  WHERE person_id IS NULL AND id > $1 ORDER BY id LIMIT 500"
+                  WHERE id > $1
+                    AND (person_id IS NULL
+                         OR NOT EXISTS (SELECT 1 FROM person p WHERE p.id = evidence.person_id))
+                  ORDER BY id LIMIT 500"
             )
             .bind(&after)
             .fetch_all(db)
