@@ -1,8 +1,13 @@
 "use strict";
 // Says that scripts run, and lets one click be one click.
 document.querySelector("[data-scripts]").value = "on";
-// An iPad calls itself a Macintosh, but no Macintosh takes several fingers.
-if (navigator.maxTouchPoints > 1) document.querySelector("[data-touch]").value = "yes";
+// An iPad calls itself a Macintosh, but no Macintosh takes several fingers; a tablet with Android may call itself a
+// computer with Linux, for which there is no BankID.
+if (navigator.maxTouchPoints > 1) {
+  document.querySelector("[data-touch]").value = "yes";
+  const byTouch = document.querySelector("[data-by-touch]");
+  if (byTouch) byTouch.hidden = false;
+}
 const form = document.querySelector("form.choices");
 if (!navigator.cookieEnabled) document.getElementById("no-cookies").hidden = false;
 // Whoever needs more time than there is can ask for it before it is up.

@@ -15,6 +15,8 @@ let failures = 0;
 let leaving = false;
 let heard = performance.now();
 let tried = heard;
+// Since when there is no code that is good.
+let staleSince = null;
 
 function show(state) {
   if (leaving) return;
@@ -28,8 +30,11 @@ function show(state) {
     leaving = true;
     rest();
   } else if (state.screen === "renewing" && qr) {
-    // The next code comes to this very page: whoever filled the screen with it keeps it so.
+    // The next code comes to this very page: whoever filled the screen with it keeps it so. When it takes its
+    // time, the page says why, with a way on.
     qr.classList.add("stale");
+    if (!staleSince) staleSince = heard;
+    if (heard - staleSince > (isLarge() ? 15000 : 4000)) loadAnew();
   } else if (state.screen !== root.dataset.screen || state.heading !== root.dataset.heading) {
     // The app may have come back at this very moment: its nonce goes first.
     if (returning()) return void comeBack();
@@ -40,6 +45,7 @@ function show(state) {
       // An earlier version's node draws it.
       path.setAttribute("d", state.modules ? drawn(state.modules) : state.qr);
       qr.classList.remove("stale");
+      staleSince = null;
     }
     // A live region speaks when its text changes, so it is only changed when it differs.
     if (message && state.message && message.textContent !== state.message) {

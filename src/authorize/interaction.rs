@@ -82,10 +82,8 @@ fn satisfies(request: &AuthorizationRequest, standing: &Standing, now: Timestamp
     let fresh = request
         .max_age
         .is_none_or(|max_age| max_age.0 > 0 && standing.auth_time + max_age >= now);
-    let expected = request
-        .expected_subject
-        .as_ref()
-        .is_none_or(|subject| *subject == standing.subject);
+    let subjects = &request.expected_subjects;
+    let expected = subjects.is_empty() || subjects.contains(&standing.subject);
     let people = &request.expected_people;
     fresh && expected && (people.is_empty() || people.contains(&standing.personal_number))
 }

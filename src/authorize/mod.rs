@@ -334,7 +334,7 @@ fn rules(
     let scope = scope(raw, client)?;
     let resources = Resources::read(raw, client, &policy.issuer).map_err(|_| Mistake::Resource)?;
     let claims = claims(raw, policy)?;
-    let expected_subject = expected_subject(raw, &claims, hint)?;
+    let expected_subjects = expected_subjects(raw, &claims, hint)?;
     Ok(AuthorizationRequest {
         client_id: client.client_id.clone(),
         return_address: return_address.clone(),
@@ -347,7 +347,7 @@ fn rules(
         max_age: max_age(raw, client)?,
         expected_people: expected_people(&claims, client)?,
         claims,
-        expected_subject,
+        expected_subjects,
         dpop_jkt: dpop_jkt(raw)?,
         pushed: None,
         once: None,
@@ -439,8 +439,8 @@ fn expected_people(
     claims: &ClaimsRequest,
     client: &Client,
 ) -> Result<Vec<PersonalNumber>, Mistake> {
-    let name = client.metadata.claims.name(Claim::PersonalNumber);
-    let people = claims.essential_people(name).ok_or(Mistake::Claims)?;
+    let names = client.metadata.claims.names(Claim::PersonalNumber);
+    let people = claims.essential_people(&names).ok_or(Mistake::Claims)?;
     match (&client.metadata.personal_number, people.is_empty()) {
         // To let anyone in would be worse than to let nobody in.
         (None, false) => Err(Mistake::Claims),
@@ -449,19 +449,21 @@ fn expected_people(
 }
 
 /// OpenID Connect Core §3.1.2.2: a request may name the person who must log in, by a token that
-/// they got before or by a `sub` asked for by value. Two that differ can never be met.
-fn expected_subject(
+/// they got before or by a `sub` asked for by value, or by several. Two that differ can never be met. Nothing: anybody
+/// may.
+fn expected_subjects(
     raw: &Parameters,
     claims: &ClaimsRequest,
     hint: HintReader<'_>,
-) -> Result<Option<String>, Mistake> {
-    let hinted = match raw.first("id_token_hint") {
-        Some(token) => Some(hint(token).ok_or(Mistake::IdTokenHint)?),
-        None => None,
+) -> Result<Vec<String>, Mistake> {
+    let asked = claims.subjects().ok_or(Mistake::Claims)?;
+    let Some(token) = raw.first("id_token_hint") else {
+        return Ok(asked.into_iter().map(str::to_owned).collect());
     };
-    match (hinted, claims.subject()) {
-        (Some(hinted), Some(asked)) if hinted != asked => Err(Mistake::Claims),
-        (hinted, asked) => Ok(hinted.or(asked.map(str::to_owned))),
+    let hinted = hint(token).ok_or(Mistake::IdTokenHint)?;
+    match asked.is_empty() || asked.contains(&hinted.as_str()) {
+        true => Ok(vec![hinted]),
+        false => Err(Mistake::Claims),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Code, Refusal};
 use crate::secret::{Digest, Secret, kind as secret};
 
 /// How long a browser has to bring the name.
-pub const LIFETIME: Seconds = Seconds(90);
+pub const LIFETIME: Seconds = Seconds(9 * 60);
 
 const URN: &str = "urn:ietf:params:oauth:request_uri:";
 

@@ -92,8 +92,11 @@ impl RedirectUri {
     fn around_port(&self) -> Option<(&str, &str)> {
         for before in ["http://127.0.0.1", "http://[::1]"] {
             if let Some(rest) = self.0.strip_prefix(before) {
-                let rest = rest.strip_prefix(':').unwrap_or(rest);
-                let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                let after = match rest.strip_prefix(':') {
+                    Some(port) => port.trim_start_matches(|c: char| c.is_ascii_digit()),
+                    // Digits without a colon are more of the host.
+                    None => rest,
+                };
                 if after.is_empty() || after.starts_with(['/', '?']) {
                     return Some((before, after));
                 }
@@ -339,6 +342,8 @@ mod tests {
             "http://127.0.0.1:5000",
         ] {
             assert!(!admitted("http://127.0.0.1/cb", asked), "{asked}");
+            // Whose host begins with the same digits.
+            assert!(!admitted("http://127.0.0.12/cb", asked), "{asked}");
         }
         assert!(!admitted(
             "http://localhost:3000/cb",

@@ -137,8 +137,9 @@ pub struct AuthorizationRequest {
     pub max_age: Option<Seconds>,
     /// Single claims asked for.
     pub claims: ClaimsRequest,
-    /// The subject that must log in, from `id_token_hint` or a `sub` asked for by value.
-    pub expected_subject: Option<String>,
+    /// The subjects of which one must log in, from `id_token_hint` or a `sub` asked for by value. Anyone may, when
+    /// there are none.
+    pub expected_subjects: Vec<String>,
     /// The people of whom one must log in, by their numbers: from an essential `personal_number`
     /// with values. Anyone may, when there are none.
     pub expected_people: Vec<PersonalNumber>,

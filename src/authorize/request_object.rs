@@ -7,6 +7,7 @@ use super::request::Parameters;
 use super::{Answerable, Mistake, PageMistake, Refused, redirect_uri, resource};
 use crate::client::Client;
 use crate::clock::{Seconds, Timestamp};
+use crate::jose::jwks;
 use crate::jose::jwt::{Once, Signed, Times};
 
 /// Where a signed request may say that it is meant for.
@@ -52,7 +53,12 @@ pub fn unfold(
     let outside = raw.without(&["request"]);
     // What stands in a request that is not the client's is worth nothing.
     let unread = |mistake| objection(raw, &outside, client, mistake);
-    let Some(signed) = read(raw, client).map_err(unread)? else {
+    // A login that it led to goes on, by whatever keys the client has by then.
+    let signed = match when {
+        When::Brought => read(raw, client).map_err(unread)?,
+        When::Underway => raw.first("request").and_then(jwks::verified_before),
+    };
+    let Some(signed) = signed else {
         return Ok(whole());
     };
     let inside = parameters(&signed.claims).ok_or_else(|| unread(Mistake::RequestObjectBad))?;
@@ -68,7 +74,6 @@ pub fn unfold(
     let bad = || objection(Mistake::RequestObjectBad);
     let times = Times::read(&signed.claims).ok_or_else(bad)?;
     let meant = [audience.issuer, audience.endpoint];
-    // A login that it led to in time goes on.
     let in_time = when == When::Underway || in_time(&times, LONGEST, now);
     if !is_meant_for(&signed, client, &meant) || !in_time {
         return Err(bad());
@@ -404,6 +409,20 @@ mod tests {
         let later = NOW + Seconds(600);
         let underway = tried(header(), json!({}), When::Underway, later);
         assert!(underway.0, "a login goes on");
+    }
+
+    #[test]
+    fn a_login_goes_on_when_its_client_has_other_keys() {
+        let _shows = crate::shows!(accepting "AU-36", refusing "AU-36");
+        let token = Signer::new().sign(&json!({"alg": "ES256"}), &claims(json!({})));
+        let client = client(&Signer::new(), true);
+        let read = |when| unfold(&raw(&token, &[]), &client, AUDIENCE, when, NOW);
+        let underway = read(When::Underway).expect("it was verified when it came");
+        assert_eq!(underway.parameters.first("max_age"), Some("5"));
+        assert_eq!(
+            mistake(read(When::Brought).expect_err("refused")),
+            Mistake::RequestObjectBad
+        );
     }
 
     #[test]

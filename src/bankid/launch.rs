@@ -41,6 +41,11 @@ impl AppLinks {
         }
     }
 
+    /// Whether a phone is at the other end of a link, on whatever device it is followed.
+    pub fn lead_to_a_phone(&self) -> bool {
+        self.works_everywhere
+    }
+
     /// Whether the app can run on a device that starts it in this manner.
     pub fn offer(&self, manner: &Manner) -> bool {
         self.works_everywhere || manner.link != Link::None
@@ -311,6 +316,8 @@ const TABLE: &[Line] = {
     ("chromeos",        &["CrOS"],                        &[],         None, NoApp,     ByPress,  "path", Other, false),
     ("windows",         &["Windows"],                     &[],         None, Scheme,    ByItself, "path", Other, false),
     ("mac",             &["Macintosh"],                   &[],         None, Scheme,    ByItself, "path", Other, false),
+    // A large tablet with Android whose browser asks for pages of computers, as Chrome's does unless told otherwise.
+    ("android-as-desktop", &["X11; Linux"],               &["CrOS"],   Some(true), Universal, ByPress, "path", Either, false),
     ("linux",           &["Linux|X11"],                   &[],         None, NoApp,     ByPress,  "path", Other, false),
     ("unknown",         &[],                              &[],         None, Scheme,    ByPress,  "path", Other, false),
     ]
@@ -406,7 +413,7 @@ mod tests {
         let named: std::collections::BTreeSet<_> = BROWSERS.iter().map(|(name, _)| *name).collect();
         for (name, ..) in TABLE {
             assert!(
-                named.contains(name) || *name == "ipad-as-desktop",
+                named.contains(name) || name.ends_with("-as-desktop"),
                 "{name} is not tried"
             );
         }
@@ -414,6 +421,14 @@ mod tests {
         let mac = BROWSERS.iter().filter(|(name, _)| *name == "mac");
         let touched: Vec<String> = mac.map(|(_, ua)| matrix.manner(ua, true).name).collect();
         assert_eq!(touched, ["ipad-as-desktop", "mac", "mac"]);
+        // And so a tablet that calls itself a computer with Linux.
+        let linux = BROWSERS.iter().find(|(name, _)| *name == "linux");
+        let (_, tablet) = linux.expect("there is one");
+        let manner = matrix.manner(tablet, true);
+        assert_eq!(
+            (manner.name.as_str(), manner.link),
+            ("android-as-desktop", Link::Universal)
+        );
     }
 
     fn tokens() -> OrderTokens {

@@ -199,6 +199,9 @@ impl<'de> Deserialize<'de> for EmailDomain {
     }
 }
 
+/// What oidc.se calls the number of somebody who has no personal number.
+const COORDINATION_NUMBER: &str = "https://id.oidc.se/claim/coordinationNumber";
+
 impl ClaimPolicy {
     /// Whether it is what every client begins with.
     pub fn is_usual(&self) -> bool {
@@ -226,6 +229,21 @@ impl ClaimPolicy {
             }
             _ => claim.as_str(),
         })
+    }
+
+    /// All names that a client may ask for a claim by: that of the specification, and those that it knows it by.
+    pub fn names(&self, claim: Claim) -> Vec<&str> {
+        let mut names = vec![claim.as_str(), self.name(claim)];
+        if self.has_a_name_for_coordination_numbers(claim) {
+            names.push(COORDINATION_NUMBER);
+        }
+        names
+    }
+
+    /// oidc.se has two names: one for personal numbers, and one for coordination numbers.
+    fn has_a_name_for_coordination_numbers(&self, claim: Claim) -> bool {
+        let is_own = self.names.of(claim).is_some();
+        (self.preset, claim) == (ClaimPreset::Swedish, Claim::PersonalNumber) && !is_own
     }
 
     /// Whether two claims would have one name, so that one of them would be lost.
@@ -299,16 +317,12 @@ impl ClaimPolicy {
         told
     }
 
-    /// oidc.se has two names: one for personal numbers, and one for coordination numbers.
     fn name_of_value(&self, claim: Claim, value: &Value) -> &str {
-        let is_own = self.names.of(claim).is_some();
         let number = value.as_str().and_then(PersonalNumber::parse);
         let is_coordination = number.is_some_and(|number| number.is_of_coordination());
-        match (self.preset, claim) {
-            (ClaimPreset::Swedish, Claim::PersonalNumber) if !is_own && is_coordination => {
-                "https://id.oidc.se/claim/coordinationNumber"
-            }
-            _ => self.name(claim),
+        match is_coordination && self.has_a_name_for_coordination_numbers(claim) {
+            true => COORDINATION_NUMBER,
+            false => self.name(claim),
         }
     }
 }

@@ -89,8 +89,7 @@ impl Release {
             }
         }
         for claim in Claim::ALL {
-            // By the name of the specification, or by the one that the client knows it by.
-            let names = [claim.as_str(), policy.name(claim)];
+            let names = policy.names(claim);
             let is_in = |part: &BTreeMap<String, ClaimRequest>| {
                 names.iter().any(|name| part.contains_key(*name))
             };

@@ -52,31 +52,33 @@ impl ClaimsRequest {
         })
     }
 
-    /// The subject that must log in, when one is asked for by value.
-    pub fn subject(&self) -> Option<&str> {
-        self.id_token.get("sub")?.values.first()?.as_str()
+    /// The subjects of which one must log in, when any are asked for by value; `None` when one of them is no
+    /// text.
+    pub fn subjects(&self) -> Option<Vec<&str>> {
+        let asked = self.id_token.get("sub");
+        let values = asked.into_iter().flat_map(|sub| &sub.values);
+        values.map(Value::as_str).collect()
     }
 
     /// The personal numbers of which one is essential (OpenID Connect Core §5.5.1); `None` when one of
-    /// them is no such number. `name` is what the client knows the claim by.
-    pub fn essential_people(&self, name: &str) -> Option<Vec<PersonalNumber>> {
-        let asked = |part: &BTreeMap<String, ClaimRequest>| -> Option<Vec<PersonalNumber>> {
-            let claim = part.get("personal_number").or_else(|| part.get(name));
-            let claim = claim.filter(|claim| claim.essential);
-            let values = claim.into_iter().flat_map(|claim| &claim.values);
-            values
+    /// them is no such number. `names` are all that the client may ask for it by: what is asked by several must be
+    /// met by all, and what has nobody in common never can.
+    pub fn essential_people(&self, names: &[&str]) -> Option<Vec<PersonalNumber>> {
+        let parts = [&self.id_token, &self.userinfo].into_iter();
+        let asked = parts.flat_map(|part| names.iter().filter_map(|name| part.get(*name)));
+        let mut people: Option<Vec<PersonalNumber>> = None;
+        for claim in asked.filter(|claim| claim.essential && !claim.values.is_empty()) {
+            let values = claim.values.iter();
+            let wanted: Option<Vec<_>> = values
                 .map(|value| PersonalNumber::parse(value.as_str()?))
-                .collect()
-        };
-        let (token, userinfo) = (asked(&self.id_token)?, asked(&self.userinfo)?);
-        match (token.is_empty(), userinfo.is_empty()) {
-            (true, _) => Some(userinfo),
-            (_, true) => Some(token),
-            // Both must be met; two that have nobody in common never can.
-            (false, false) => {
-                let both: Vec<_> = token.into_iter().filter(|n| userinfo.contains(n)).collect();
-                (!both.is_empty()).then_some(both)
-            }
+                .collect();
+            let mut wanted = wanted?;
+            wanted.retain(|number| people.as_ref().is_none_or(|all| all.contains(number)));
+            people = Some(wanted);
+        }
+        match people {
+            Some(nobody) if nobody.is_empty() => None,
+            people => Some(people.unwrap_or_default()),
         }
     }
 
@@ -155,6 +157,70 @@ mod tests {
         ] {
             assert_eq!(ClaimsRequest::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn whom_a_request_names_is_found_by_every_name() {
+        let _shows = crate::shows!(accepting "AU-29", refusing "AU-29");
+        let names = ["personal_number", "nin", "coordination"];
+        let people = |text: &str| {
+            let request = ClaimsRequest::parse(text).expect("it is valid");
+            let people = request.essential_people(&names)?;
+            Some(
+                people
+                    .iter()
+                    .map(|one| one.expose().to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let (tolvan, other) = ("191212121212", "197010632391");
+        let essential = |number| format!(r#"{{"essential":true,"value":"{number}"}}"#);
+        let both = format!(r#"{{"essential":true,"values":["{tolvan}","{other}"]}}"#);
+        let (first, second) = (essential(tolvan), essential(other));
+        for (text, expected) in [
+            ("{}".to_owned(), Some(vec![])),
+            (
+                format!(r#"{{"id_token":{{"coordination":{second}}}}}"#),
+                Some(vec![other]),
+            ),
+            (
+                format!(
+                    r#"{{"id_token":{{"personal_number":{{"essential":true}},"nin":{first}}}}}"#
+                ),
+                Some(vec![tolvan]),
+            ),
+            (
+                format!(
+                    r#"{{"id_token":{{"nin":{both}}},"userinfo":{{"coordination":{second}}}}}"#
+                ),
+                Some(vec![other]),
+            ),
+            (
+                format!(r#"{{"id_token":{{"nin":{first},"coordination":{second}}}}}"#),
+                None,
+            ),
+            (
+                format!(r#"{{"id_token":{{"nin":{first}}},"userinfo":{{"nin":{second}}}}}"#),
+                None,
+            ),
+            (
+                r#"{"id_token":{"nin":{"essential":true,"value":7}}}"#.to_owned(),
+                None,
+            ),
+        ] {
+            let expected = expected.map(|all| all.into_iter().map(str::to_owned).collect());
+            assert_eq!(people(&text), expected, "{text}");
+        }
+        let subjects = |sub: &str| {
+            let text = format!(r#"{{"id_token":{{"sub":{sub}}}}}"#);
+            let request = ClaimsRequest::parse(&text).expect("it is valid");
+            let subjects = request.subjects()?;
+            Some(subjects.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(subjects("null"), Some(vec![]));
+        let two = subjects(r#"{"values":["other","mine"]}"#);
+        assert_eq!(two, Some(vec!["other".to_owned(), "mine".to_owned()]));
+        assert_eq!(subjects(r#"{"value":12345}"#), None);
     }
 
     #[test]

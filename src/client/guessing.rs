@@ -41,7 +41,7 @@ struct Failures {
 
 impl Failures {
     fn count_at(&self, now: Timestamp) -> bool {
-        now < self.since + WHILE
+        (self.since..self.since + WHILE).contains(&now)
     }
 }
 

@@ -49,7 +49,10 @@ impl Known {
     /// Whether to ask: for keys that are old, or do not fit, when that was not done just now.
     fn wants(&self, fits: &dyn Fn(&Jwks) -> bool, now: Timestamp) -> bool {
         let serve = |(keys, since): &(Jwks, Timestamp)| now < *since + FRESH && fits(keys);
-        let may = self.asked_at.is_none_or(|at| now >= at + INTERVAL);
+        // A clock that was set back would keep them from being asked for until it is there again.
+        let may = self
+            .asked_at
+            .is_none_or(|at| now >= at + INTERVAL || now < at);
         may && !self.keys.as_ref().is_some_and(serve)
     }
 

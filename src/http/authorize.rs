@@ -15,7 +15,7 @@ use crate::authorize::request::{AuthorizationRequest, Parameters, Scope};
 use crate::authorize::request_object::{Audience, Unfolded, unfold};
 use crate::authorize::response::{self, Departure, Responder};
 use crate::authorize::{self, Mistake, PageMistake, Refused};
-use crate::bankid::launch::First;
+use crate::bankid::launch::{First, Manner};
 use crate::claims::release::Release;
 use crate::client::Client;
 use crate::clock::Seconds;
@@ -113,7 +113,7 @@ pub async fn admit(
     else {
         return Ok(Err(Refused::Page(PageMistake::ClientUnknown)));
     };
-    if let Some(token) = raw.first("request") {
+    if let (Some(token), When::Brought) = (raw.first("request"), when) {
         let fit = |keys: &Jwks| keys.verify(token, None).is_some();
         provider.give_published_keys(&mut client, &fit).await;
     }
@@ -155,19 +155,25 @@ pub async fn admit(
         },
         Err(refused) => return Ok(Err(refused)),
     };
-    if let (Some(once), When::Brought) = (&request.once, when)
-        && provider
-            .store
-            .is_spent(SignedKind::RequestObject, client.client_id.as_str(), once)
-            .await?
-    {
-        return Ok(Err(already_answered(&request)));
-    }
-    Ok(Ok(Admitted {
+    let admitted = Admitted {
         client,
         request,
         parameters,
-    }))
+    };
+    match when == When::Brought && is_answered(provider, &admitted).await? {
+        true => Ok(Err(already_answered(&admitted.request))),
+        false => Ok(Ok(admitted)),
+    }
+}
+
+/// Whether a signed request that is good once has led to a code.
+pub async fn is_answered(provider: &Provider, admitted: &Admitted) -> Result<bool, Error> {
+    let Some(once) = &admitted.request.once else {
+        return Ok(false);
+    };
+    let client_id = admitted.client.client_id.as_str();
+    let kind = SignedKind::RequestObject;
+    Ok(provider.store.is_spent(kind, client_id, once).await?)
 }
 
 async fn answer_to(
@@ -268,11 +274,30 @@ async fn known(provider: &Provider, asked: &Parameters) -> Result<Option<Client>
 }
 
 /// What is said of a request that may be answered once, and was answered a moment ago.
-fn already_answered(request: &AuthorizationRequest) -> Refused {
+/// What a request is told that has led to a code.
+pub fn already_answered(request: &AuthorizationRequest) -> Refused {
     match request.pushed {
         Some(_) => Refused::Page(PageMistake::RequestUriUnknown),
         None => request.refused(Mistake::RequestObjectUsed),
     }
+}
+
+/// Tells what is wrong with a request by now, from a page of ours: at the client's address, where that is proven.
+pub async fn leave_refused(
+    provider: &Provider,
+    refused: Refused,
+    language: Language,
+    view: &View,
+) -> Result<Answer, Error> {
+    let told = match refused {
+        Refused::Page(mistake) => return Ok(answer::mistake_page(mistake, view)),
+        Refused::Client(told) => told,
+    };
+    let refusal = told.mistake.into();
+    let (address, state) = (&told.return_address, told.state.as_deref());
+    let departure = denied(provider, address, state, refusal).await?;
+    let answer = Answer::depart_by_page(&departure, language, &provider.config.pages);
+    Ok(answer.noting(Noted::refusal(refusal)))
 }
 
 /// Off to the client, with a code.
@@ -442,7 +467,10 @@ pub fn choice_page(
         .switching("choice", &config.languages);
     let released = Release::decide(request, client).all();
     let manner = bankid.matrix.manner(facts.user_agent, false);
-    let offers = Offers::of(&metadata.bankid, &manner, &bankid.links);
+    let offered = |manner: &Manner| Offers::of(&metadata.bankid, false, manner, &bankid.links);
+    let offers = offered(&manner);
+    // Only the page's script can tell whether the screen takes several fingers.
+    let touched = bankid.matrix.manner(facts.user_agent, true);
     Choice {
         client_name: metadata.name(language).to_owned(),
         purpose: metadata
@@ -459,6 +487,7 @@ pub fn choice_page(
         form: facts.form,
         this_first: manner.first == First::This || !offers.other,
         offers,
+        this_by_touch: !offers.this && offered(&touched).this,
         in_app: manner.in_app,
         // What helps then is the other device.
         elsewhere_before: facts.elsewhere_before && offers.other,

@@ -6,6 +6,7 @@ use super::authorize::{self, Admitted, SESSION_COOKIE};
 use super::input::Request;
 use super::login::{ended_cookie, own_form, own_login, own_login_to_show};
 use super::page;
+use crate::authorize::Refused;
 use crate::authorize::pushed::When;
 use crate::authorize::request::Scope;
 use crate::authorize::response::Departure;
@@ -147,9 +148,15 @@ pub async fn finish(provider: Provider, request: Request) -> Result<Answer, Erro
         Err(Unfinished::Over) => return over(&provider, &login, view).await,
         Err(_) => return Ok(Answer::see(&format!("/login/{}", login.id))),
     };
-    let Ok(admitted) = authorize::admit(&provider, &login.asked.parameters, When::Underway).await?
-    else {
-        return over(&provider, &login, view).await;
+    let admitted = authorize::admit(&provider, &login.asked.parameters, When::Underway).await?;
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        // What the client may ask for has changed since: it is told, and not the person alone.
+        Err(told @ Refused::Client(_)) if refuse(&provider, &login, "not_allowed").await? => {
+            let language = provider.language_of(&login);
+            return authorize::leave_refused(&provider, told, language, &view).await;
+        }
+        Err(_) => return over(&provider, &login, view).await,
     };
     if login.order.device == Device::This
         && let Some(address) = data.device.address()
@@ -310,11 +317,12 @@ async fn is_expected(
     admitted: &Admitted,
     index: &NumberIndex,
 ) -> Result<bool, Error> {
-    let Some(expected) = &admitted.request.expected_subject else {
+    let expected = &admitted.request.expected_subjects;
+    if expected.is_empty() {
         return Ok(true);
-    };
+    }
     let person = provider.store.person(index).await?;
     Ok(person.is_some_and(|person| {
-        *expected == subject(&provider.keys.subject, &admitted.client, person)
+        expected.contains(&subject(&provider.keys.subject, &admitted.client, person))
     }))
 }

@@ -44,12 +44,12 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
             return authorize::choose_again(&provider, &request, form.into(), false).await;
         }
         Brought::Form(form) => form,
+        Brought::Stale(wanted, _) if gives_up(&fields).is_some() => {
+            return give_up(&provider, &request, wanted, gives_up(&fields)).await;
+        }
         Brought::Stale(..) if request.cookies().next().is_none() && !renews => {
             let form = fields.first("form").unwrap_or_default().to_owned();
             return Ok(answer::cookies_off(&view, form));
-        }
-        Brought::Stale(wanted, _) if fields.first("device") == Some("none") => {
-            return give_up(&provider, &request, wanted).await;
         }
         Brought::Stale(mut wanted, age) => {
             wanted.language = switched.map(|it| it.tag().clone()).or(wanted.language);
@@ -70,9 +70,8 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     let chosen = form.language.as_ref();
     let language = authorize::language(&provider, &admitted.parameters, chosen, &request);
     let Some(device) = device(&fields) else {
-        return Ok(match fields.first("device") {
-            // The person would rather not, or could not.
-            Some(reason @ ("none" | page::UNAVAILABLE | page::FAILED)) => {
+        return Ok(match gives_up(&fields) {
+            Some(reason) => {
                 // The same request may have a login already, by a form that was sent before.
                 if let Some(login) = provider.store.login(form.login).await? {
                     end(&provider, login).await?;
@@ -84,12 +83,17 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         });
     };
     let asked = asked(&provider, &request, &form, &fields, &admitted, language);
-    if !offers(&provider, &asked).include(device) {
+    if !offers(&provider, &asked, &Requirement::default()).include(device) {
         return Ok(answer::stale_form(&view));
     }
     let browser_name = asked.browser_name.clone();
     let now = provider.clock.now();
     let started = match provider.store.login(form.login).await? {
+        // By another tab: nobody has to identify themselves for nothing.
+        None if authorize::is_answered(&provider, &admitted).await? => {
+            let refused = authorize::already_answered(&admitted.request);
+            return authorize::leave_refused(&provider, refused, language, &view).await;
+        }
         None => {
             let beyond = Requirement::default();
             begin(&provider, &form, asked, &admitted, device, beyond).await
@@ -121,14 +125,25 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
     }))
 }
 
+/// Why the person goes back without a login: they would rather not, or could not.
+fn gives_up(fields: &Parameters) -> Option<&str> {
+    let reason = fields.first("device");
+    reason.filter(|reason| ["none", page::UNAVAILABLE, page::FAILED].contains(reason))
+}
+
 /// Cancels what a form asks for that can begin nothing any more: no login of it is known here.
-async fn give_up(provider: &Provider, request: &Request, wanted: Wanted) -> Result<Answer, Error> {
+async fn give_up(
+    provider: &Provider,
+    request: &Request,
+    wanted: Wanted,
+    reason: Option<&str>,
+) -> Result<Answer, Error> {
     let Ok(admitted) = authorize::admit(provider, &wanted.parameters, When::Underway).await? else {
         return Ok(answer::stale_form(&request.view(provider)));
     };
     let chosen = wanted.language.as_ref();
     let language = authorize::language(provider, &admitted.parameters, chosen, request);
-    let departure = denied(provider, &admitted, why(None)).await?;
+    let departure = denied(provider, &admitted, why(reason)).await?;
     let pages = &provider.config.pages;
     Ok(Answer::depart_by_page(&departure, language, pages))
 }
@@ -196,8 +211,10 @@ fn asked(
     }
 }
 
-fn offers(provider: &Provider, asked: &Asked) -> Offers {
-    Offers::of(&asked.demands, &asked.manner, &provider.config.bankid.links)
+/// What can be chosen for a login that is not yet, or with more than its client demands.
+fn offers(provider: &Provider, asked: &Asked, beyond: &Requirement) -> Offers {
+    let (demands, links) = (&asked.demands, &provider.config.bankid.links);
+    Offers::of(demands, beyond.mrtd, &asked.manner, links)
 }
 
 /// What the browser is called for years, so that BankID can tell a known one from a new one. It is no
@@ -431,7 +448,8 @@ async fn show(provider: Provider, request: Request, tab: Tab) -> Result<Answer, 
         reference: view.reference,
         csrf: csrf_token(&provider.keys.csrf, login.id, login.browser),
         refresh: refresh(&screen),
-        offers: offers(&provider, &login.asked),
+        offers: offers(&provider, &login.asked, &login.stepped_up(now)),
+        in_app: login.asked.manner.in_app,
         starts_by_itself: login.asked.manner.start == Start::ByItself,
         screen,
         tab_query: match tab {
@@ -498,7 +516,8 @@ pub async fn order_again(provider: Provider, request: Request) -> Result<Answer,
     let Some((login, fields)) = own_form(&provider, &request).await? else {
         return Ok(answer::stale_form(&view));
     };
-    let offered = |device: &Device| offers(&provider, &login.asked).include(*device);
+    let beyond = login.stepped_up(provider.clock.now());
+    let offered = |device: &Device| offers(&provider, &login.asked, &beyond).include(*device);
     let Some(device) = device(&fields).filter(offered) else {
         return Ok(answer::stale_form(&view));
     };

@@ -142,6 +142,8 @@ pub struct Choice {
     pub this_first: bool,
     /// Which devices can be chosen.
     pub offers: Offers,
+    /// Whether this one can be, if its screen turns out to take several fingers.
+    pub this_by_touch: bool,
     /// Whether the page is shown inside another application.
     pub in_app: bool,
     /// Whether the app came back to another browser last time.
@@ -529,6 +531,7 @@ mod tests {
         };
         let mut pages = vec![
             Choice {
+                this_by_touch: false,
                 frame: frame(),
                 client_name: "<script>".into(),
                 purpose: Some("<i>".into()),
@@ -607,6 +610,7 @@ mod tests {
         }
         pages.extend(screens().into_iter().map(|screen| {
             LoginPage {
+                in_app: false,
                 frame: frame(),
                 client_name: "<script>".into(),
                 id: "i".into(),

@@ -22,6 +22,8 @@ pub struct LoginPage {
     pub screen: Screen,
     /// Which devices can be chosen.
     pub offers: Offers,
+    /// Whether the page is shown inside another application.
+    pub in_app: bool,
     /// Whether a script may follow the launch link without a press.
     pub starts_by_itself: bool,
     /// `?tab=returned` in the tab that the app opened, else nothing.

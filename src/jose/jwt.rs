@@ -51,7 +51,7 @@ pub struct Times {
 impl Times {
     /// RFC 7519 §4.1.4–6: nothing, where the end is missing or one of them is no time.
     pub fn read(claims: &Map<String, Value>) -> Option<Times> {
-        let time = |value: &Value| value.as_i64().filter(|t| (0..1 << 40).contains(t));
+        let time = |value: &Value| numeric_date(value).map(|at| at.0);
         let optional = |name: &str| match claims.get(name) {
             Some(value) => Some(Some(Timestamp(time(value)?))),
             None => Some(None),
@@ -82,6 +82,17 @@ impl Times {
     }
 }
 
+/// RFC 7519 §2: seconds, perhaps with a fraction, which is cut off: it is less than clocks may differ by.
+pub fn numeric_date(value: &Value) -> Option<Timestamp> {
+    let whole = || {
+        let exact = value.as_f64()?.trunc();
+        // A float of this size holds every second.
+        (0.0..1e12).contains(&exact).then_some(exact as i64)
+    };
+    let at = value.as_i64().or_else(whole);
+    at.filter(|at| (0..1 << 40).contains(at)).map(Timestamp)
+}
+
 /// The kind of the name of a token (RFC 7519 §4.1.7).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Jti {}
@@ -110,4 +121,29 @@ pub fn unverified_header(token: &str) -> Option<Map<String, Value>> {
 /// A part of a token (RFC 7515 §3.1).
 pub(super) fn object(part: &str) -> Option<Map<String, Value>> {
     json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_time_may_have_a_fraction() {
+        let _shows = crate::shows!(accepting "TK-07", refusing "TK-07");
+        for (written, expected) in [
+            (json!(1_800_000_000), Some(1_800_000_000)),
+            (json!(1_800_000_000.75), Some(1_800_000_000)),
+            (json!(0), Some(0)),
+            (json!(-1), None),
+            (json!(1e300), None),
+            (json!(u64::MAX), None),
+            (json!("1800000000"), None),
+            (json!(null), None),
+        ] {
+            let read = numeric_date(&written).map(|at| at.0);
+            assert_eq!(read, expected, "{written}");
+        }
+    }
 }

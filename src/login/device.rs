@@ -29,15 +29,27 @@ pub struct Offers {
 
 impl Offers {
     /// What a client's demands and the browser's system leave. A code is scanned by a phone, so
-    /// a client that takes no BankID on phones has none.
-    pub fn of(demands: &Demands, manner: &Manner, links: &AppLinks) -> Offers {
+    /// a client that takes no BankID on phones has none. `reads_document` is whether a passport must be read that the
+    /// client itself does not demand.
+    pub fn of(
+        demands: &Demands,
+        reads_document: bool,
+        manner: &Manner,
+        links: &AppLinks,
+    ) -> Offers {
         let scannable = demands.kinds.is_empty() || demands.kinds.contains(&Kind::Mobile);
         let other = demands.devices == Devices::Both && scannable;
         // A passport is read by a phone.
-        let can_read = !demands.mrtd || manner.is_hand_held();
+        let can_read = !(demands.mrtd || reads_document) || manner.is_hand_held();
+        // And no computer has a BankID of a phone.
+        let is_of_phones = demands.kinds.iter().all(|kind| *kind == Kind::Mobile);
+        let fits = demands.kinds.is_empty()
+            || !is_of_phones
+            || manner.is_hand_held()
+            || links.lead_to_a_phone();
         Offers {
             // Nobody is left without any way: a link may still work where we know of no app.
-            this: (links.offer(manner) && can_read) || !other,
+            this: (links.offer(manner) && can_read && fits) || !other,
             other,
         }
     }
@@ -73,7 +85,14 @@ mod tests {
             mrtd: true,
             ..Demands::default()
         };
+        let phones = Demands {
+            kinds: vec![Kind::Mobile],
+            ..Demands::default()
+        };
         for (demands, browser, this, other) in [
+            (&phones, "Windows", false, true),
+            (&phones, "Macintosh Safari", false, true),
+            (&phones, "Android Mobile", true, true),
             (&documents, "Windows", false, true),
             (&documents, "Android Mobile", true, true),
             (&any, "Windows", true, true),
@@ -84,8 +103,15 @@ mod tests {
             (&this_only, "X11; Linux", true, false),
             (&cards, "Windows", true, false),
         ] {
-            let offers = Offers::of(demands, &matrix.manner(browser, false), &AppLinks::bankid());
+            let manner = matrix.manner(browser, false);
+            let offers = Offers::of(demands, false, &manner, &AppLinks::bankid());
             assert_eq!(offers, Offers { this, other }, "{browser}");
+        }
+        // What a client's policy asks for beyond that.
+        for (browser, this) in [("Windows", false), ("Android Mobile", true)] {
+            let manner = matrix.manner(browser, false);
+            let offers = Offers::of(&any, true, &manner, &AppLinks::bankid());
+            assert_eq!(offers, Offers { this, other: true }, "{browser}");
         }
     }
 }

@@ -335,6 +335,11 @@ impl Login {
         }
     }
 
+    /// Whether all tries to renew a code came to nothing.
+    pub fn could_not_be_renewed(&self) -> bool {
+        self.renewal.tried >= RENEWAL_TRIES
+    }
+
     /// Whether a code that nobody scanned in time is being renewed without asking: until it has been
     /// tried often enough.
     pub fn is_renewing(&self, now: Timestamp) -> bool {

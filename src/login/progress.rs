@@ -91,7 +91,7 @@ impl Screen {
 /// order up, and never one that is no longer good.
 pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen {
     if !login.is_open(now.timestamp()) {
-        return over(login);
+        return over(login, now.timestamp());
     }
     let order = &login.order;
     if order.comeback == Comeback::Elsewhere {
@@ -105,6 +105,10 @@ pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen 
         },
         Progress::Complete(_) => complete(login, tab, now.timestamp()),
         Progress::Failed(_) if login.is_renewing(now.timestamp()) => Screen::Renewing,
+        // Nobody failed to scan it: BankID gave no other one.
+        Progress::Failed(_) if login.could_not_be_renewed() => {
+            failed(login, Message::Rfa22, now.timestamp())
+        }
         Progress::Failed(hint) => {
             failed(login, message::failed(hint, order.device), now.timestamp())
         }
@@ -114,11 +118,11 @@ pub fn screen(login: &Login, tab: Tab, links: &AppLinks, now: Moment) -> Screen 
     }
 }
 
-fn over(login: &Login) -> Screen {
+fn over(login: &Login, now: Timestamp) -> Screen {
     match login.state {
         State::Open => Screen::Failed {
             message: Message::TooLong,
-            again: login.may_begin_anew(login.expires_at),
+            again: login.may_begin_anew(now),
         },
         State::Finished | State::Cancelled => Screen::Over,
     }

@@ -33,7 +33,7 @@ impl Logins {
         );
         registry.register(
             "portvakt_logins_ended",
-            "Logins that ended, by client and by how: finished, session (answered without BankID from a session that was good enough), cancelled by the person, other_person (who was not asked for), unproven (whose evidence did not hold)",
+            "Logins that ended, by client and by how: finished, session (answered without BankID from a session that was good enough), cancelled by the person, other_person (who was not asked for), unproven (whose evidence did not hold), not_allowed (whose client may not have what it asked for any more)",
             self.ended.clone(),
         );
         self.zero(REST);

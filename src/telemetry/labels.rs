@@ -90,12 +90,13 @@ pub(super) const ERRORS: &[&str] = &[
 pub(super) const OTHER: &str = "other";
 
 /// How logins end.
-pub(super) const LOGIN_OUTCOMES: [&str; 5] = [
+pub(super) const LOGIN_OUTCOMES: [&str; 6] = [
     "finished",
     "session",
     "cancelled",
     "other_person",
     "unproven",
+    "not_allowed",
 ];
 
 /// What came of a try to tell a client of a logout.

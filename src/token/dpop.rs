@@ -92,9 +92,8 @@ fn verified(proof: &str, made: Made<'_>, now: Timestamp) -> Result<Proof, Reason
     let claim = |name: &str| signed.claims.get(name).and_then(Value::as_str);
     let name = claim("jti").filter(|jti| !jti.is_empty());
     let name = name.ok_or(Reason::DpopMalformed)?;
-    let issued_at = signed.claims.get("iat").and_then(Value::as_i64);
-    let issued_at = issued_at.filter(|at| (0..1 << 40).contains(at));
-    let issued_at = Timestamp(issued_at.ok_or(Reason::DpopTime)?);
+    let issued_at = signed.claims.get("iat").and_then(jwt::numeric_date);
+    let issued_at = issued_at.ok_or(Reason::DpopTime)?;
     let holds = |does: bool, reason| does.then_some(()).ok_or(reason);
     holds(
         signed.typ.as_ref().is_some_and(|typ| typ == "dpop+jwt"),

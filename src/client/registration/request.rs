@@ -16,7 +16,7 @@ use crate::client::refresh::RefreshTokens;
 use crate::client::{Authentication, Metadata, Name, Names};
 use crate::error::Code;
 use crate::id::ClientId;
-use crate::language::Language;
+use crate::language::{Language, Tag};
 use crate::secret::Digest;
 
 /// What a client asks to be registered as.
@@ -278,8 +278,13 @@ fn client_names(members: &Members<'_>) -> Result<Names, Refused> {
         .filter(|name| name.starts_with(IN_LANGUAGE));
     let mut names = Map::new();
     for member in tagged {
-        if let Some(name) = members.read::<Name>(member, NAME)? {
-            names.insert(member[IN_LANGUAGE.len()..].to_owned(), json!(name));
+        let tag = &member[IN_LANGUAGE.len()..];
+        // What is no tag is not told back: it may be anything.
+        let told =
+            Tag::parse(tag).map_or(IN_LANGUAGE.to_owned(), |tag| format!("{IN_LANGUAGE}{tag}"));
+        let name = members.sent(member).map(Name::deserialize).transpose();
+        if let Some(name) = name.map_err(|_| must_be(&told, NAME))? {
+            names.insert(tag.to_owned(), json!(name));
         }
     }
     Names::deserialize(Value::Object(names))

@@ -133,6 +133,7 @@ fn what_contradicts_itself_or_is_not_done_is_refused_by_its_name() {
         (json!({"client_name": ""}), "client_name"),
         (json!({"client_name": "a\u{202e}b"}), "client_name"),
         (json!({"client_name#sv": 1}), "client_name#sv"),
+        (json!({"client_name#\u{e5}\"\\": 1}), "client_name#"),
         (json!({"client_name#": "A"}), "client_name#"),
         (json!({"client_name#s": "A"}), "client_name#"),
         (

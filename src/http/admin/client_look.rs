@@ -275,6 +275,7 @@ fn scan_page(
             picture: Picture::of(&code).expect("a frame fits"),
         },
         offers,
+        in_app: false,
         starts_by_itself: false,
         tab_query: "",
         refresh: None,
