@@ -1,7 +1,8 @@
 //! `portvakt check`: what an operator would find out one after the other, looked for all at once. Each thing is
 //! looked at as it is from here and judged by a plain function; what is wrong comes with what to do about it.
 //!
-//! Nothing is changed: no order is made at BankID, no row written, no client told of anything.
+//! Nothing is changed: no order is made at BankID, no client told of anything, and no row written but those of the keys
+//! that opening a database makes or wraps anew.
 
 pub mod answers;
 pub mod bankid;

@@ -1,4 +1,4 @@
-//! What becomes of a database that was restored, or that took over from one that had seen more (threat P5):
+//! What becomes of a database that was restored, or that took over from one that had seen more:
 //! whatever lived when it was left behind may have been used, rotated or ended in a past that it does not
 //! know. So all of that ends, and what was signed before is not taken again.
 
