@@ -201,6 +201,7 @@ mod tests {
     use super::super::{Event, LIFETIME, Opened};
     use super::*;
     use crate::bankid::collect::Hint;
+    use crate::clock::Seconds;
 
     fn shown(device: Device, events: Vec<Event>, tab: Tab) -> &'static str {
         let login = events
@@ -262,6 +263,44 @@ mod tests {
         assert_eq!(at(1_029_999), "scan");
         assert_eq!(at(1_030_000), "renewing");
         assert_eq!(at((NOW + LIFETIME).0 * 1000), "failed");
+    }
+
+    #[test]
+    fn what_cannot_be_begun_anew_is_not_offered() {
+        let _shows = crate::shows!(accepting "PV-TIME-3", refusing "PV-TIME-3");
+        let mut login = login(Device::Other);
+        login.asked.asked_at = Some(NOW);
+        let again = |at| match screen(&login, Tab::First, &AppLinks::bankid(), at) {
+            Screen::Failed { again, .. } => again,
+            other => panic!("{other:?}"),
+        };
+        let after = |seconds| Moment((NOW + seconds).0 * 1000);
+        let too_late = crate::login::binding::RENEWABLE;
+        assert!(again(after(LIFETIME)));
+        assert!(again(after(Seconds(too_late.0 - 1))));
+        assert!(!again(after(too_late)));
+    }
+
+    #[test]
+    fn who_did_not_fail_to_scan_is_not_said_to_have() {
+        let _shows = crate::shows!(accepting "PV-DOWN-1", refusing "PV-DOWN-1");
+        let mut login = login(Device::Other);
+        let hint = Hint::new("startFailed");
+        login.order.progress = Progress::Failed(hint);
+        let mut told = |tried| {
+            login.renewal.tried = tried;
+            match screen(
+                &login,
+                Tab::First,
+                &AppLinks::bankid(),
+                Moment(NOW.0 * 1000),
+            ) {
+                Screen::Failed { message, .. } => Some(message),
+                _ => None,
+            }
+        };
+        assert_eq!(told(0), None, "it is renewed");
+        assert_eq!(told(crate::login::RENEWAL_TRIES), Some(Message::Rfa22));
     }
 
     #[test]

@@ -283,6 +283,7 @@ fn a_renewal_is_tried_a_few_times_and_then_left_to_the_person() {
             app.clock.advance(Duration::from_secs(12));
         }
         let failed = browser.until(&login, "failed").await;
+        assert!(!failed.body.contains("Koden skannades inte"));
         assert!(
             failed.body.contains("name=\"device\" value=\"other\""),
             "{}",

@@ -85,7 +85,10 @@ on_both!(
         assert_eq!((choice.status, again.status), (200, 200));
         // Whoever has the page open for minutes may load it again.
         app.clock.advance(Duration::from_secs(500));
-        assert_eq!(browser.get(&bring(&app, "web", name, &[])).await.status, 200);
+        assert_eq!(
+            browser.get(&bring(&app, "web", name, &[])).await.status,
+            200
+        );
         let login = browser.choose(&choice, "other").await;
         assert!(!login.url.contains("pushed-state") && !login.url.contains("request_uri"));
 
@@ -537,3 +540,50 @@ on_both!(
         }
     }
 );
+
+#[test]
+fn a_login_by_a_signed_request_ends_as_it_began() {
+    run(async {
+        let _shows = shows!(accepting "AU-31", accepting "AU-38", refusing "AU-38");
+        let app = App::on(Database::sqlite()).await;
+        let signer = portvakt::testing::Signer::new();
+        let banken = |jwks: serde_json::Value| json!({"client_name": "Banken", "redirect_uris": [CALLBACK], "pkce": "accepted", "jwks": jwks});
+        app.register("signing", banken(signer.jwks())).await;
+        let now = app.clock.now().0;
+        let url = |jti: &str| {
+            let claims = json!({
+                "iss": "signing", "aud": app.issuer, "exp": now + 300, "jti": jti,
+                "client_id": "signing", "response_type": "code", "redirect_uri": CALLBACK,
+                "scope": "openid"
+            });
+            let token = signer.sign(&json!({"alg": "ES256"}), &claims);
+            app.authorize_url(&[("client_id", Some("signing")), ("request", Some(&token))])
+        };
+        let browser = Browser::new();
+        let (one, other) = (browser.get(&url("1")).await, browser.get(&url("1")).await);
+        let login = browser.choose(&one, "other").await;
+        // The client has other keys by now.
+        let fresh = portvakt::testing::Signer::new();
+        app.register("signing", banken(fresh.jwks())).await;
+        let refused = async || {
+            let page = browser.get(&url("2")).await;
+            page.status == 303 && Answer::of(&page).get("error") == Some("invalid_request_object")
+        };
+        while !refused().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        app.phone
+            .scan(&login.qr_text(), TOLVAN)
+            .await
+            .approve()
+            .await;
+        Answer::of(&browser.until_departure(&login).await).code();
+        // Nobody identifies themselves for the same request in another tab.
+        let left = browser.press(&other, "other").await;
+        let address = left.after("content=\"0;url=").expect("a way on");
+        assert!(
+            address.contains("error=invalid_request_object"),
+            "{address}"
+        );
+    });
+}

@@ -82,7 +82,7 @@ on_both!(
         // Each with how long after it was made it is there, and not a second longer.
         let login_end = LIFETIME.0 + DAY;
         for (tables, after) in [
-            (&["pushed_request"][..], 90 + 73 * MINUTE),
+            (&["pushed_request"][..], 540 + 73 * MINUTE),
             (&["access_token"], 5 * MINUTE + DAY),
             (&["client_grant", "code"], 6 * MINUTE + DAY),
             (&["login", "bankid_order"], login_end),

@@ -5,11 +5,14 @@ use std::time::Duration;
 use portvakt::shows;
 use serde_json::{Value, json};
 
-use crate::chromium::{SAFARI, app, ask, in_browsers, logged_in, scan_on_screen};
+use crate::chromium::{NAMES, SAFARI, app, ask, in_browsers, logged_in, scan_on_screen};
 use crate::support::browser::read_qr;
 use crate::support::chromium::{Chromium, Scripts, browsers_as, is_there};
 use crate::support::phone::TOLVAN;
-use crate::support::run;
+use crate::support::{App, Database, Options, run};
+
+/// What a large tablet with Android calls itself, and a computer with Linux.
+const LINUX: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/145.0.0.0 Safari/537.36";
 
 #[test]
 fn the_code_on_the_page_moves_and_its_text_can_be_pasted() {
@@ -29,6 +32,57 @@ fn the_code_on_the_page_moves_and_its_text_can_be_pasted() {
         phone.press("#scan-text").await;
         phone.press("#approve").await;
         logged_in(&browser, TOLVAN).await;
+    });
+}
+
+#[test]
+fn a_tablet_that_calls_itself_a_computer_opens_its_own_app() {
+    if !is_there() {
+        return;
+    }
+    run(async {
+        let _shows =
+            shows!(accepting "PV-LAUNCH-1", accepting "PV-DEVICE-1", refusing "PV-DEVICE-1");
+        let app = App::start(Options {
+            names: Some(NAMES),
+            opens_the_app: true,
+            ..Options::on(Database::sqlite())
+        })
+        .await;
+        let [browser] = browsers_as(&app.certificate, Scripts::On, Some(LINUX)).await;
+        ask(&browser, &app).await;
+        let this = "button[value=this]";
+        let is_shown = async || browser.see(this).await.is_displayed().await.expect("asked");
+        assert!(!is_shown().await, "a computer with Linux has no BankID");
+        let fingers = json!({"enabled": true, "maxTouchPoints": 5});
+        browser
+            .devtools("Emulation.setTouchEmulationEnabled", fingers)
+            .await;
+        browser.client.refresh().await.expect("it loads");
+        assert!(is_shown().await);
+        browser.press(this).await;
+        let link = browser.attribute("#open-app", "href").await;
+        assert!(
+            link.starts_with("https://app.bankid.com/?autostarttoken="),
+            "{link}"
+        );
+    });
+}
+
+#[test]
+fn a_code_that_is_not_renewed_says_so_with_a_way_on() {
+    in_browsers(Scripts::On, async |app, [browser]| {
+        let _shows = shows!(accepting "PV-QR-4", accepting "PV-DOWN-1");
+        ask(&browser, &app).await;
+        browser.press("button[value=other]").await;
+        browser.see("[data-screen=scan]").await;
+        let none = json!({"operation": "auth", "what": {"error": "maintenance"}, "times": 0});
+        app.phone.whim(none).await;
+        app.clock.advance(Duration::from_secs(31));
+        // By itself.
+        browser.see("[data-screen=renewing]").await;
+        browser.press("button[value=other]").await;
+        browser.see("#try-again").await;
     });
 }
 

@@ -27,11 +27,19 @@ fn a_choice_that_was_left_open_leads_to_another_one() {
         let browser = Browser::new();
         let url = app.authorize_url(&[("state", Some("once"))]);
         let first = browser.get(&url).await;
-        assert!(!first.body.contains("varit öppen länge"), "{}", first.body);
+        assert!(
+            !first.body.contains("varit öppen för länge"),
+            "{}",
+            first.body
+        );
         assert!(first.body.contains("data-after=\"480\""));
         app.clock.advance(11 * MINUTE);
         let again = browser.press(&first, "other").await;
-        assert!(again.body.contains("varit öppen länge"), "{}", again.body);
+        assert!(
+            again.body.contains("varit öppen för länge"),
+            "{}",
+            again.body
+        );
         assert!(browser.cookie_names().iter().all(|n| !n.starts_with("l-")));
         // What was asked is still asked.
         let login = browser.choose(&again, "other").await;
@@ -42,7 +50,11 @@ fn a_choice_that_was_left_open_leads_to_another_one() {
             .await;
         app.clock.advance(9 * MINUTE);
         let more = browser.press(&second, "renew").await;
-        assert!(!more.body.contains("varit öppen länge"), "{}", more.body);
+        assert!(
+            !more.body.contains("varit öppen för länge"),
+            "{}",
+            more.body
+        );
         app.clock.advance(9 * MINUTE);
         browser.choose(&more, "other").await;
         // An hour later nobody knows any more what was asked.
@@ -108,7 +120,7 @@ fn a_choice_that_is_too_old_can_still_be_cancelled() {
             "{}",
             other.body
         );
-        assert!(!other.body.contains("long time"), "{}", other.body);
+        assert!(!other.body.contains("loaded anew"), "{}", other.body);
         assert_eq!(browser.cookie("language").as_deref(), Some("en"));
     });
 }
@@ -123,6 +135,15 @@ fn a_browser_without_cookies_is_told_so_and_can_go_on() {
         let told = Browser::new().press(&choice, "other").await;
         assert_eq!(told.status, 403);
         assert!(told.body.contains("Kakor är avstängda"), "{}", told.body);
+        // Whoever gives up needs none.
+        for (reason, error) in [
+            ("none", "access_denied"),
+            ("unavailable", "temporarily_unavailable"),
+        ] {
+            let left = Browser::new().press(&choice, reason).await;
+            let address = left.after("content=\"0;url=").expect("a way on");
+            assert!(address.contains(&format!("error={error}")), "{address}");
+        }
         // They are allowed now.
         let browser = Browser::new();
         let form = told.value("form");

@@ -143,7 +143,7 @@ on_both!(
             .await;
         let expected = Some("pushed by web, brought by strict");
         assert_eq!(found.explanation.difference.as_deref(), expected);
-        app.clock.advance(Duration::from_secs(100));
+        app.clock.advance(Duration::from_secs(541));
         looking
             .page(
                 &app.authorize_url(&bring("web", &name)),

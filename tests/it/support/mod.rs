@@ -149,6 +149,8 @@ pub struct Options {
     pub admin: &'static str,
     /// More sections.
     pub sections: String,
+    /// Has links open BankID's own app, and no simulated phone.
+    pub opens_the_app: bool,
     /// What is done to the database before it is opened.
     pub found: Option<fn(&Database, &std::path::Path, Timestamp)>,
 }
@@ -173,6 +175,7 @@ impl Options {
             listen: "",
             admin: "",
             sections: String::new(),
+            opens_the_app: false,
             found: None,
         }
     }
@@ -313,6 +316,12 @@ impl App {
             admin: &admin,
             more_of_admin: options.admin,
         });
+        let config = match options.opens_the_app {
+            true => config
+                .replace("environment = \"simulator\"", "environment = \"custom\"")
+                .replace(&format!("phone_url = \"{phone_url}\"\n"), ""),
+            false => config,
+        };
         if let Some(found) = options.found {
             found(&options.database, directory.path(), clock.now());
         }
