@@ -56,7 +56,7 @@ pub fn unfold(
     // A login that it led to goes on, by whatever keys the client has by then.
     let signed = match when {
         When::Brought => read(raw, client).map_err(unread)?,
-        When::Underway => raw.first("request").and_then(jwks::verified_before),
+        When::Underway => kept(raw, client).map_err(unread)?,
     };
     let Some(signed) = signed else {
         return Ok(whole());
@@ -147,6 +147,18 @@ fn read(raw: &Parameters, client: &Client) -> Result<Option<Signed>, Mistake> {
                 .ok_or(Mistake::RequestObjectBad)?;
             Ok(Some(signed))
         }
+    }
+}
+
+/// The same once it has led to a choice or a login: what was verified then is believed. That a client must sign holds
+/// for whatever it had not signed.
+fn kept(raw: &Parameters, client: &Client) -> Result<Option<Signed>, Mistake> {
+    match raw.first("request") {
+        None if client.metadata.require_signed_request_object => Err(Mistake::NotSigned),
+        None => Ok(None),
+        Some(token) => jwks::verified_before(token)
+            .map(Some)
+            .ok_or(Mistake::RequestObjectBad),
     }
 }
 
@@ -413,12 +425,16 @@ mod tests {
 
     #[test]
     fn a_login_goes_on_when_its_client_has_other_keys() {
-        let _shows = crate::shows!(accepting "AU-36", refusing "AU-36");
+        let _shows = crate::shows!(accepting "AU-31", refusing "AU-31", refusing "AU-38");
         let token = Signer::new().sign(&json!({"alg": "ES256"}), &claims(json!({})));
         let client = client(&Signer::new(), true);
         let read = |when| unfold(&raw(&token, &[]), &client, AUDIENCE, when, NOW);
         let underway = read(When::Underway).expect("it was verified when it came");
         assert_eq!(underway.parameters.first("max_age"), Some("5"));
+        // A client that must sign by now has no login by what it had not signed.
+        let unsigned = raw("", &[]).without(&["request"]);
+        let refused = unfold(&unsigned, &client, AUDIENCE, When::Underway, NOW);
+        assert_eq!(mistake(refused.expect_err("refused")), Mistake::NotSigned);
         assert_eq!(
             mistake(read(When::Brought).expect_err("refused")),
             Mistake::RequestObjectBad

@@ -346,7 +346,7 @@ async fn evidence_of(command: EvidenceCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file that nobody else may read, whoever might read what was there before.
+/// Writes a file that nobody else may open, whoever might read what was there before.
 pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
     use std::fs::Permissions;
     use std::io::Write;
@@ -354,10 +354,14 @@ pub fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
     const OURS: u32 = 0o600;
     let write = || {
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(OURS);
+        options.write(true).create(true).truncate(false).mode(OURS);
         let mut opened = options.open(file)?;
-        // Of a file that somebody else owns this is refused, before anything is in it.
-        opened.set_permissions(Permissions::from_mode(OURS))?;
+        // A terminal or a pipe stays whose it is.
+        if opened.metadata()?.is_file() {
+            // Of a file that somebody else owns this is refused, before anything of it is gone.
+            opened.set_permissions(Permissions::from_mode(OURS))?;
+            opened.set_len(0)?;
+        }
         opened.write_all(text.as_bytes())
     };
     let written: std::io::Result<()> = write();

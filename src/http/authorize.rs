@@ -273,8 +273,7 @@ async fn known(provider: &Provider, asked: &Parameters) -> Result<Option<Client>
     }
 }
 
-/// What is said of a request that may be answered once, and was answered a moment ago.
-/// What a request is told that has led to a code.
+/// What is said of a request that may be answered once, and was answered.
 pub fn already_answered(request: &AuthorizationRequest) -> Refused {
     match request.pushed {
         Some(_) => Refused::Page(PageMistake::RequestUriUnknown),

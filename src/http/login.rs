@@ -100,6 +100,9 @@ pub async fn choose(provider: Provider, request: Request) -> Result<Answer, Erro
         }
         // The back button led to the choice again, and now it is the other device, or another try.
         Some(login) if login.order.device != device || login.has_come_to_nothing(now) => {
+            if !offers(&provider, &login.asked, &login.stepped_up(now)).include(device) {
+                return Ok(answer::stale_form(&view));
+            }
             match again(&provider, &request, &login, device, false).await {
                 Ok(Again::Login(answer)) => return Ok(answer),
                 other => other.map(|_| ()),
@@ -559,12 +562,38 @@ async fn again(
     anew: bool,
 ) -> Result<Again, Error> {
     let now = provider.clock.now();
+    if let Some(answer) = answered_elsewhere(provider, request, login).await? {
+        return Ok(Again::Login(answer));
+    }
     if login.may_begin_anew(now) && (anew || !login.may_order_again(now)) {
         let answer = begin_anew(provider, request, login, device).await?;
         return Ok(Again::Login(answer));
     }
     ordering::again(provider, login, device, request.ip).await?;
     Ok(Again::Order)
+}
+
+/// Where another login has answered a signed request that is good once, the client is told, and nobody identifies
+/// themselves for nothing.
+async fn answered_elsewhere(
+    provider: &Provider,
+    request: &Request,
+    login: &Login,
+) -> Result<Option<Answer>, Error> {
+    let asked = &login.asked.parameters;
+    if login.state != State::Open || asked.first("request").is_none() {
+        return Ok(None);
+    }
+    let Ok(admitted) = authorize::admit(provider, asked, When::Underway).await? else {
+        return Ok(None);
+    };
+    if !authorize::is_answered(provider, &admitted).await? {
+        return Ok(None);
+    }
+    let refused = authorize::already_answered(&admitted.request);
+    let (language, view) = (provider.language_of(login), request.view(provider));
+    let left = authorize::leave_refused(provider, refused, language, &view).await?;
+    Ok(Some(left))
 }
 
 /// The same request once more, as a login of its own. The former one stays open: a tab that still shows

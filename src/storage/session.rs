@@ -419,18 +419,27 @@ pub(super) async fn insert(
 
 /// What a session is once its person has logged in anew: by when, by what, and until when.
 pub(super) async fn go_on(tx: &mut Tx, session: &Session, sealed_identity: &[u8]) -> Result<()> {
-    on!(tx, |tx| sqlx::query(
+    let id = session.id.to_string();
+    let rows =
+        on!(tx, |tx| {
+            sqlx::query(
         "UPDATE session SET identity = $1, auth_time = $2, txn = $3, expires_at = $4 WHERE id = $5"
     )
     .bind(sealed_identity)
     .bind(session.auth_time)
     .bind(session.txn.to_string())
     .bind(session.expires_at)
-    .bind(session.id.to_string())
+    .bind(&id)
     .execute(&mut **tx)
     .await
-    .map(|_| ())
-    .map_err(Fault::from))
+    .map(|done| done.rows_affected())
+        })?;
+    // It is held by this transaction. A grant of one that is not there would never end with it.
+    let row = Row {
+        table: "session",
+        key: &id,
+    };
+    (rows == 1).then_some(()).ok_or_else(|| row.fault("id"))
 }
 
 /// Records what a person approved by starting a login that named it. The latest approval stands.

@@ -561,6 +561,9 @@ fn a_login_by_a_signed_request_ends_as_it_began() {
         };
         let browser = Browser::new();
         let (one, other) = (browser.get(&url("1")).await, browser.get(&url("1")).await);
+        let third = Browser::new();
+        let begun = third.get(&url("1")).await;
+        let begun = third.choose(&begun, "other").await;
         let login = browser.choose(&one, "other").await;
         // The client has other keys by now.
         let fresh = portvakt::testing::Signer::new();
@@ -585,5 +588,9 @@ fn a_login_by_a_signed_request_ends_as_it_began() {
             address.contains("error=invalid_request_object"),
             "{address}"
         );
+        // Nor once more where they had begun to.
+        let left = third.press_on(&begun, "order", "this").await;
+        let address = left.after("content=\"0;url=").expect("a way on");
+        assert!(address.contains("error=invalid_request_object"));
     });
 }

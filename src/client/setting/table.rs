@@ -62,7 +62,7 @@ pub const SETTINGS: &[Setting] = &[
         kind: translations(Format::Words, 80),
         needed: false,
         label: "Name, in each language",
-        explanation: "What people read in its place in the languages named here, each by its tag (sv, en, fi). In every other language they read the name itself.",
+        explanation: "What people read in its place in the languages named here, each by its tag (sv, en, fi), and in kinds of them. In every other language they read the name itself.",
     },
     Setting {
         name: "purpose.sv",
