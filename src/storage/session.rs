@@ -420,9 +420,8 @@ pub(super) async fn insert(
 /// What a session is once its person has logged in anew: by when, by what, and until when.
 pub(super) async fn go_on(tx: &mut Tx, session: &Session, sealed_identity: &[u8]) -> Result<()> {
     let id = session.id.to_string();
-    let rows =
-        on!(tx, |tx| {
-            sqlx::query(
+    let rows = on!(tx, |tx| {
+        sqlx::query(
         "UPDATE session SET identity = $1, auth_time = $2, txn = $3, expires_at = $4 WHERE id = $5"
     )
     .bind(sealed_identity)
@@ -433,7 +432,7 @@ pub(super) async fn go_on(tx: &mut Tx, session: &Session, sealed_identity: &[u8]
     .execute(&mut **tx)
     .await
     .map(|done| done.rows_affected())
-        })?;
+    })?;
     // It is held by this transaction. A grant of one that is not there would never end with it.
     let row = Row {
         table: "session",
