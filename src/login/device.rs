@@ -42,11 +42,8 @@ impl Offers {
         // A passport is read by a phone.
         let can_read = !(demands.mrtd || reads_document) || manner.is_hand_held();
         // And no computer has a BankID of a phone.
-        let is_of_phones = demands.kinds.iter().all(|kind| *kind == Kind::Mobile);
-        let fits = demands.kinds.is_empty()
-            || !is_of_phones
-            || manner.is_hand_held()
-            || links.lead_to_a_phone();
+        let is_of_phones = demands.kinds == [Kind::Mobile];
+        let fits = !is_of_phones || manner.is_hand_held() || links.lead_to_a_phone();
         Offers {
             // Nobody is left without any way: a link may still work where we know of no app.
             this: (links.offer(manner) && can_read && fits) || !other,

@@ -83,7 +83,7 @@ pub(super) trait Pooled: Database {
 /// A database's connections.
 pub(super) struct Pool<DB: Pooled> {
     shared: Arc<Shared<DB>>,
-    /// Whether an answer is waited for as long as it takes, whoever is served by this process.
+    /// Whether it is for what is done beside the service ([`Limits::beside`]).
     is_patient: bool,
 }
 
